@@ -1,0 +1,72 @@
+"""The catalogue of codes. A code is never reused for another meaning.
+
+1xx configured, 2xx seen or declared on a request, 3xx overlap, 4xx not known, 9xx wrong use.
+"""
+
+from dataclasses import dataclass
+from typing import Dict
+
+
+@dataclass(frozen=True)
+class Code:
+    """One entry: its title, and what it means and why it matters."""
+
+    code: str
+    title: str
+    meaning: str
+
+
+_ENTRIES = (
+    Code("TG100", "configured single-threaded",
+         "The server's settings let one request at a time into each process. This is how it should be."),
+    Code("TG101", "configured with more than one thread, greenlet or coroutine",
+         "The server's settings let several requests into one process at the same time. An application that is not"
+         " thread-safe mixes up the data of such requests, silently."),
+    Code("TG102", "configured without a bound",
+         "The server starts a thread, a greenlet or a coroutine for each request: any number of requests can be"
+         " inside one process at the same time."),
+    Code("TG103", "the operator says so",
+         "Option server_threads states how many requests the server lets into one process. It counts where threadguard"
+         " can read nothing stronger."),
+    Code("TG200", "seen single-threaded",
+         "On a request, the pool that runs it was found to hold one worker, or the server's own object said that it"
+         " runs one request at a time."),
+    Code("TG201", "the pool that runs the request has more than one worker",
+         "On a request, the pool of threads or greenlets that runs it was found to let several requests in at once."),
+    Code("TG202", "the server's structure is threaded",
+         "On a request, threads or greenlets of the same server were found beside the one that runs it, or the server"
+         " was found to start one for each request."),
+    Code("TG203", "declared threaded",
+         "The server says wsgi.multithread = True and shows nothing else. Several servers say so of a single thread;"
+         " if this one is such, server_threads = 1 states it."),
+    Code("TG204", "declared single-threaded",
+         "The server says wsgi.multithread = False and shows nothing else. It is believed, and collisions are watched"
+         " for all the same."),
+    Code("TG205", "wsgi.multithread contradicts the server",
+         "The flag says one thing and the server's own setting another. The setting decides; the flag is only noted."),
+    Code("TG301", "two requests were inside the application at once",
+         "A request entered while one of another thread or greenlet was still inside: the process is threaded, proved"
+         " until it ends, whatever its settings say."),
+    Code("TG302", "a second request came while one was inside",
+         "Under the policy refuse the second request was answered 503 and the application was not entered. The process"
+         " is threaded, proved until it ends."),
+    Code("TG303", "two response bodies were interleaved",
+         "One thread asked an earlier response for another chunk while a later request was inside. The application's"
+         " code ran for two requests in turn, which module-level state does not survive."),
+    Code("TG304", "a serialised request never finished",
+         "Under the policy serialize a request kept its place for longer than serialize_timeout, and those who waited"
+         " were answered 503."),
+    Code("TG305", "requests are serialised",
+         "The deployment is threaded and the policy serialize lets its requests in one at a time. It is correct, and"
+         " slow: more threads add nothing but waiting."),
+    Code("TG401", "the server does not say",
+         "The environ has no wsgi.multithread, or a value that is neither true nor false, and nothing else could be"
+         " read."),
+    Code("TG402", "a reader failed",
+         "The code that reads this server's settings raised an exception. It counts as not known; the application is"
+         " not affected."),
+    Code("TG901", "wrong use",
+         "An option of threadguard has a name or a value that is not allowed."),
+)
+
+CODES: Dict[str, Code] = {entry.code: entry for entry in _ENTRIES}

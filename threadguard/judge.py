@@ -1,0 +1,87 @@
+"""Readings in, verdict out. Pure: it looks at nothing but its arguments."""
+
+from typing import Dict, Iterable, List, Optional, Sequence, Tuple
+
+from threadguard.model import SINGLE_THREADED, THREADED, UNKNOWN, Finding, Reading, Source, Verdict
+
+_CODES: Dict[Tuple[Source, bool], str] = {
+    (Source.OBSERVED, True): "TG301",
+    (Source.POOL, True): "TG201",
+    (Source.POOL, False): "TG200",
+    (Source.STRUCTURE, True): "TG202",
+    (Source.SETTING, True): "TG101",
+    (Source.SETTING, False): "TG100",
+    (Source.OPERATOR, True): "TG103",
+    (Source.OPERATOR, False): "TG103",
+    (Source.DECLARED, True): "TG203",
+    (Source.DECLARED, False): "TG204",
+}
+
+
+def is_threaded(reading: Reading) -> bool:
+    """Whether *reading* says that more than one request can be inside at once."""
+    return reading.capacity is None or reading.capacity > 1
+
+
+def finding_of(reading: Reading) -> Finding:
+    """The finding that states *reading*."""
+    threaded = is_threaded(reading)
+    code = reading.code or _CODES[reading.source, threaded]
+    if reading.unbounded and code == "TG101":
+        code = "TG102"
+    return Finding(code, _sentence(reading), reading.evidence, reading.remedy if threaded else "",
+                   reading.file, reading.line)
+
+
+def _sentence(reading: Reading) -> str:
+    if reading.unbounded:
+        return "%s lets any number of requests at once into each process" % reading.server
+    if reading.capacity is None:
+        return "%s lets more than one request at once into each process" % reading.server
+    if reading.capacity == 1:
+        return "%s lets one request at a time into each process" % reading.server
+    return "%s lets %d requests at once into each process" % (reading.server, reading.capacity)
+
+
+def decide(readings: Sequence[Reading]) -> Optional[Reading]:
+    """The reading that decides: of the strongest source, on the stack before merely configured, then the greatest."""
+    return min(readings, key=_rank, default=None)
+
+
+def _rank(reading: Reading) -> Tuple[int, bool, float]:
+    greatest = float("inf") if reading.capacity is None else reading.capacity
+    # Two pools that run the same request both bound it from above only if one holds the other, which nobody can
+    # see from here: the greater is the safe one. Only settings are told apart by whose frame is on the stack.
+    configured_elsewhere = reading.source is Source.SETTING and not reading.on_stack
+    return (int(reading.source), configured_elsewhere, -greatest)
+
+
+def judge(readings: Iterable[Reading], notes: Iterable[Finding] = ()) -> Verdict:
+    """Weigh *readings* and state the verdict, the deciding finding first, *notes* last.
+
+    A flag that contradicts a stronger reading becomes a note (TG205), not an accusation.
+    """
+    known = list(readings)
+    first = decide(known)
+    if first is None:
+        return Verdict(UNKNOWN, findings=tuple(notes))
+    findings: List[Finding] = [finding_of(first)]
+    for reading in known:
+        if reading is not first:
+            findings.append(_beside(reading, first))
+    return Verdict(
+        THREADED if is_threaded(first) else SINGLE_THREADED,
+        capacity=first.capacity,
+        unbounded=first.unbounded,
+        declared_only=first.source is Source.DECLARED,
+        findings=tuple(findings) + tuple(notes),
+    )
+
+
+def _beside(reading: Reading, first: Reading) -> Finding:
+    """A reading that does not decide: stated as it is, or as a contradiction where the flag disagrees."""
+    if reading.source is Source.DECLARED and is_threaded(reading) != is_threaded(first):
+        return Finding(
+            "TG205", "wsgi.multithread says %s, and the server says otherwise" % is_threaded(reading),
+            "%s; it does not decide, because %s" % (reading.evidence, first.evidence))
+    return finding_of(reading)

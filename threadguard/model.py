@@ -1,0 +1,98 @@
+"""The data that threadguard speaks in: readings, findings, verdicts, counts. No behaviour.
+
+A server's reader gives a `Reading`; `judge` weighs readings and turns them into `Finding`s and one `Verdict`.
+"""
+
+import enum
+from dataclasses import dataclass
+from typing import Optional, Tuple
+
+SINGLE_THREADED = "single-threaded"
+THREADED = "threaded"
+UNKNOWN = "unknown"
+
+
+class Source(enum.IntEnum):
+    """Where a reading comes from, strongest first."""
+
+    OBSERVED = 1
+    """Two requests were seen inside at once."""
+    POOL = 2
+    """The bound of the pool that runs this request, reached through its own stack, thread or environ."""
+    STRUCTURE = 3
+    """Siblings, a thread per request, an unbounded greenlet server: threads without a readable bound."""
+    SETTING = 4
+    """A setting of the server, read at startup."""
+    OPERATOR = 5
+    """The option ``server_threads``."""
+    DECLARED = 6
+    """``wsgi.multithread``."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What one reader found out about the capacity of the hosting server.
+
+    A reader that knows nothing returns no reading at all.
+    """
+
+    source: Source
+    server: str
+    """The server as a sentence names it: ``waitress``, ``gunicorn's gthread worker``."""
+    capacity: Optional[int]
+    """Requests inside one process at once. None: more than one, the number is not known."""
+    evidence: str
+    """What was read, and where, in words."""
+    remedy: str = ""
+    """The setting to change, in the server's own syntax."""
+    unbounded: bool = False
+    """No bound at all: a thread or a greenlet for each request. Goes with ``capacity=None``."""
+    on_stack: bool = False
+    """The server's own frame is on the stack of the caller: it wins over a server that is merely configured."""
+    file: Optional[str] = None
+    line: Optional[int] = None
+    code: Optional[str] = None
+    """The code to report it under, where the default for its source does not fit."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was found: what, why we say so, and what to change."""
+
+    code: str
+    sentence: str
+    evidence: str = ""
+    remedy: str = ""
+    file: Optional[str] = None
+    line: Optional[int] = None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is known of this process, and the findings behind it."""
+
+    status: str
+    """``"single-threaded"``, ``"threaded"`` or ``"unknown"``."""
+    capacity: Optional[int] = None
+    """Requests that the server lets inside one process at once; None where the number is not known."""
+    unbounded: bool = False
+    declared_only: bool = False
+    """Nothing but ``wsgi.multithread`` says so."""
+    findings: Tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True)
+class Stats:
+    """The counts of this process and this group."""
+
+    in_flight: int
+    """Requests inside the application now."""
+    peak: int
+    """The most that were ever inside at once."""
+    requests: int
+    """Requests that entered the application."""
+    refused: int
+    """Requests that were answered 503 instead."""
+    overlaps: int
+    """Requests that entered while another context's was inside, and bodies that interleaved."""
+    pid: int

@@ -1,0 +1,118 @@
+"""Facts about this process: the only module that reads `sys`, `os`, stacks and threads.
+
+Everything here is a look, taken at construction, on a first request or on a violation, never on the way of an
+ordinary request. Nothing is imported to be looked at: names are looked up among the modules that are loaded.
+"""
+
+import os
+import sys
+import threading
+from types import FrameType, ModuleType, TracebackType
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple, Type
+
+Frames = Tuple[FrameType, ...]
+
+_PACKAGE = __name__.rpartition(".")[0]
+
+
+def module_of(frame: FrameType) -> str:
+    """The name of the module whose code *frame* runs, or an empty string."""
+    name = frame.f_globals.get("__name__")
+    return name if isinstance(name, str) else ""
+
+
+def local(frame: FrameType, name: str) -> Any:
+    """The local variable *name* of *frame*, or None."""
+    return frame.f_locals.get(name)
+
+
+def dig(thing: Any, path: str) -> Any:
+    """Follow the dotted attributes of *path* from *thing*; None as soon as one is missing."""
+    for name in path.split("."):
+        if thing is None:
+            return None
+        thing = getattr(thing, name, None)
+    return thing
+
+
+def count(value: Any) -> Optional[int]:
+    """*value* where it is a number of threads that makes sense (an int of 1 or more), else None."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
+
+
+def outward(frame: Optional[FrameType]) -> Iterator[FrameType]:
+    """*frame* and its callers, innermost first."""
+    while frame is not None:
+        yield frame
+        frame = frame.f_back
+
+
+def _outside(frames: Iterator[FrameType]) -> Iterator[FrameType]:
+    """Leave out threadguard's own frames at the inner end: the caller's come first."""
+    inner = True
+    for frame in frames:
+        inner = inner and (module_of(frame) + ".").startswith(_PACKAGE + ".")
+        if not inner:
+            yield frame
+
+
+class Process:
+    """What this process shows at one moment, to the thread that looks.
+
+    Use it in a ``with`` block: it holds frames, and lets them go at the end.
+    """
+
+    def __init__(self, environ: Optional[Dict[str, Any]] = None) -> None:
+        self.environ = environ
+        """The WSGI environ of the request that is being judged; None at startup."""
+        self.stack: Frames = tuple(_outside(outward(sys._getframe(1))))
+        """The frames of this context, innermost first, without threadguard's own at the inner end."""
+        self.ident = threading.get_ident()
+        self.tops: Dict[int, FrameType] = dict(sys._current_frames())
+        """The innermost frame of every thread, by thread identifier."""
+
+    def __enter__(self) -> "Process":
+        return self
+
+    def __exit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException],
+                 trace: Optional[TracebackType]) -> None:
+        self.stack = ()
+        self.tops = {}
+
+    @property
+    def main(self) -> Frames:
+        """The frames of the main thread, innermost first; this context's own where it is the main thread."""
+        ident = threading.main_thread().ident
+        if ident is None or ident == self.ident:
+            return self.stack
+        return tuple(outward(self.tops.get(ident)))
+
+    @property
+    def argv(self) -> List[str]:
+        """The command line of this process as Python saw it."""
+        return list(getattr(sys, "argv", []))
+
+    @property
+    def env(self) -> Mapping[str, str]:
+        """The environment variables."""
+        return os.environ
+
+    def module(self, name: str) -> Optional[ModuleType]:
+        """The module *name* where it is loaded, else None. Loaded is no evidence that it serves."""
+        return sys.modules.get(name)
+
+    def frames(self, module: str, *functions: str, main: bool = False) -> Iterator[FrameType]:
+        """Frames that run one of *functions* (any, if none is named) of *module*, innermost first.
+
+        *module* ending in a dot stands for a package and all below it. With *main* the main thread's stack is
+        searched instead of this context's.
+        """
+        for frame in self.main if main else self.stack:
+            name = module_of(frame)
+            if name == module or (module.endswith(".") and (name + ".").startswith(module)):
+                if not functions or frame.f_code.co_name in functions:
+                    yield frame
+
+    def frame(self, module: str, *functions: str, main: bool = False) -> Optional[FrameType]:
+        """The innermost of `frames`, or None."""
+        return next(self.frames(module, *functions, main=main), None)

@@ -1,0 +1,32 @@
+"""The servers that threadguard can read, one module each.
+
+A reader is a module with the names of `Server`. To add a server, write one file and put it into `SERVERS`.
+It never imports the server's package: it looks among loaded modules, the stack and the environ (`Process`),
+and returns None, or nothing, where it does not know. It may raise: that becomes a finding and nothing else.
+"""
+
+from typing import Optional, Protocol, Tuple
+
+from threadguard.model import Reading
+from threadguard.process import Process
+from threadguard.servers import gunicorn
+
+
+class Server(Protocol):
+    """What each module of this package offers."""
+
+    NAME: str
+    """The server as people call it."""
+    REMEDY: str
+    """How to run it single-threaded and scale it with processes, in its own syntax."""
+    READS: Tuple[Tuple[str, str], ...]
+    """What is read, and when: pairs of a description and ``"startup"`` or ``"request"``."""
+
+    def at_startup(self, process: Process) -> Optional[Reading]:
+        """The capacity as the settings tell it while the guard is being built."""
+
+    def on_request(self, process: Process) -> Optional[Reading]:
+        """The capacity as it shows on a request: ``process.environ`` is the request's."""
+
+
+SERVERS: Tuple[Server, ...] = (gunicorn,)
