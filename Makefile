@@ -1,0 +1,99 @@
+# Every target makes the virtual environment that it needs under .venv and says what it does. Nothing but
+# setup-servers changes the system. ARGS is handed to pytest: make test ARGS="-k fork -x".
+
+PYTHON ?= python3
+SYSTEM_PYTHON := /usr/bin/python3
+# mod_wsgi and Unit run a Python that the system's www-data can read.
+LIVE_PYTHON ?= $(shell $(SYSTEM_PYTHON) -c 'import venv, ensurepip' 2>/dev/null && echo $(SYSTEM_PYTHON) || echo $(PYTHON))
+ARGS ?=
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+targets = awk -F ':.*\#\# ' '/^[a-z-]+:.*\#\# / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+say = printf '\n== %s: %s\n' '$@'
+# A target whose files another checkout has says so instead of failing in the middle.
+need = @test -e $(1) || { echo "make $@: $(1) is not in this checkout" >&2; exit 1; }
+
+.PHONY: help
+help: ## this list
+	@$(targets)
+
+.PHONY: demo
+demo: ## the damage, and the guard, on Mercurial's hgweb
+	$(call need,examples/demo_hgweb/demo.py)
+	@$(say) "set-up (not part of the measuring)"
+	@.ci/venv demo $(PYTHON) -r examples/demo_hgweb/requirements.txt .
+	@$(say) "Mercurial's hgweb over two repositories, unguarded and guarded"
+	@.venv/demo/bin/python examples/demo_hgweb/demo.py
+
+.PHONY: test
+test: ## unit tests on $(PYTHON)
+	@$(say) "unit tests on $$($(PYTHON) -V)"
+	@.ci/venv test $(PYTHON) '--editable=.[test]'
+	@.venv/test/bin/python -m pytest $(ARGS)
+	@.ci/not-run
+
+.PHONY: test-matrix
+test-matrix: ## unit tests on every Python from 3.8 to 3.13 that is here
+	@$(say) "unit tests on each Python"
+	@.ci/matrix 3.8 3.9 3.10 3.11 3.12 3.13
+
+.PHONY: setup-servers
+setup-servers: ## install the servers of Debian's packages (Apache, uWSGI, ...): changes the system, needs root
+	@$(say) "Debian's packages for the live tests"
+	@.ci/setup-servers
+
+.PHONY: test-live
+test-live: ## tests against real servers, each really started
+	$(call need,tests/live/requirements.txt)
+	@$(say) "real servers on $$($(LIVE_PYTHON) -V)"
+	@.ci/venv live $(LIVE_PYTHON) -r tests/live/requirements.txt .
+	@if [ -e tests/live/requirements-old.txt ]; then \
+	    .ci/venv live-old $(LIVE_PYTHON) -r tests/live/requirements-old.txt .; fi
+	@.venv/live/bin/python -m pytest tests/live $(ARGS)
+
+.PHONY: test-kallithea
+test-kallithea: ## Kallithea itself, installed, started and pushed to
+	$(call need,tests/kallithea/run.sh)
+	@$(say) "Kallithea with the guard in its own ini file"
+	@tests/kallithea/run.sh
+
+.PHONY: lint
+lint: ## flake8
+	@$(say) "flake8"
+	@.ci/venv lint $(PYTHON) 'flake8==7.*'
+	@.venv/lint/bin/python -m flake8
+
+.PHONY: types
+types: ## mypy, strict
+	@$(say) "mypy --strict"
+	@.ci/venv types $(PYTHON) '--editable=.[paste,prometheus,opentelemetry]' 'mypy==1.*' 'pytest>=7'
+	@.venv/types/bin/python -m mypy
+
+.PHONY: wheel-test
+wheel-test: ## build the wheel, install it elsewhere and use it there
+	@$(say) "the built wheel, outside the checkout"
+	@.ci/venv build $(PYTHON) 'build>=1'
+	@.ci/wheel-test .venv/build/bin/python
+
+.PHONY: bench
+bench: ## what the guard costs
+	$(call need,benchmarks/run.py)
+	@$(say) "what the guard costs"
+	@.ci/venv bench $(PYTHON) -r benchmarks/requirements.txt .
+	@.venv/bench/bin/python benchmarks/run.py $(ARGS)
+
+.PHONY: docs
+docs: ## the documentation as HTML, in .venv/docs/html
+	$(call need,docs/conf.py)
+	@$(say) "Sphinx, warnings are errors"
+	@.ci/venv docs $(PYTHON) '--editable=.[docs]'
+	@.venv/docs/bin/python -m sphinx -q -W -b html docs .venv/docs/html
+
+.PHONY: clean
+clean: ## remove what these targets made in the checkout
+	@$(say) "removing .venv and caches"
+	@rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .hypothesis
+	@find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +
