@@ -4,6 +4,7 @@ Everything here is a look, taken at construction, on a first request or on a vio
 ordinary request. Nothing is imported to be looked at: names are looked up among the modules that are loaded.
 """
 
+import inspect
 import os
 import sys
 import threading
@@ -38,6 +39,15 @@ def dig(thing: Any, path: str) -> Any:
 def count(value: Any) -> Optional[int]:
     """*value* where it is a number of threads that makes sense (an int of 1 or more), else None."""
     return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
+
+
+def default_of(function: Any, parameter: str) -> Any:
+    """The default of *parameter* of a function, or of what a class is built with; None if it has none."""
+    try:
+        default = inspect.signature(function).parameters[parameter].default
+    except (KeyError, TypeError, ValueError):
+        return None
+    return None if default is inspect.Parameter.empty else default
 
 
 def outward(frame: Optional[FrameType]) -> Iterator[FrameType]:
@@ -116,3 +126,8 @@ class Process:
     def frame(self, module: str, *functions: str, main: bool = False) -> Optional[FrameType]:
         """The innermost of `frames`, or None."""
         return next(self.frames(module, *functions, main=main), None)
+
+    def look_up(self, name: str, module: str, *functions: str, main: bool = False) -> Any:
+        """The local variable *name* of the innermost of `frames` that has it and where it is not None, else None."""
+        values = (local(frame, name) for frame in self.frames(module, *functions, main=main))
+        return next((value for value in values if value is not None), None)

@@ -28,5 +28,15 @@ class Server(Protocol):
     def on_request(self, process: Process) -> Optional[Reading]:
         """The capacity as it shows on a request: ``process.environ`` is the request's."""
 
+    def serves(self, process: Process) -> bool:
+        """Whether this server runs the request of *process*: its own frame, pool or key in the environ says so.
 
+        It judges nothing. A rule that needs no server's name finds a capacity but knows no setting: the server that
+        serves lends such a finding its name and its remedy. A reading without a remedy is treated in the same way,
+        so a reader that merely finds another server's pool leaves the remedy out.
+        """
+
+
+# The first that serves names the remedy: whatever drives another server (Flask drives Werkzeug, a gunicorn worker
+# drives gevent's server) stands before it.
 SERVERS: Tuple[Server, ...] = (gunicorn,)
