@@ -36,6 +36,16 @@ def dig(thing: Any, path: str) -> Any:
     return thing
 
 
+def captured(function: Any, name: str) -> Any:
+    """The variable *name* of an outer function that *function* closes over, or None."""
+    names = dig(function, "__code__.co_freevars") or ()
+    cells = getattr(function, "__closure__", None) or ()
+    try:
+        return dict(zip(names, cells))[name].cell_contents
+    except (KeyError, ValueError):  # not captured, or not assigned yet
+        return None
+
+
 def count(value: Any) -> Optional[int]:
     """*value* where it is a number of threads that makes sense (an int of 1 or more), else None."""
     return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
@@ -106,6 +116,10 @@ class Process:
     def env(self) -> Mapping[str, str]:
         """The environment variables."""
         return os.environ
+
+    def has_file(self, name: str) -> bool:
+        """Whether *name* is a file, seen from the working directory."""
+        return os.path.isfile(name)
 
     def module(self, name: str) -> Optional[ModuleType]:
         """The module *name* where it is loaded, else None. Loaded is no evidence that it serves."""
