@@ -1,0 +1,109 @@
+"""What is promised of the package as it is built and installed."""
+
+import configparser
+import importlib.metadata
+import pathlib
+import re
+import subprocess
+import sys
+
+import pytest
+from packaging.requirements import Requirement
+
+import threadguard
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+LOOK = """
+import sys, threading
+before = set(sys.modules)
+import threadguard
+print(threading.active_count(), *set(sys.modules).difference(before))
+"""
+
+
+@pytest.fixture(scope="module")
+def metadata():
+    """The metadata of the installed threadguard."""
+    return importlib.metadata.distribution("threadguard")
+
+
+@pytest.fixture(scope="module")
+def settings():
+    """What setup.cfg says."""
+    parser = configparser.ConfigParser(interpolation=None)
+    parser.read(str(ROOT / "setup.cfg"), encoding="utf-8")
+    return parser
+
+
+@pytest.fixture(scope="module")
+def loaded():
+    """How many threads run in a new interpreter that imports threadguard, and which modules that loaded."""
+    output = subprocess.run([sys.executable, "-c", LOOK], cwd=str(ROOT), check=True, timeout=60,
+                            stdout=subprocess.PIPE, universal_newlines=True).stdout
+    threads, *modules = output.split()
+    return int(threads), {module.partition(".")[0] for module in modules}
+
+
+def test_the_installed_version_is_the_one_in_the_code(metadata):
+    """The version is written down once, in the package."""
+    assert metadata.version == threadguard.__version__
+
+
+def test_types_are_shipped(settings):
+    """py.typed lies in the package and is part of what is built."""
+    assert (pathlib.Path(threadguard.__file__).parent / "py.typed").is_file()
+    assert settings["options.package_data"]["threadguard"].split() == ["py.typed"]
+
+
+def test_no_pyproject_toml_stands_in_the_way_of_old_tools():
+    """pip below 24 with setuptools below 58, as Kallithea's environment has, builds from setup.cfg."""
+    assert not (ROOT / "pyproject.toml").exists()
+
+
+@pytest.mark.parametrize("name", ["README.md", "CHANGELOG.md", "LICENSE"])
+def test_the_texts_that_go_with_the_package_are_there(name):
+    """The sdist and the project's page need them."""
+    assert (ROOT / name).read_text(encoding="utf-8").strip()
+
+
+def test_the_changelog_has_a_section_for_what_is_unreleased():
+    """Keep a Changelog: the newest section comes first."""
+    headings = re.findall(r"^## (.*)$", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert headings[0] == "[Unreleased]"
+
+
+@pytest.mark.parametrize("version", ["1.8.0", "1.8.7"])
+def test_it_installs_beside_the_webob_that_kallithea_pins(metadata, version):
+    """Kallithea 0.7 asks for WebOb>=1.8,<1.9."""
+    required = {requirement.name: requirement for requirement in map(Requirement, metadata.requires)}
+    assert version in required["WebOb"].specifier
+
+
+def test_webob_is_the_only_package_that_comes_along(metadata):
+    """Everything else is an extra."""
+    plain = [Requirement(text) for text in metadata.requires if "extra ==" not in text]
+    assert [requirement.name for requirement in plain] == ["WebOb"]
+
+
+def test_every_entry_point_can_be_loaded(metadata):
+    """What setup.cfg names exists."""
+    assert all(callable(entry.load()) or entry.group == "pytest11" for entry in metadata.entry_points)
+
+
+def test_importing_it_imports_no_other_package(loaded):
+    """The cost of an import is bounded, and an optional package stays optional."""
+    others = {"webob", "werkzeug", "pytest", "paste", "prometheus_client", "opentelemetry", "gevent", "greenlet"}
+    assert loaded[1] & others == set()
+
+
+def test_importing_it_starts_no_thread(loaded):
+    """Importing threadguard starts nothing."""
+    assert loaded[0] == 1
+
+
+def test_every_step_of_ci_is_a_target_of_the_makefile():
+    """.ci/run does nothing that a developer can't."""
+    steps = re.search(r"^steps=\((.*?)^\)", (ROOT / ".ci/run").read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    targets = re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    assert steps is not None
+    assert set(steps.group(1).split()[::2]) <= set(targets)
