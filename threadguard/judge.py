@@ -56,25 +56,30 @@ def _rank(reading: Reading) -> Tuple[int, bool, float]:
     return (int(reading.source), configured_elsewhere, -greatest)
 
 
-def judge(readings: Iterable[Reading], notes: Iterable[Finding] = ()) -> Verdict:
+def judge(readings: Iterable[Reading], notes: Sequence[Finding] = (), observed: Sequence[Finding] = ()) -> Verdict:
     """Weigh *readings* and state the verdict, the deciding finding first, *notes* last.
 
-    A flag that contradicts a stronger reading becomes a note (TG205), not an accusation.
+    *observed* (an overlap, or a collision under refuse) proves the process threaded, whatever the readings say. A flag
+    that contradicts a stronger reading becomes a note (TG205), not an accusation.
     """
     known = list(readings)
     first = decide(known)
+    findings: List[Finding] = list(observed)
+    if first is not None:
+        findings.append(finding_of(first))
+        findings += [_beside(reading, first) for reading in known if reading is not first]
+    findings += notes
+    threaded = first is not None and is_threaded(first)
+    if observed and not threaded:
+        return Verdict(THREADED, findings=tuple(findings))
     if first is None:
-        return Verdict(UNKNOWN, findings=tuple(notes))
-    findings: List[Finding] = [finding_of(first)]
-    for reading in known:
-        if reading is not first:
-            findings.append(_beside(reading, first))
+        return Verdict(UNKNOWN, findings=tuple(findings))
     return Verdict(
-        THREADED if is_threaded(first) else SINGLE_THREADED,
+        THREADED if threaded else SINGLE_THREADED,
         capacity=first.capacity,
         unbounded=first.unbounded,
-        declared_only=first.source is Source.DECLARED,
-        findings=tuple(findings) + tuple(notes),
+        declared_only=first.source is Source.DECLARED and not observed,
+        findings=tuple(findings),
     )
 
 

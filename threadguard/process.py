@@ -5,6 +5,7 @@ ordinary request. Nothing is imported to be looked at: names are looked up among
 """
 
 import inspect
+import gc
 import os
 import sys
 import threading
@@ -15,6 +16,9 @@ Frames = Tuple[FrameType, ...]
 
 _PACKAGE = __name__.rpartition(".")[0]
 
+_OPTIMIZED = 0x1
+"""`inspect.CO_OPTIMIZED`: the frame of a function, whose `f_locals` is a copy; a module's is the module itself."""
+
 
 def module_of(frame: FrameType) -> str:
     """The name of the module whose code *frame* runs, or an empty string."""
@@ -22,9 +26,24 @@ def module_of(frame: FrameType) -> str:
     return name if isinstance(name, str) else ""
 
 
+def variables(frame: FrameType) -> Dict[str, Any]:
+    """A copy of the local variables of *frame*, closed-over ones included.
+
+    Before Python 3.13 `f_locals` leaves a dict in the frame that keeps every value alive until the frame ends: a
+    look at a server's loop would hold the connection it served last, and who waits for its end would wait for ever.
+    So the dict is emptied again, unless somebody else holds it (``locals()``) or a debugger does.
+    """
+    seen = frame.f_locals
+    found = dict(seen)
+    if type(seen) is dict and frame.f_code.co_flags & _OPTIMIZED and frame.f_trace is None:
+        if sys.getrefcount(seen) <= 3:  # the frame's, ours, and the argument itself
+            seen.clear()
+    return found
+
+
 def local(frame: FrameType, name: str) -> Any:
     """The local variable *name* of *frame*, or None."""
-    return frame.f_locals.get(name)
+    return variables(frame).get(name)
 
 
 def dig(thing: Any, path: str) -> Any:
@@ -90,6 +109,10 @@ class Process:
         self.ident = threading.get_ident()
         self.tops: Dict[int, FrameType] = dict(sys._current_frames())
         """The innermost frame of every thread, by thread identifier."""
+        here = sys._getframe()
+        self.others: Dict[int, Frames] = {
+            ident: tuple(outward(top)) for ident, top in self.tops.items() if top is not here}
+        """The frames of every other thread, innermost first. By frame, not by identifier: gevent fakes its own."""
 
     def __enter__(self) -> "Process":
         return self
@@ -98,6 +121,7 @@ class Process:
                  trace: Optional[TracebackType]) -> None:
         self.stack = ()
         self.tops = {}
+        self.others = {}
 
     @property
     def main(self) -> Frames:
@@ -145,3 +169,30 @@ class Process:
         """The local variable *name* of the innermost of `frames` that has it and where it is not None, else None."""
         values = (local(frame, name) for frame in self.frames(module, *functions, main=main))
         return next((value for value in values if value is not None), None)
+
+    @property
+    def thread(self) -> Optional[threading.Thread]:
+        """The object of this thread; None where Python never made one. `current_thread` would make it."""
+        return self.thread_of(self.ident)
+
+    def thread_of(self, ident: int) -> Optional[threading.Thread]:
+        """The object of the thread *ident*, or None."""
+        active: Dict[int, threading.Thread] = getattr(threading, "_active", {})
+        return active.get(ident)
+
+    def frameless(self) -> int:
+        """How many thread states run no Python now: idle threads of a C or Rust pool. 0 before Python 3.10."""
+        states = getattr(sys, "_current_exceptions", None)
+        return len(set(states()) - set(sys._current_frames())) if states else 0
+
+    @property
+    def greenlet(self) -> Any:
+        """The current greenlet, or None where nothing loaded the greenlet package."""
+        module = self.module("greenlet")
+        return module.getcurrent() if module else None
+
+    def greenlets(self) -> List[Any]:
+        """Every greenlet but the current one. Walks all objects: for a process that is known to use greenlets."""
+        kind = getattr(self.module("greenlet"), "greenlet", None)
+        mine = self.greenlet
+        return [thing for thing in gc.get_objects() if isinstance(thing, kind) and thing is not mine] if kind else []

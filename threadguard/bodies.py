@@ -1,0 +1,163 @@
+"""Response bodies: which are finished when the application returns, and a wrapper for those that must be watched.
+
+A body that can be handed out as it is, is: a list, a generator (its end shows in ``gi_frame``), a file wrapper (servers
+know it by its identity). Every other iterable is wrapped, and keeps its length if it has one: without ``__len__``
+waitress and wsgiref turn ``Content-Length`` into chunks.
+"""
+
+import io
+import weakref
+from types import GeneratorType
+from typing import Any, Callable, Dict, Iterable, Iterator, Optional
+
+from threadguard import contexts
+from threadguard.ledger import Ledger
+
+
+def is_file_wrapper(body: Any, environ: Dict[str, Any]) -> bool:
+    """Whether *body* is what the server's ``wsgi.file_wrapper`` made: it must reach the server as it is.
+
+    gunicorn, waitress and wsgiref offer a class; uWSGI a function that returns the file itself and compares pointers
+    later (plugins/python/wsgi_handlers.c `py_uwsgi_sendfile`).
+    """
+    wrapper = environ.get("wsgi.file_wrapper") if isinstance(environ, dict) else None
+    if isinstance(wrapper, type):
+        return isinstance(body, wrapper)
+    return wrapper is not None and hasattr(body, "read")
+
+
+def runs_no_code(body: Any, environ: Dict[str, Any]) -> bool:
+    """Whether no code of the application is left to run when it has returned *body*.
+
+    So it is for a plain list or tuple, for a file wrapper over a real file, and for what is no iterable of chunks at
+    all (None, a str), which the server shall judge.
+    """
+    kind = type(body)
+    if kind is list or kind is tuple:
+        return True
+    if body is None or isinstance(body, (str, bytes)) or not (hasattr(kind, "__iter__") or hasattr(kind, "__getitem__")):
+        return True
+    return is_file_wrapper(body, environ) and _is_real_file(body)
+
+
+def _is_real_file(body: Any) -> bool:
+    """Whether *body*, or the file that it wraps, is one of `io`'s own, over a descriptor or in memory."""
+    for name in ("filelike", "file", "_file"):  # gunicorn, wsgiref, mod_wsgi; werkzeug, waitress; tempfile
+        body = getattr(body, name, body)
+    return isinstance(body, io.IOBase) and type(body).__module__ in ("io", "_io")
+
+
+class Body:
+    """A body that says when it ends.
+
+    *at_end* is called once, after the inner ``close()``: at ``close()``, at the end of the iteration or an exception in it, or
+    when nobody holds the body any more. *before_chunk* is called before each chunk.
+    """
+
+    __slots__ = ("_body", "_next", "_at_end", "_before_chunk", "_is_closed", "is_running", "is_finished", "__weakref__")
+
+    def __init__(self, body: Any, at_end: Callable[[], object], before_chunk: Optional[Callable[[], object]] = None):
+        self._body = body
+        self._next: Optional[Callable[[], bytes]] = None
+        self._at_end = at_end
+        self._before_chunk = before_chunk
+        self._is_closed = False
+        self.is_running = False
+        self.is_finished = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        self._next = iter(self._body).__next__
+        return self
+
+    def __next__(self) -> bytes:
+        if self._before_chunk is not None:
+            self._before_chunk()
+        self.is_running = True
+        try:
+            if self._next is None:
+                self.__iter__()
+                assert self._next is not None
+            return self._next()
+        except BaseException:
+            self._end()
+            raise
+        finally:
+            self.is_running = False
+
+    def close(self) -> None:
+        """Close the inner body, once, and leave."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        try:
+            close = getattr(self._body, "close", None)
+            if close is not None:
+                close()
+        finally:
+            self._end()
+
+    def _end(self) -> None:
+        if not self.is_finished:
+            self.is_finished = True
+            self._at_end()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._body, name)
+
+    def __del__(self) -> None:
+        self._end()
+
+
+class SizedBody(Body):
+    """A `Body` with a length."""
+
+    __slots__ = ()
+
+    def __len__(self) -> int:
+        return len(self._body)
+
+
+def wrap(body: Any, at_end: Callable[[], object], before_chunk: Optional[Callable[[], object]] = None) -> Body:
+    """*body* as one that says when it ends, with its length if it has one."""
+    return (SizedBody if hasattr(type(body), "__len__") else Body)(body, at_end, before_chunk)
+
+
+def hand_out(ledger: Ledger, ticket: int, environ: Dict[str, Any], body: Iterable[bytes],
+             at_end: Optional[Callable[[], object]] = None,
+             before_chunk: Optional[Callable[[int], object]] = None) -> Iterable[bytes]:
+    """*body* as it goes to the server, *ticket* staying inside until it is finished.
+
+    *at_end*: wrap every iterable, and call this when it is finished as well. *before_chunk* is called with the ticket
+    before each chunk where one context may have several bodies in work: under an event loop, and in uWSGI's async mode,
+    whose environ has ``x-wsgiorg.fdevent.readable`` (uWSGI's plugins/python/wsgi_subhandler.c).
+    """
+    interleaves = contexts.event_loop_runs() or "x-wsgiorg.fdevent.readable" in environ
+    if is_file_wrapper(body, environ) or (type(body) is GeneratorType and at_end is None and not interleaves):
+        return _follow(ledger, ticket, body, at_end)
+
+    def leave() -> None:
+        ledger.leave(ticket)
+        if at_end is not None:
+            at_end()
+
+    watch = None
+    if before_chunk is not None and (interleaves or at_end is not None):
+        def watch() -> None:
+            before_chunk(ticket)
+    wrapped = wrap(body, leave, watch)
+    ledger.follow(ticket, wrapped, kept=interleaves)
+    return wrapped
+
+
+def _follow(ledger: Ledger, ticket: int, body: Iterable[bytes],
+            at_end: Optional[Callable[[], object]]) -> Iterable[bytes]:
+    """*body* as it is: its end is seen by a weak reference, or at once where it takes none."""
+    try:
+        ledger.follow(ticket, body)
+        if at_end is not None:
+            weakref.finalize(body, at_end)
+    except TypeError:
+        ledger.leave(ticket)
+        if at_end is not None:
+            at_end()
+    return body

@@ -1,0 +1,175 @@
+"""What runs code on its own in this process: threads, and greenlets within them.
+
+With `process.py` the only module that looks at threads and stacks. That one tells facts about servers; this one tells
+who is who: which context I am, whether another still lives, whether a call is on my own stack, and where it stands.
+"""
+
+import gc
+import os
+import sys
+import traceback
+from types import CodeType, FrameType
+from typing import Any, Callable, Iterator, List, NamedTuple, Optional, Set, TypeVar
+
+from threadguard.process import dig, module_of, outward
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+_PACKAGE = __name__.rpartition(".")[0] + "."
+
+getpid: Callable[[], int] = os.getpid
+
+
+def original(name: str) -> Any:
+    """`_thread`'s own *name*, even where gevent or eventlet has put a replacement in its place.
+
+    gevent keeps what it replaces (gevent/monkey.py `get_original`), eventlet imports a fresh copy (eventlet/patcher.py
+    `original`). What is held here is never held across a switch, so the real lock is the right one everywhere.
+    """
+    gevent = sys.modules.get("gevent.monkey")
+    if gevent is not None:
+        return gevent.get_original("_thread", name)
+    eventlet = sys.modules.get("eventlet.patcher")
+    if eventlet is not None:
+        return getattr(eventlet.original("_thread"), name)
+    return getattr(__import__("_thread"), name)
+
+
+get_ident: Callable[[], int] = original("get_ident")
+new_lock: Callable[[], Any] = original("allocate_lock")
+new_mutex: Callable[[], Any] = original("RLock")
+
+
+class Context(NamedTuple):
+    """An OS thread, or a greenlet within one."""
+
+    ident: int
+    """The identifier of the OS thread."""
+    greenlet: int
+    """`id` of the greenlet; 0 where greenlets are not in use."""
+
+
+def current() -> Context:
+    """The context that calls."""
+    module = sys.modules.get("greenlet")
+    return Context(get_ident(), id(module.getcurrent()) if module is not None else 0)
+
+
+def is_alive(context: Context) -> bool:
+    """Whether the thread of *context* still runs."""
+    return context.ident in sys._current_frames()
+
+
+def name_of(ident: int) -> str:
+    """The name of thread *ident* as `threading` knows it, or its number."""
+    threads = dig(sys.modules.get("threading"), "_active") or {}
+    return "thread %s" % (dig(threads.get(ident), "name") or ident)
+
+
+def event_loop_runs() -> bool:
+    """Whether an event loop runs in this thread.
+
+    asyncio, uvloop and trio all set the thread's asynchronous generator hooks while they run, and take them back
+    at the end (asyncio/base_events.py `run_forever`, trio/_core/_asyncgens.py). Twisted's reactor does not; its own
+    thread is known to twisted.python.threadable.
+    """
+    if sys.get_asyncgen_hooks().firstiter is not None:
+        return True
+    threadable = sys.modules.get("twisted.python.threadable")
+    return threadable is not None and dig(threadable, "ioThread") == get_ident()
+
+
+_CALLS: Set[CodeType] = set()
+
+
+def calls_the_application(function: _F) -> _F:
+    """Mark *function* as one whose frame holds a request inside: its locals ``ledger`` and ``ticket`` say which."""
+    _CALLS.add(function.__code__)
+    return function
+
+
+def holds(frame: FrameType, ledger: Any, ticket: int) -> bool:
+    """Whether *frame* is the call of *ticket* in *ledger*."""
+    return frame.f_code in _CALLS and frame.f_locals.get("ticket") == ticket and frame.f_locals.get("ledger") is ledger
+
+
+def tickets_on_my_stack(ledger: Any) -> Set[int]:
+    """The tickets of *ledger* whose calls are on my stack."""
+    calls = (frame.f_locals for frame in outward(sys._getframe(1)) if frame.f_code in _CALLS)
+    return {call["ticket"] for call in calls if call.get("ledger") is ledger and "ticket" in call}
+
+
+def on_stack(function: str, name: str) -> Iterator[Any]:
+    """The local variable *name* of each call of a function of threadguard's own called *function* on my stack."""
+    for outer in outward(sys._getframe(1)):
+        if outer.f_code.co_name == function and _is_own(outer):
+            yield outer.f_locals.get(name)
+
+
+def is_on_stack(frame: Optional[FrameType]) -> bool:
+    """Whether *frame* is one of my callers."""
+    return frame is not None and any(outer is frame for outer in outward(sys._getframe(1)))
+
+
+def _greenlet_frames() -> Iterator[FrameType]:
+    module = sys.modules.get("greenlet")
+    if module is not None:
+        for thing in gc.get_objects():
+            if isinstance(thing, module.greenlet):
+                frame = dig(thing, "gr_frame")
+                if frame is not None:
+                    yield frame
+
+
+class Place(NamedTuple):
+    """Where a call stands: its context in words, and its stack, outermost call first."""
+
+    context: str
+    stack: List[str]
+
+
+NOWHERE = Place("a thread that is not known", ["  (its stack could not be seen)\n"])
+
+
+def here() -> Place:
+    """Where the calling context stands."""
+    words = name_of(get_ident())
+    greenlet = dig(sys.modules.get("greenlet"), "getcurrent")
+    if greenlet is not None and greenlet().parent is not None:
+        words = "greenlet %s of %s" % (_greenlet_name(greenlet()), words)
+    return Place(words, _formatted(sys._getframe(1)))
+
+
+def find(is_it: Callable[[FrameType], bool]) -> Place:
+    """Where the call stands of which *is_it* is true, in any thread or any waiting greenlet.
+
+    It looks at every frame, and for greenlets at every object of the process: for a violation, not for a request.
+    """
+    for ident, top in sys._current_frames().items():
+        if any(is_it(frame) for frame in outward(top)):
+            return Place(name_of(ident), _formatted(top))
+    for top in _greenlet_frames():
+        if any(is_it(frame) for frame in outward(top)):
+            return Place("greenlet (waiting)", _formatted(top))
+    return NOWHERE
+
+
+def waiting(frame: Optional[FrameType], context: Context) -> Place:
+    """The place of a body that waits, at *frame* if it is a generator, to be asked for its next chunk."""
+    words = "a body from %s, waiting to be asked for its next chunk" % name_of(context.ident)
+    return Place(words, traceback.format_stack(frame, 1) if frame is not None else NOWHERE.stack)
+
+
+def _greenlet_name(greenlet: Any) -> str:
+    return str(dig(greenlet, "name") or "0x%x" % id(greenlet))
+
+
+def _is_own(frame: FrameType) -> bool:
+    return module_of(frame).startswith(_PACKAGE)
+
+
+def _formatted(frame: FrameType) -> List[str]:
+    """The stack of *frame* without threadguard's own frames at the inner end."""
+    inner: Optional[FrameType] = frame
+    while inner is not None and _is_own(inner):
+        inner = inner.f_back
+    return traceback.format_stack(inner or frame)

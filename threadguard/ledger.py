@@ -1,0 +1,245 @@
+"""Who is inside: a ticket for each request, from the call of the application until its response is finished.
+
+The ledger knows no WSGI. For a ticket it holds the request itself while the call runs, and then a `Stream` for as long
+as a body can still be iterated. Entering is one store into a dict and leaving one deletion: both are atomic, with and
+without the GIL, and a dict keeps its order: of two that enter at the same moment exactly one sees the other before itself.
+"""
+
+import itertools
+import sys
+import sysconfig
+import weakref
+from types import FrameType, GeneratorType
+from typing import Any, Dict, Iterator, NamedTuple, Optional, Set, Tuple
+
+from threadguard import contexts
+
+NEVER = sys.maxsize
+"""The ticket that is never drawn: `Ledger.look_from` where nothing is to be looked at."""
+
+
+class _LockedCount:
+    """`itertools.count` for free-threaded Python before 3.14, whose own may hand out a number twice."""
+
+    def __init__(self) -> None:
+        self._count = itertools.count()
+        self._lock = contexts.new_lock()
+
+    def __iter__(self) -> Iterator[int]:
+        return self
+
+    def __next__(self) -> int:
+        with self._lock:
+            return next(self._count)
+
+
+def _new_count() -> Iterator[int]:
+    free_threaded = sysconfig.get_config_var("Py_GIL_DISABLED") and sys.version_info < (3, 14)
+    return _LockedCount() if free_threaded else itertools.count()
+
+
+class Stream:
+    """A response whose body was handed out and is not finished, as far as one can see."""
+
+    __slots__ = ("request", "context", "kept", "told", "_body")
+
+    def __init__(self, request: Any, context: contexts.Context, body: "weakref.ref[Any]", kept: bool) -> None:
+        self.request = request
+        self.context = context
+        self.kept = kept
+        """An event loop goes on with it after its context has entered again."""
+        self.told = 0
+        """The newest request that it was found to interleave with."""
+        self._body = body
+
+    def is_finished(self) -> bool:
+        """Whether no code of the application is left to run for it."""
+        body = self._body()
+        if type(body) is GeneratorType:
+            return body.gi_frame is None
+        return body is None or getattr(body, "is_finished", False)
+
+    def is_running(self) -> bool:
+        """Whether its body computes a chunk at this moment."""
+        body = self._body()
+        return bool(body.gi_running if type(body) is GeneratorType else getattr(body, "is_running", False))
+
+    def is_on_my_stack(self) -> bool:
+        """Whether its body computes a chunk by calling me."""
+        if not self.is_running():
+            return False
+        body = self._body()
+        if type(body) is GeneratorType:
+            return contexts.is_on_stack(body.gi_frame)
+        return any(running is body for running in contexts.on_stack("__next__", "self"))
+
+
+    def place(self) -> contexts.Place:
+        """Where its body stands."""
+        frame: Optional[FrameType] = getattr(self._body(), "gi_frame", None)
+        if frame is not None and self.is_running():
+            return contexts.find(lambda other: other is frame)
+        return contexts.waiting(frame, self.context)
+
+
+class Neighbours(NamedTuple):
+    """Who else is inside, as one that has just entered sees them."""
+
+    same: bool = False
+    """The request itself is inside already: another guard of the group has counted it."""
+    nested: bool = False
+    """It was called by a request that is inside, on the same stack."""
+    collision: Optional[int] = None
+    """The ticket of the earliest request of another context that is inside."""
+
+
+def _by_ticket(pair: Tuple[int, Any]) -> int:
+    return pair[0]
+
+
+class Ledger:
+    """The tickets of one group in this process."""
+
+    def __init__(self) -> None:
+        self.inside: Dict[int, Any] = {}
+        self.tickets = _new_count()
+        self.look_from = 0
+        """From this ticket on, who enters is looked at. 0: everybody."""
+        self.pid = contexts.getpid()
+        self._mutex = contexts.new_mutex()
+        self._not_entered = 0
+        self._overlaps = 0
+        self._peak = 0
+
+    def start_afresh(self, ticket: Optional[int] = None, request: Any = None) -> None:
+        """In a forked child: nobody is inside but *ticket*, nothing was counted, everybody is to be looked at."""
+        self._mutex = contexts.new_mutex()
+        self.inside.clear()
+        self._not_entered = next(self.tickets) + 1
+        self._overlaps = self._peak = 0
+        if ticket is not None:
+            self.inside[ticket] = request
+            self._not_entered -= 1
+        self.look_from = 0
+        self.pid = contexts.getpid()
+
+    def leave(self, ticket: int) -> None:
+        """*ticket* is no longer inside. Leaving twice does no harm."""
+        self.inside.pop(ticket, None)
+
+    def withdraw(self, ticket: int) -> None:
+        """*ticket* was drawn but did not enter: it does not count."""
+        self.leave(ticket)
+        with self._mutex:
+            self._not_entered += 1
+
+    def follow(self, ticket: int, body: Any, kept: bool = False) -> None:
+        """The call of *ticket* has returned; it is inside for as long as *body* is not finished.
+
+        Raises `TypeError` where *body* takes no weak reference.
+        """
+        inside = self.inside
+        reference = weakref.ref(body, lambda _: inside.pop(ticket, None))
+        inside[ticket] = Stream(inside.get(ticket), contexts.current(), reference, kept)
+
+    def look_around(self, ticket: int, request: Any) -> Neighbours:
+        """See who was inside before *ticket*, and clear away who is finished or was abandoned."""
+        calls: Optional[Set[int]] = None
+        nested = False
+        for other, entry in self._before(ticket):
+            if type(entry) is Stream:
+                if entry.is_on_my_stack():
+                    if entry.request is request:
+                        return Neighbours(same=True)
+                    nested = True
+                elif not self._is_over(other, entry):
+                    return Neighbours(nested=nested, collision=other)
+            elif entry is request:
+                return Neighbours(same=True)
+            else:
+                if calls is None:
+                    calls = contexts.tickets_on_my_stack(self)
+                if other not in calls:
+                    return Neighbours(nested=nested, collision=other)
+                nested = True
+        return Neighbours(nested=nested)
+
+    def _before(self, ticket: int) -> Iterator[Tuple[int, Any]]:
+        for other, entry in list(self.inside.items()):
+            if other == ticket:
+                return
+            yield other, entry
+
+    def _is_over(self, ticket: int, stream: Stream) -> bool:
+        """Whether *stream* is finished, or abandoned: nobody iterates it any more."""
+        if stream.is_finished():
+            self.leave(ticket)
+            return True
+        if stream.is_running():
+            return False
+        if stream.context == contexts.current():
+            if not stream.kept:
+                self.leave(ticket)
+            return True
+        if not contexts.is_alive(stream.context):
+            self.leave(ticket)
+            return True
+        return False
+
+    def interleaved_with(self, ticket: int) -> Optional[int]:
+        """The newest request that entered after *ticket* and is inside, in no call of mine; each is told once."""
+        mine = self.inside.get(ticket)
+        told = max(mine.told, ticket) if type(mine) is Stream else ticket
+        for other, entry in sorted(self.inside.items(), key=_by_ticket, reverse=True):
+            if other <= told:
+                return None
+            if type(entry) is Stream and entry.is_finished() or other in contexts.tickets_on_my_stack(self):
+                continue
+            if type(mine) is Stream:
+                mine.told = other
+            return other
+        return None
+
+    def is_inside(self, ticket: int) -> bool:
+        """Whether *ticket* has not left, finished, or lost the thread that ran it."""
+        entry = self.inside.get(ticket)
+        if type(entry) is Stream:
+            return not entry.is_finished() and contexts.is_alive(entry.context)
+        return entry is not None
+
+    def request_of(self, ticket: int) -> Any:
+        """The request that *ticket* was drawn for, or None where it has left."""
+        entry = self.inside.get(ticket)
+        return entry.request if type(entry) is Stream else entry
+
+    def whereabouts(self, ticket: int) -> "Tuple[Any, contexts.Place]":
+        """The request that *ticket* was drawn for, and where it stands now: for a report."""
+        entry = self.inside.get(ticket)
+        if type(entry) is Stream:
+            return entry.request, entry.place()
+        return entry, contexts.find(lambda frame: contexts.holds(frame, self, ticket))
+
+    def keep_peak(self) -> None:
+        """Somebody entered while others were inside: note how many there are."""
+        if len(self.inside) > self._peak:
+            with self._mutex:
+                self._clear_finished()
+                self._peak = max(self._peak, len(self.inside))
+
+    def count_overlap(self) -> None:
+        """One more overlap."""
+        with self._mutex:
+            self._overlaps += 1
+
+    def counts(self) -> Tuple[int, int, int, int]:
+        """In flight, peak, requests that entered, overlaps."""
+        with self._mutex:
+            self._clear_finished()
+            entered = next(self.tickets) - self._not_entered
+            self._not_entered += 1
+            return len(self.inside), max(self._peak, min(entered, 1)), entered, self._overlaps
+
+    def _clear_finished(self) -> None:
+        for ticket, entry in list(self.inside.items()):
+            if type(entry) is Stream and entry.is_finished():
+                self.leave(ticket)

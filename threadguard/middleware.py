@@ -1,0 +1,116 @@
+"""`ThreadGuard`: the way of a request, and nothing else.
+
+On its way in a request is compared and counted. It is looked at only if it is not alone, if it is the first (or another that
+is due for a look), or if the process is not the one that was counted in: then the policy decides what becomes of it.
+"""
+
+import gc
+import os
+from typing import Any, Callable, Dict, Iterable, Optional
+
+from threadguard import contexts, options
+from threadguard.bodies import hand_out, runs_no_code
+from threadguard.contexts import getpid
+from threadguard.group import group_named
+from threadguard.model import Stats, Verdict
+from threadguard.policy import POLICIES, WSGIApp, log
+
+
+class ThreadGuard:
+    """WSGI middleware that keeps *app* from being entered by two requests of one process at the same time.
+
+    :param app: the WSGI application.
+    :param policy: what is done where the server is threaded. ``"refuse"``: raise `ThreadedDeploymentError` here if it shows
+        now, and answer every request with 503 from the moment it shows later. ``"serialize"``: let requests in one at a
+        time. ``"log"``: let them pass, and log each finding once at ERROR.
+    :param serialize_timeout: seconds that a request waits under ``serialize`` before it gets 503 with Retry-After.
+    :param server_threads: how many requests the server lets into one process at once, for a server that threadguard
+        cannot read. What it can read is stronger.
+    :param group: guards of the same group share counts and verdict. By default all guards of the process do.
+    :param health_path: where to answer health checks, such as ``/-/threadguard``; not at all by default.
+    :param health_token: the bearer token that opens the details of the health check.
+    :param watch_pool_start: whether to look, until the first request, at pools that a server starts after the guard was built.
+    :raises ThreadedDeploymentError: under ``refuse``, if the server is threaded as far as can be told now.
+    :raises OptionError: (a `ValueError`) for a value that is not allowed.
+    :raises TypeError: if *app* is not callable.
+
+    The environment variable ``THREADGUARD_POLICY`` overrides *policy*, and is logged when it does.
+    """
+
+    def __init__(self, app: WSGIApp, *, policy: str = "refuse", serialize_timeout: float = 30.0,
+                 server_threads: Optional[int] = None, group: Optional[str] = None, health_path: Optional[str] = None,
+                 health_token: Optional[str] = None, watch_pool_start: bool = True) -> None:
+        if not callable(app):
+            raise TypeError("threadguard guards a WSGI application, which is callable; %r is not" % (app,))
+        timeout = options.convert("serialize_timeout", serialize_timeout)
+        threads = None if server_threads is None else options.convert("server_threads", server_threads)
+        self.app = app
+        self.policy = _policy_in_force(options.convert("policy", policy))
+        self._group = group_named(None if group is None else options.convert("group", group))
+        self._policy = POLICIES[self.policy](app, self._group, timeout)
+        answers, verdict = self._group.consider(threads)
+        self._policy.at_startup(verdict)
+        self._group.keep(answers, threads, refuses=self.policy == "refuse")
+        self._policy.tell()
+        self._ledger = self._group.ledger
+        self._alone = 0 if self._policy.asks_always else 1
+        self._group.guards.add(self)
+
+    @contexts.calls_the_application
+    def __call__(self, environ: Dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """Serve one request."""
+        ledger = self._ledger
+        inside = ledger.inside
+        ticket = next(ledger.tickets)
+        try:
+            inside[ticket] = environ
+            if len(inside) > self._alone or ticket >= ledger.look_from or getpid() != ledger.pid:
+                instead = self._look(ticket, environ)
+                if instead is not None:
+                    return instead(environ, start_response)
+            body = self.app(environ, start_response)
+            if type(body) is list or runs_no_code(body, environ):
+                inside.pop(ticket, None)
+                return body
+            return hand_out(ledger, ticket, environ, body, before_chunk=self._group.before_chunk)
+        except BaseException:
+            inside.pop(ticket, None)
+            raise
+
+    def _look(self, ticket: int, environ: Dict[str, Any]) -> Optional[WSGIApp]:
+        """What takes the place of the application for this request; None if it enters as it is."""
+        group, ledger = self._group, self._ledger
+        if getpid() != ledger.pid:
+            group.start_afresh(ticket, environ)
+        around = ledger.look_around(ticket, environ)
+        if around.same:
+            ledger.withdraw(ticket)
+            return self.app
+        if around.nested:
+            ledger.leave(ticket)
+            return self.app
+        if group.read(ticket, environ):
+            self._policy.tell()
+        if around.collision is not None and not group.is_proved:
+            gc.collect()  # a body in a garbage cycle is inside no more: nobody can iterate it
+            around = ledger.look_around(ticket, environ)
+        return self._policy.answer(ticket, environ, around.collision)
+
+    @property
+    def verdict(self) -> Verdict:
+        """What is known now about this process."""
+        return self._group.verdict
+
+    def stats(self) -> Stats:
+        """The counts of this process and group: in flight, peak, requests that entered, refused, overlaps, pid."""
+        return self._group.stats()
+
+
+def _policy_in_force(policy: str) -> str:
+    override = os.environ.get("THREADGUARD_POLICY")
+    if not override:
+        return policy
+    override = str(options.convert("policy", override.strip()))
+    if override != policy:
+        log.warning("THREADGUARD_POLICY overrides the policy: %s instead of %s", override, policy)
+    return override

@@ -1,0 +1,80 @@
+"""Turns: one request of a group at a time, those who wait in the order in which they came."""
+
+import time
+from collections import deque
+from typing import Any, Callable, Deque, Dict, Optional
+
+from threadguard import contexts
+from threadguard.ledger import Ledger
+from threadguard.waiting import Waiter, new_waiter
+
+_SLICE = 0.5
+"""Seconds after which the first in line looks for itself: a holder can end without telling, by losing its thread."""
+
+
+class Turns:
+    """The line in front of a `Ledger`."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self.start_afresh()
+
+    def start_afresh(self) -> None:
+        """In a forked child: nobody holds the turn, nobody waits."""
+        self._mutex = contexts.new_mutex()
+        self._line: Deque[Waiter] = deque()
+        self._holder: Optional[int] = None
+
+    def take(self, environ: Dict[str, Any], seconds: float, stuck: Callable[[int], object]) -> Optional[int]:
+        """A ticket that is inside, and alone; None where it cannot be had within *seconds*.
+
+        *stuck* is called with the ticket that held the turn all the while, if one did.
+        """
+        with self._mutex:
+            ticket = None if self._line else self._enter(environ)
+            holder = self._holder
+            waiter = new_waiter(environ) if ticket is None else None
+            if waiter is None:
+                return ticket
+            self._line.append(waiter)
+        ticket = self._wait(waiter, environ, seconds)
+        if ticket is None and holder is not None and holder == self._holder:
+            stuck(holder)
+        return ticket
+
+    def _wait(self, waiter: Waiter, environ: Dict[str, Any], seconds: float) -> Optional[int]:
+        end = time.monotonic() + seconds
+        left = seconds
+        try:
+            while left > 0:
+                waiter.wait(min(left, _SLICE))
+                with self._mutex:
+                    ticket = self._enter(environ) if self._line[0] is waiter else None
+                if ticket is not None:
+                    return ticket
+                left = end - time.monotonic()
+            return None
+        finally:
+            with self._mutex:
+                self._line.remove(waiter)
+            self.pass_on()
+
+    def _enter(self, environ: Dict[str, Any]) -> Optional[int]:
+        if self._holder is not None and self._ledger.is_inside(self._holder):
+            return None
+        ticket = self._holder = next(self._ledger.tickets)
+        self._ledger.inside[ticket] = environ
+        return ticket
+
+    def leave(self, ticket: int) -> None:
+        """*ticket* leaves, and with it the turn."""
+        self._ledger.leave(ticket)
+        self.pass_on()
+
+    def pass_on(self) -> None:
+        """Whoever held the turn may have left: wake the first in line."""
+        try:
+            first = self._line[0]
+        except IndexError:
+            return
+        first.wake()

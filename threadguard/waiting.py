@@ -1,0 +1,92 @@
+"""Waiting with the primitive of the context that waits.
+
+A plain lock would stop gevent's or eventlet's hub, and with it the greenlet that one waits for. Where any waiting would
+stop the others (an event loop, uWSGI's async mode, a greenlet hub that is not known) there is no waiter.
+"""
+
+import sys
+from typing import Any, Dict, Optional, Protocol
+
+from threadguard import contexts
+from threadguard.process import dig
+
+
+class Waiter(Protocol):
+    """Somebody who waits; `wake` may come before `wait`, and more than once."""
+
+    def wait(self, seconds: float) -> None:
+        """Wait for `wake`, for *seconds* at the most."""
+
+    def wake(self) -> None:
+        """End the waiting. Called from any thread."""
+
+
+class ThreadWaiter:
+    """An OS thread."""
+
+    def __init__(self) -> None:
+        self._lock = contexts.new_lock()
+        self._lock.acquire()
+
+    def wait(self, seconds: float) -> None:
+        """See `Waiter`."""
+        self._lock.acquire(True, seconds)
+
+    def wake(self) -> None:
+        """See `Waiter`."""
+        try:
+            self._lock.release()
+        except RuntimeError:  # woken already: one waking is enough
+            return
+
+
+class GeventWaiter:
+    """A greenlet of gevent's hub."""
+
+    def __init__(self) -> None:
+        from gevent.event import Event
+        self._event = Event()
+
+    def wait(self, seconds: float) -> None:
+        """See `Waiter`."""
+        self._event.wait(seconds)
+        self._event.clear()
+
+    def wake(self) -> None:
+        """See `Waiter`."""
+        self._event.set()
+
+
+class EventletWaiter:
+    """A greenlet of eventlet's hub."""
+
+    def __init__(self) -> None:
+        from eventlet.semaphore import Semaphore
+        self._semaphore = Semaphore(0)
+
+    def wait(self, seconds: float) -> None:
+        """See `Waiter`."""
+        self._semaphore.acquire(timeout=seconds)
+
+    def wake(self) -> None:
+        """See `Waiter`."""
+        self._semaphore.release()
+
+
+def new_waiter(environ: Dict[str, Any]) -> Optional[Waiter]:
+    """A waiter for this context, or None where any waiting would stop the one that is waited for."""
+    greenlet = dig(sys.modules.get("greenlet"), "getcurrent")
+    if greenlet is not None:
+        # gevent/_hub_local.py keeps a hub for each thread that has one; so does eventlet/hubs/__init__.py.
+        gevent_hub = dig(sys.modules.get("gevent._hub_local"), "get_hub_if_exists")
+        hub = gevent_hub() if gevent_hub is not None else None
+        if hub is not None:
+            return None if greenlet() is hub else GeventWaiter()
+        hub = dig(sys.modules.get("eventlet.hubs"), "_threadlocal.hub.greenlet")
+        if hub is not None:
+            return None if greenlet() is hub else EventletWaiter()
+        if greenlet().parent is not None:
+            return None
+    if contexts.event_loop_runs() or "x-wsgiorg.fdevent.readable" in environ:
+        return None
+    return ThreadWaiter()
