@@ -1,41 +1,116 @@
-"""gunicorn: the worker class and its threads.
+"""gunicorn: the worker class, and what bounds it.
 
-The settings are those of the `Config` that the running `Worker`, `Arbiter` or `WSGIApplication` holds as `self.cfg`
-(gunicorn/arbiter.py `Arbiter.setup`, gunicorn/app/base.py `BaseApplication`). ``--threads 4`` turns the sync worker into gthread
-silently (gunicorn/config.py `Config.worker_class_str`), so the class is taken from there.
+The settings are those of the `Config` that the running `Worker`, `Arbiter` or `WSGIApplication` holds as ``self.cfg``
+(gunicorn/workers/base.py `Worker.__init__`, gunicorn/arbiter.py `Arbiter.setup`, gunicorn/app/base.py
+`BaseApplication.load_default_config`). With ``--preload`` the guard is built under the Arbiter, else under a Worker.
 """
 
-from types import FrameType
-from typing import Any, Optional
+from dataclasses import replace
+from typing import Any, Iterator, Optional, Tuple
 
 from threadguard.model import Reading, Source
 from threadguard.process import Process, count, dig, local
 
 NAME = "gunicorn"
 REMEDY = "--worker-class sync --threads 1, and --workers N for more throughput"
-READS = (
-    ("worker class and threads, of the Config that a Worker, Arbiter or WSGIApplication on the stack holds", "startup"),
-    ("the same, on the stack of the main thread", "request"),
+READS: Tuple[Tuple[str, str], ...] = (
+    ("worker_class, threads and worker_connections of the Config that a Worker, the Arbiter or the application object"
+     " on the stack holds", "startup"),
+    ("the same of the Worker on the request's own stack, and the size of gthread's pool", "request"),
 )
 
-_GREENLETS = ("gevent", "eventlet")
+# gunicorn/workers/__init__.py SUPPORTED_WORKERS (eventlet: until 25), and the classes behind the names.
+_WORKERS = {
+    "sync": "sync", "gunicorn.workers.sync.SyncWorker": "sync",
+    "tornado": "tornado", "gunicorn.workers.gtornado.TornadoWorker": "tornado",
+    "gthread": "gthread", "gunicorn.workers.gthread.ThreadWorker": "gthread",
+    "gevent": "gevent", "gunicorn.workers.ggevent.GeventWorker": "gevent",
+    "gevent_wsgi": "gevent_pywsgi", "gevent_pywsgi": "gevent_pywsgi",
+    "gunicorn.workers.ggevent.GeventPyWSGIWorker": "gevent_pywsgi",
+    "eventlet": "eventlet", "gunicorn.workers.geventlet.EventletWorker": "eventlet",
+}
 
 
-def capacity(worker_class: str, threads: Optional[int], connections: Optional[int]) -> "tuple[Optional[int], str]":
-    raise NotImplementedError
+def capacity(worker_class: str, threads: Optional[int] = 1, connections: Optional[int] = 1000, listeners: int = 1,
+             where: str = "gunicorn's configuration") -> Optional[Reading]:
+    """The capacity of one worker process, or None for a worker class that is not gunicorn's own.
 
-
-def _config(process: Process, main: bool) -> Any:
-    for frame in process.frames("gunicorn.", main=main):
-        config = dig(local(frame, "self"), "cfg")
-        if config is not None:
-            return config
-    return None
+    *worker_class*, *threads* and *connections* (``worker_connections``) are gunicorn's settings, given with its
+    defaults; *listeners* is the number of addresses it binds; *where* names the place they were read.
+    """
+    if threads and threads > 1 and (worker_class == "sync" or worker_class.endswith("SyncWorker")):
+        worker_class = "gthread"  # silently: gunicorn/config.py Config.worker_class
+    kind = _WORKERS.get(worker_class)
+    if kind is None:
+        return None
+    read = "%s has worker_class %r" % (where, worker_class)
+    bound: Optional[int] = 1
+    if kind == "gthread":  # gunicorn/workers/gthread.py ThreadWorker.get_thread_pool
+        bound, read = count(threads), "%s and threads %r" % (read, threads)
+    elif kind not in ("sync", "tornado"):  # a pool for each listener: ggevent.py GeventWorker.run, geventlet.py too
+        bound = count(connections)
+        bound = bound and bound * listeners
+        read = "%s and worker_connections %r on %d listening socket(s)" % (read, connections, listeners)
+    return Reading(Source.SETTING, "gunicorn's %s worker" % kind, bound, read, REMEDY)
 
 
 def at_startup(process: Process) -> Optional[Reading]:
-    return None
+    # While the configuration is being read its command line has not been applied, and gunicorn.dirty serves no WSGI.
+    if process.frame("gunicorn.app.base", "do_load_config") or process.frame("gunicorn.dirty."):
+        return None
+    return _on_stack(process)
 
 
 def on_request(process: Process) -> Optional[Reading]:
+    reading = _on_stack(process)
+    return reading and replace(reading, source=Source.POOL)
+
+
+def serves(process: Process) -> bool:
+    return next(_holders(process), None) is not None
+
+
+def _on_stack(process: Process) -> Optional[Reading]:
+    """What the best holder of the settings says: one that knows the class itself, else one that knows its name."""
+    holders = tuple(_holders(process))
+    for holder in holders:
+        for chosen in (type(holder), dig(holder, "worker_class")):  # a Worker; the Arbiter (arbiter.py Arbiter.setup)
+            kind = _kind(chosen)
+            if kind:
+                return _reading(holder, kind, _threads(holder, kind))
+    for holder in holders:
+        return _reading(holder, str(dig(holder, "cfg.worker_class_str")), dig(holder, "cfg.threads"))
     return None
+
+
+def _holders(process: Process) -> Iterator[Any]:
+    """The objects on the stack that hold gunicorn's Config, innermost first."""
+    for frame in process.frames("gunicorn."):
+        holder = local(frame, "self")
+        if dig(holder, "cfg.settings") is not None:
+            yield holder
+    for frame in process.frames("gevent.pywsgi"):  # under gevent_pywsgi only the server's logger leads to the Config
+        handler = local(frame, "self")  # gunicorn/workers/ggevent.py PyWSGIHandler
+        if type(handler).__module__.startswith("gunicorn.") and dig(handler, "server.log.cfg.settings") is not None:
+            yield handler.server.log
+
+
+def _kind(worker: Any) -> str:
+    """The name of the worker class that *worker* is or derives from, or an empty string."""
+    bases = worker.__mro__ if isinstance(worker, type) else ()
+    names = (_WORKERS.get("%s.%s" % (base.__module__, base.__qualname__)) for base in bases)
+    return next(filter(None, names), "")
+
+
+def _threads(holder: Any, kind: str) -> Any:
+    if kind != "gthread":  # a class that is not gthread runs no threads, whatever cfg.threads says
+        return 1
+    pool = dig(holder, "tpool._max_workers")
+    return dig(holder, "cfg.threads") if pool is None else pool
+
+
+def _reading(holder: Any, kind: str, threads: Any) -> Optional[Reading]:
+    listeners = dig(holder, "sockets") or dig(holder, "cfg.bind") or ("one",)
+    reading = capacity(kind, count(threads), count(dig(holder, "cfg.worker_connections")), len(listeners),
+                       "gunicorn's Config on the stack")
+    return reading and replace(reading, on_stack=True)
