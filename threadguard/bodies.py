@@ -7,6 +7,7 @@ waitress and wsgiref turn ``Content-Length`` into chunks.
 
 import io
 import weakref
+from functools import partial
 from types import GeneratorType
 from typing import Any, Callable, Dict, Iterable, Iterator, Optional
 
@@ -35,7 +36,7 @@ def runs_no_code(body: Any, environ: Dict[str, Any]) -> bool:
     kind = type(body)
     if kind is list or kind is tuple:
         return True
-    if body is None or isinstance(body, (str, bytes)) or not (hasattr(kind, "__iter__") or hasattr(kind, "__getitem__")):
+    if body is None or kind is str or kind is bytes or not (hasattr(kind, "__iter__") or hasattr(kind, "__getitem__")):
         return True
     return is_file_wrapper(body, environ) and _is_real_file(body)
 
@@ -50,8 +51,8 @@ def _is_real_file(body: Any) -> bool:
 class Body:
     """A body that says when it ends.
 
-    *at_end* is called once, after the inner ``close()``: at ``close()``, at the end of the iteration or an exception in it, or
-    when nobody holds the body any more. *before_chunk* is called before each chunk.
+    *at_end* is called once: after the inner ``close()``, at the end of the iteration or an exception in it, or when
+    nobody holds the body any more. *before_chunk* is called before each chunk.
     """
 
     __slots__ = ("_body", "_next", "_at_end", "_before_chunk", "_is_closed", "is_running", "is_finished", "__weakref__")
@@ -140,11 +141,8 @@ def hand_out(ledger: Ledger, ticket: int, environ: Dict[str, Any], body: Iterabl
         if at_end is not None:
             at_end()
 
-    watch = None
-    if before_chunk is not None and (interleaves or at_end is not None):
-        def watch() -> None:
-            before_chunk(ticket)
-    wrapped = wrap(body, leave, watch)
+    watched = before_chunk is not None and (interleaves or at_end is not None)
+    wrapped = wrap(body, leave, partial(before_chunk, ticket) if watched and before_chunk else None)
     ledger.follow(ticket, wrapped, kept=interleaves)
     return wrapped
 
@@ -155,7 +153,7 @@ def _follow(ledger: Ledger, ticket: int, body: Iterable[bytes],
     try:
         ledger.follow(ticket, body)
         if at_end is not None:
-            weakref.finalize(body, at_end)
+            weakref.finalize(body, at_end).atexit = False
     except TypeError:
         ledger.leave(ticket)
         if at_end is not None:

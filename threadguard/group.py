@@ -35,6 +35,8 @@ class Group:
         self.guards: "weakref.WeakSet[Any]" = weakref.WeakSet()
         self.refuses = False
         """Whether a guard of the group has the policy refuse: under a threaded verdict it must see every request."""
+        self.reports_kept = 5
+        """How many overlaps are reported with both sides; the others are only counted."""
         self._server_threads: Optional[int] = None
         self._decisive: Optional[Reading] = None
         self._startup = readers.Answers({}, ())
@@ -45,6 +47,7 @@ class Group:
         self._mutex = contexts.new_mutex()
         self._request: Optional[readers.Answers] = None
         self._observed: Tuple[Finding, ...] = ()
+        self.reports: Tuple[Finding, ...] = ()
         self._next_look = 0
         self._refused = 0
         self._told: Set[Finding] = set()
@@ -127,16 +130,22 @@ class Group:
         if code != "TG302":
             self.ledger.count_overlap()
         with self._mutex:
-            known = any(finding.code == code for finding in self._observed)
-        if known:
+            kept = len(self.reports) < self.reports_kept
+        if not kept:
             self._repeats.count(code)
             return
         finding = self._overlap(code, environ, other)
         with self._mutex:
-            self._observed += (finding,)
-            self._weigh()
-            self._set_watch()
-        self.tell()
+            self.reports += (finding,)
+            first = all(finding.code != known.code for known in self._observed)
+            if first:
+                self._observed += (finding,)
+                self._weigh()
+                self._set_watch()
+        if first:
+            self.tell()
+        else:
+            self._repeats.count(code)
 
     def _overlap(self, code: str, environ: Any, other: int) -> Finding:
         earlier, place = self.ledger.whereabouts(other)

@@ -2,7 +2,7 @@
 
 The ledger knows no WSGI. For a ticket it holds the request itself while the call runs, and then a `Stream` for as long
 as a body can still be iterated. Entering is one store into a dict and leaving one deletion: both are atomic, with and
-without the GIL, and a dict keeps its order: of two that enter at the same moment exactly one sees the other before itself.
+without the GIL, and a dict keeps its order: of two that enter together exactly one sees the other before itself.
 """
 
 import itertools

@@ -1,7 +1,7 @@
 """`ThreadGuard`: the way of a request, and nothing else.
 
-On its way in a request is compared and counted. It is looked at only if it is not alone, if it is the first (or another that
-is due for a look), or if the process is not the one that was counted in: then the policy decides what becomes of it.
+On its way in a request is compared and counted. It is looked at only if it is not alone, if it is the first (or another
+that is due for a look), or if the process was forked: then the policy decides what becomes of it.
 """
 
 import gc
@@ -11,7 +11,7 @@ from typing import Any, Callable, Dict, Iterable, Optional
 from threadguard import contexts, options
 from threadguard.bodies import hand_out, runs_no_code
 from threadguard.contexts import getpid
-from threadguard.group import group_named
+from threadguard.group import Group, group_named
 from threadguard.model import Stats, Verdict
 from threadguard.policy import POLICIES, WSGIApp, log
 
@@ -20,16 +20,17 @@ class ThreadGuard:
     """WSGI middleware that keeps *app* from being entered by two requests of one process at the same time.
 
     :param app: the WSGI application.
-    :param policy: what is done where the server is threaded. ``"refuse"``: raise `ThreadedDeploymentError` here if it shows
-        now, and answer every request with 503 from the moment it shows later. ``"serialize"``: let requests in one at a
-        time. ``"log"``: let them pass, and log each finding once at ERROR.
+    :param policy: what is done where the server is threaded. ``"refuse"``: raise `ThreadedDeploymentError` here if it
+        shows now, and answer every request with 503 from the moment it shows later. ``"serialize"``: let requests in
+        one at a time. ``"log"``: let them pass, and log each finding once at ERROR.
     :param serialize_timeout: seconds that a request waits under ``serialize`` before it gets 503 with Retry-After.
     :param server_threads: how many requests the server lets into one process at once, for a server that threadguard
         cannot read. What it can read is stronger.
     :param group: guards of the same group share counts and verdict. By default all guards of the process do.
     :param health_path: where to answer health checks, such as ``/-/threadguard``; not at all by default.
     :param health_token: the bearer token that opens the details of the health check.
-    :param watch_pool_start: whether to look, until the first request, at pools that a server starts after the guard was built.
+    :param watch_pool_start: whether to look, until the first request, at pools that a server starts after the guard
+        was built.
     :raises ThreadedDeploymentError: under ``refuse``, if the server is threaded as far as can be told now.
     :raises OptionError: (a `ValueError`) for a value that is not allowed.
     :raises TypeError: if *app* is not callable.
@@ -46,15 +47,23 @@ class ThreadGuard:
         threads = None if server_threads is None else options.convert("server_threads", server_threads)
         self.app = app
         self.policy = _policy_in_force(options.convert("policy", policy))
-        self._group = group_named(None if group is None else options.convert("group", group))
-        self._policy = POLICIES[self.policy](app, self._group, timeout)
-        answers, verdict = self._group.consider(threads)
-        self._policy.at_startup(verdict)
-        self._group.keep(answers, threads, refuses=self.policy == "refuse")
-        self._policy.tell()
-        self._ledger = self._group.ledger
-        self._alone = 0 if self._policy.asks_always else 1
-        self._group.guards.add(self)
+        self._timeout = timeout
+        self.join(group_named(None if group is None else options.convert("group", group)), threads)
+
+    def join(self, group: Group, server_threads: Optional[int] = None) -> None:
+        """Become a guard of *group*, and leave the one that it was in.
+
+        Raises `ThreadedDeploymentError` under ``refuse``, if the server is threaded as far as can be told now, and
+        `OptionError` if the group has other *server_threads*.
+        """
+        decides = POLICIES[self.policy](self.app, group, self._timeout)
+        answers, verdict = group.consider(server_threads)
+        decides.at_startup(verdict)
+        group.keep(answers, server_threads, refuses=self.policy == "refuse")
+        group.guards.add(self)
+        self._group, self._ledger, self._policy = group, group.ledger, decides
+        self._alone = 0 if decides.asks_always else 1
+        decides.tell()
 
     @contexts.calls_the_application
     def __call__(self, environ: Dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:

@@ -1,7 +1,7 @@
 """The options: one table for keywords, ini strings and environment variables.
 
-An option that does not exist and a value that is not allowed are one `OptionError` that names the option, the value and what
-is allowed.
+An option that does not exist and a value that is not allowed are one `OptionError`: it names the option, the value and
+what is allowed.
 """
 
 import math

@@ -1,8 +1,8 @@
 """A guarded application without code or ini: point the server at ``threadguard.wsgi:application``.
 
 The environment variable ``THREADGUARD_APP`` names what to guard: ``package.module:app``, with a call at the end for a
-factory (``package.module:create_app()``), or ``config:production.ini`` (``config:production.ini#name``) for PasteDeploy.
-Every option of `ThreadGuard` is a variable, ``THREADGUARD_SERIALIZE_TIMEOUT`` for serialize_timeout.
+factory (``package.module:create_app()``), or ``config:production.ini`` (``config:production.ini#name``) for
+PasteDeploy. Every option of `ThreadGuard` is a variable: ``THREADGUARD_SERIALIZE_TIMEOUT`` is serialize_timeout.
 """
 
 import importlib
@@ -10,7 +10,7 @@ import os
 from typing import Any, Mapping
 
 from threadguard.middleware import ThreadGuard
-from threadguard.options import OptionError, from_environment
+from threadguard.options import from_environment
 from threadguard.policy import WSGIApp
 
 _APP = "THREADGUARD_APP"
@@ -68,16 +68,14 @@ def _attribute(thing: Any, path: str, name: str) -> Any:
 
 
 def make(variables: Mapping[str, str]) -> ThreadGuard:
-    """The guarded application that *variables* (the environment's) describe. Raises `LoadError` or `OptionError`."""
+    """The guarded application that *variables* (the environment's) describe. Raises `LoadError`, or
+    `threadguard.OptionError` for a variable THREADGUARD_… that is no option."""
     name = variables.get(_APP, "").strip()
     if not name:
         raise LoadError("TG901 threadguard: %s is not set: it names the application to guard, as package.module:app or"
                         " config:file.ini" % _APP)
     options = from_environment(variables, other=(_APP,))
     return ThreadGuard(load(name), **options)
-
-
-__all__ = ["LoadError", "OptionError", "application", "load", "make"]
 
 
 def __getattr__(name: str) -> Any:
