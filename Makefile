@@ -69,7 +69,7 @@ lint: ## flake8
 .PHONY: types
 types: ## mypy, strict
 	@$(say) "mypy --strict"
-	@.ci/venv types $(PYTHON) '--editable=.[paste,prometheus,opentelemetry]' 'mypy==1.*' 'pytest>=7'
+	@.ci/venv types $(PYTHON) '--editable=.[paste,prometheus,opentelemetry]' 'mypy<3' 'pytest>=7'
 	@.venv/types/bin/python -m mypy
 
 .PHONY: wheel-test
