@@ -60,6 +60,11 @@ class Group:
         self.turns.start_afresh()
         self._forget()
 
+    def notice_fork(self) -> None:
+        """Start afresh where this is not the process that was counted in."""
+        if contexts.getpid() != self.ledger.pid:
+            self.start_afresh()
+
     # -- what the server says -------------------------------------------------------------------------------------
 
     def consider(self, server_threads: Optional[int]) -> Tuple[readers.Answers, Verdict]:
@@ -216,8 +221,7 @@ class Group:
 
     def stats(self) -> Stats:
         """The counts of this process."""
-        if contexts.getpid() != self.ledger.pid:
-            self.start_afresh()
+        self.notice_fork()
         in_flight, peak, requests, overlaps = self.ledger.counts()
         return Stats(in_flight, peak, requests, self._refused, overlaps, self.ledger.pid)
 

@@ -108,6 +108,7 @@ class ThreadGuard:
     @property
     def verdict(self) -> Verdict:
         """What is known now about this process."""
+        self._group.notice_fork()
         return self._group.verdict
 
     def stats(self) -> Stats:

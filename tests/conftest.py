@@ -1,0 +1,107 @@
+"""What the tests share: a request, a response, a group of its own for each test, and a request that is held inside."""
+
+import itertools
+import threading
+from contextlib import contextmanager
+from wsgiref.util import setup_testing_defaults
+
+import pytest
+
+from threadguard import ThreadGuard, group
+
+DEADLINE = 10
+_names = itertools.count()
+
+
+def new_environ(**changes):
+    """The environ of a GET of ``/`` by a server that says it is single-threaded, with *changes*."""
+    environ = {}
+    setup_testing_defaults(environ)
+    environ["wsgi.multithread"] = False
+    environ.update({key.replace("__", "."): value for key, value in changes.items()})
+    return environ
+
+
+class Response:
+    """What a server gets from *app* for *environ*, iterated and closed as PEP 3333 asks."""
+
+    def __init__(self, app, environ=None):
+        self.status = self.headers = None
+        self.written = []
+        body = app(new_environ() if environ is None else environ, self._start)
+        try:
+            self.body = b"".join(self.written) + b"".join(body)
+        finally:
+            if hasattr(body, "close"):
+                body.close()
+
+    def _start(self, status, headers, exc_info=None):
+        self.status, self.headers = status, headers
+        return self.written.append
+
+
+def start_response(status, headers, exc_info=None):
+    """A server's start_response that forgets everything."""
+    return lambda data: None
+
+
+class Gate:
+    """A WSGI application that holds each request inside until it is let go."""
+
+    def __init__(self):
+        self.inside = threading.Semaphore(0)
+        self.open = threading.Event()
+        self.entered = []
+
+    def __call__(self, environ, start_response):
+        self.entered.append(environ["PATH_INFO"])
+        self.inside.release()
+        assert self.open.wait(DEADLINE)
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return [b"let go"]
+
+
+@contextmanager
+def held_inside(guard, gate, request="/held"):
+    """A request (a path or an environ) that another thread holds inside *gate*, through *guard*, during the block."""
+    environ = new_environ(PATH_INFO=request) if isinstance(request, str) else request
+    responses = []
+    thread = threading.Thread(target=lambda: responses.append(Response(guard, environ)))
+    thread.start()
+    try:
+        assert gate.inside.acquire(timeout=DEADLINE)
+        yield responses
+    finally:
+        gate.open.set()
+        thread.join(DEADLINE)
+        assert not thread.is_alive()
+
+
+def in_thread(function):
+    """The result of *function*, called in a thread of its own that has ended."""
+    results = []
+    thread = threading.Thread(target=lambda: results.append(function()))
+    thread.start()
+    thread.join(DEADLINE)
+    assert results, "the thread did not come back"
+    return results[0]
+
+
+@pytest.fixture
+def guarded():
+    """`ThreadGuard` with a group of its own for this test, shared by all that it guards."""
+    name = "test %d" % next(_names)
+
+    def guard(app, **options):
+        return ThreadGuard(app, **{"group": name, **options})
+
+    yield guard
+    group._groups.pop(name, None)
+
+
+@pytest.fixture
+def gate():
+    """An application that holds its requests inside."""
+    gate = Gate()
+    yield gate
+    gate.open.set()
