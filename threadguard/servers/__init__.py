@@ -9,7 +9,8 @@ from typing import Optional, Protocol, Tuple
 
 from threadguard.model import Reading
 from threadguard.process import Process
-from threadguard.servers import gunicorn
+from threadguard.servers import asgiref, cheroot, django, eventlet, flask, gevent, granian, gunicorn, hypercorn
+from threadguard.servers import tornado, twisted, uvicorn, werkzeug, wsgiref
 
 
 class Server(Protocol):
@@ -39,4 +40,9 @@ class Server(Protocol):
 
 # The first that serves names the remedy: whatever drives another server (Flask drives Werkzeug, a gunicorn worker
 # drives gevent's server) stands before it.
-SERVERS: Tuple[Server, ...] = (gunicorn,)
+SERVERS: Tuple[Server, ...] = (
+    gunicorn,
+    flask, django, werkzeug, wsgiref, cheroot,
+    gevent, eventlet,
+    twisted, tornado, granian, asgiref, uvicorn, hypercorn,
+)

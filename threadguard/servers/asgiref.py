@@ -1,0 +1,56 @@
+"""asgiref's `WsgiToAsgi`, under any ASGI server: one thread for all, or one thread for each context.
+
+It runs the application through `sync_to_async`. Thread-sensitive calls share one executor of one thread, so that one
+request runs at a time although ``wsgi.multithread`` is True. Inside a `ThreadSensitiveContext`, which Django opens for
+each request, each context has an executor of its own: also of one thread, but there are as many of them as requests
+(asgiref/sync.py `SyncToAsync.__call__`, 3.3 to 3.13). So the size of the executor alone would acquit it. Before 3.3
+the event loop's default executor runs the application, and its size tells.
+"""
+
+from typing import Optional, Tuple
+
+from threadguard.model import Reading, Source
+from threadguard.process import Process, dig
+
+NAME = "asgiref"
+REMEDY = "await WsgiToAsgi(application) outside of any ThreadSensitiveContext; more processes for more throughput"
+READS: Tuple[Tuple[str, str], ...] = (
+    ("whether all contexts share the executor that runs the request", "request"),
+)
+
+
+def read_settings(is_shared: bool, where: str = "WsgiToAsgi") -> Reading:
+    """The capacity where all requests share one thread, or where each `ThreadSensitiveContext` has a thread of its own.
+
+    *where* names what runs the application, as the subject of a sentence.
+    """
+    if is_shared:
+        return Reading(Source.POOL, NAME, 1, "%s runs all requests in one thread (single_thread_executor)" % where,
+                       REMEDY, on_stack=True)
+    return Reading(Source.POOL, NAME, None, "%s runs each ThreadSensitiveContext in a thread of its own" % where,
+                   REMEDY, unbounded=True, on_stack=True, code="TG202")
+
+
+def at_startup(process: Process) -> Optional[Reading]:
+    """Nothing: the bridge is given the application."""
+    return None
+
+
+def on_request(process: Process) -> Optional[Reading]:
+    """Whose executor the thread of the request belongs to."""
+    call = process.look_up("self", "asgiref.sync", "thread_handler")
+    reference = process.look_up("executor_reference", "concurrent.futures.thread", "_worker")
+    executor = reference() if callable(reference) else None
+    if call is None or executor is None or process.frame("asgiref.current_thread_executor"):
+        return None  # a CurrentThreadExecutor lends the thread of a server that is judged for itself
+    if executor is dig(call, "single_thread_executor"):
+        return read_settings(True, "asgiref's sync_to_async")
+    private = dig(call, "context_to_thread_executor") or {}
+    if any(executor is other for other in list(private.values())):
+        return read_settings(False, "asgiref's sync_to_async")
+    return None
+
+
+def serves(process: Process) -> bool:
+    """Whether the application was called through `WsgiToAsgi`."""
+    return process.frame("asgiref.wsgi", "run_wsgi_app") is not None

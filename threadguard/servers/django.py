@@ -1,0 +1,48 @@
+"""Django's ``runserver``: a thread for each request, or with ``--nothreading`` one thread.
+
+`Command.inner_run` holds ``options["use_threading"]`` while it loads the application and for as long as it serves
+(django/core/management/commands/runserver.py, 2.2 to 5.2). Under the autoreloader it runs in the thread
+``django-main-thread``, which is then the thread of the stack. ``wsgi.multithread`` is True in both cases, because the
+handler keeps the default of `wsgiref.handlers.BaseHandler` (django/core/servers/basehttp.py `handle_one_request`).
+"""
+
+from dataclasses import replace
+from typing import Optional, Tuple
+
+from threadguard.model import Reading, Source
+from threadguard.process import Process
+
+NAME = "Django's runserver"
+REMEDY = "manage.py runserver --nothreading"
+READS: Tuple[Tuple[str, str], ...] = (
+    ("use_threading, of the runserver that loads the application", "startup"),
+    ("the same, of a runserver that serves in the request's own thread", "request"),
+)
+
+
+def read_settings(use_threading: bool = True, where: str = "runserver") -> Reading:
+    """The capacity of ``runserver``, or with *use_threading* False of ``runserver --nothreading``.
+
+    *where* names the place of the setting, as the subject of a sentence.
+    """
+    return Reading(Source.SETTING, NAME, None if use_threading else 1,
+                   "%s has use_threading=%r" % (where, use_threading), REMEDY, unbounded=use_threading)
+
+
+def at_startup(process: Process) -> Optional[Reading]:
+    """The setting of the ``runserver`` whose frame is on the stack."""
+    options = process.look_up("options", "django.core.management.commands.runserver", "inner_run")
+    use_threading = options.get("use_threading") if isinstance(options, dict) else None
+    if use_threading is None:
+        return None
+    return replace(read_settings(bool(use_threading), "the runserver on the stack"), on_stack=True)
+
+
+def on_request(process: Process) -> Optional[Reading]:
+    """The same, which only a server without threads still has on the stack of a request."""
+    return at_startup(process)
+
+
+def serves(process: Process) -> bool:
+    """Whether Django's own request handler runs the request."""
+    return process.frame("django.core.servers.basehttp", "handle_one_request") is not None

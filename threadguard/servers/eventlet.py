@@ -1,0 +1,56 @@
+"""eventlet.wsgi: a greenlet for each connection, out of a pool.
+
+`server` takes ``max_size`` (1024 by default) or ``custom_pool`` and spawns each connection in that `GreenPool`
+(eventlet/wsgi.py `server`). The pool is found from the greenlet: since 0.24 it is linked to its end
+(eventlet/greenpool.py `GreenPool.spawn`), before that `GreenPool._spawn_n_impl` is at the base of its stack.
+"""
+
+from dataclasses import replace
+from typing import Any, Optional, Tuple
+
+from threadguard.model import Reading, Source
+from threadguard.process import Process, count, dig
+
+NAME = "eventlet"
+REMEDY = ("not a server for an application that must be single-threaded: use one with processes, such as gunicorn"
+          " --worker-class sync --threads 1 --workers N; or policy serialize")
+READS: Tuple[Tuple[str, str], ...] = (
+    ("the size of the GreenPool that runs the request (max_size, custom_pool)", "request"),
+)
+DEFAULT = 1024  # eventlet/wsgi.py DEFAULT_MAX_SIMULTANEOUS_REQUESTS
+
+
+def read_settings(max_size: int = DEFAULT, where: str = "eventlet's server") -> Reading:
+    """The capacity of a server with *max_size*, or with a custom pool of that size, given with the default.
+
+    *where* names the server, as the subject of a sentence.
+    """
+    return Reading(Source.SETTING, NAME, max_size, "%s has a pool of %d greenlets" % (where, max_size), REMEDY)
+
+
+def at_startup(process: Process) -> Optional[Reading]:
+    """Nothing: the server is given the application."""
+    return None
+
+
+def on_request(process: Process) -> Optional[Reading]:
+    """The bound of the pool whose greenlet handles the connection."""
+    size = count(dig(_pool(process), "size")) if serves(process) else None
+    if size is None:
+        return None
+    return replace(read_settings(size, "the server of the request"), source=Source.POOL, on_stack=True)
+
+
+def _pool(process: Process) -> Any:
+    """The pool that is told when this greenlet ends."""
+    pool = process.look_up("self", "eventlet.greenpool", "_spawn_n_impl")
+    if pool is not None:
+        return pool
+    links = dig(process.look_up("self", "eventlet.greenthread", "main"), "_exit_funcs") or ()
+    owners = (dig(link[0], "__self__") for link in links)
+    return next((owner for owner in owners if type(owner).__module__ == "eventlet.greenpool"), None)
+
+
+def serves(process: Process) -> bool:
+    """Whether the protocol of eventlet.wsgi runs the request."""
+    return process.frame("eventlet.wsgi", "handle_one_response") is not None

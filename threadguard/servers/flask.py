@@ -1,0 +1,52 @@
+"""Flask's ``flask run`` and ``Flask.run``: Werkzeug's server, threaded unless told otherwise.
+
+`run_command` loads the application and hands ``with_threads`` to `run_simple` (flask/cli.py, 1.0 to 3.1). Before 2.2
+its `DispatchingApp` may load the application in a thread of its own, while `run_command` goes on in the main thread;
+with the reloader Werkzeug serves from such a thread as well. `Flask.run` (flask/app.py) is called on an application
+that exists already, so that only its remedy can be given.
+"""
+
+from dataclasses import replace
+from typing import Optional, Tuple
+
+from threadguard.model import Reading, Source
+from threadguard.process import Process
+from threadguard.servers import werkzeug
+
+NAME = "Flask"
+REMEDY = "flask run --without-threads, or app.run(threaded=False)"
+READS: Tuple[Tuple[str, str], ...] = (
+    ("with_threads, of the flask run that loads the application", "startup"),
+)
+
+
+def read_settings(with_threads: bool = True, where: str = "flask run") -> Reading:
+    """The capacity with ``--with-threads``, the default, or ``--without-threads``.
+
+    *where* names the place of the setting, as the subject of a sentence.
+    """
+    return Reading(Source.SETTING, NAME, None if with_threads else 1, "%s has with_threads=%r" % (where, with_threads),
+                   REMEDY, unbounded=with_threads)
+
+
+def at_startup(process: Process) -> Optional[Reading]:
+    """The setting of the ``flask run`` whose import of the application this is."""
+    with_threads = process.look_up("with_threads", "flask.cli", "run_command")
+    if with_threads is None and process.frame("flask.cli", "_load_app", "_load_unlocked"):
+        with_threads = process.look_up("with_threads", "flask.cli", "run_command", main=True)
+    if with_threads is None:
+        return None
+    return replace(read_settings(bool(with_threads), "the flask run on the stack"), on_stack=True)
+
+
+def on_request(process: Process) -> Optional[Reading]:
+    """Nothing: the server is Werkzeug's, and the rules that need no server's name know its classes."""
+    return None
+
+
+def serves(process: Process) -> bool:
+    """Whether Werkzeug runs the request and Flask started Werkzeug, in this thread or in the main thread."""
+    if not werkzeug.serves(process):
+        return False
+    return any(process.frame(module, function, main=main)
+               for module, function in (("flask.cli", "run_command"), ("flask.app", "run")) for main in (False, True))

@@ -1,0 +1,64 @@
+"""gevent.pywsgi: a greenlet for each connection, bounded only where the server was given a pool.
+
+``spawn`` of `WSGIServer` becomes ``server.pool``: None for the default and for raw greenlets, else a `Pool` whose
+``size`` bounds the connections (gevent/baseserver.py `BaseServer.set_spawn`, 1.1 to 26). With ``spawn=None`` the hub
+itself runs the request, and nothing else runs meanwhile (`BaseServer.do_handle`). ``wsgi.multithread`` is False
+throughout. Patched or not makes no difference: greenlets switch wherever something of gevent's waits.
+"""
+
+from dataclasses import replace
+from typing import Any, Optional, Tuple
+
+from threadguard.model import Reading, Source
+from threadguard.process import Process, count, dig
+
+NAME = "gevent"
+REMEDY = ("not a server for an application that must be single-threaded: use one with processes, such as gunicorn"
+          " --worker-class sync --threads 1 --workers N; or policy serialize")
+READS: Tuple[Tuple[str, str], ...] = (
+    ("the pool of the server whose greenlet runs the request (spawn)", "request"),
+)
+
+_PYWSGI = "gevent.pywsgi"
+
+
+def read_settings(pool_size: Optional[int] = None, where: str = "gevent's WSGIServer") -> Reading:
+    """The capacity of a server whose greenlets come from a pool of *pool_size*, None standing for no bound.
+
+    *where* names the server, as the subject of a sentence.
+    """
+    if pool_size is None:
+        return Reading(Source.SETTING, NAME, None, "%s has no pool for its greenlets" % where, REMEDY, unbounded=True)
+    return Reading(Source.SETTING, NAME, pool_size, "%s has a pool of %d greenlets" % (where, pool_size), REMEDY)
+
+
+def at_startup(process: Process) -> Optional[Reading]:
+    """Nothing: the server is made after the application."""
+    return None
+
+
+def on_request(process: Process) -> Optional[Reading]:
+    """The bound of the server that handles the connection. The remedy is left to whoever drives that server."""
+    server = dig(process.look_up("self", _PYWSGI, "handle", "run_application"), "server")
+    if process.frame("gevent.baseserver", "do_handle"):
+        return Reading(Source.POOL, NAME, 1, "the hub itself runs the request (spawn=None), and nothing beside it",
+                       on_stack=True)
+    size = _pool_size(server)
+    if size == 0:
+        return None
+    source = Source.POOL if size else Source.STRUCTURE
+    return replace(read_settings(size, "the WSGIServer of the request"), source=source, remedy="", on_stack=True)
+
+
+def _pool_size(server: Any) -> Optional[int]:
+    """The size of the pool of *server*, None where nothing bounds it, 0 where it is not known."""
+    pool = getattr(server, "pool", 0)
+    if pool is None:
+        return None
+    size = getattr(pool, "size", 0)
+    return None if size is None else count(size) or 0
+
+
+def serves(process: Process) -> bool:
+    """Whether the handler of gevent.pywsgi runs the request."""
+    return process.frame(_PYWSGI, "handle", "run_application") is not None

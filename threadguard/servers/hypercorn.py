@@ -1,0 +1,48 @@
+"""hypercorn with a WSGI application: the event loop's default executor, which has no setting.
+
+Workers load the application by ``config.application_path`` (hypercorn/asyncio/run.py `asyncio_worker`, trio/run.py
+`trio_worker`, utils.py `load_application`, 0.14 to 0.18). The prefix ``wsgi:`` says what it is; without one hypercorn
+looks at it later, when it is loaded, and it may as well be an ASGI application that wraps this one in its own way. The
+default executor has min(32, CPUs + 4) threads, trio's limiter 40: never one.
+"""
+
+from dataclasses import replace
+from typing import Optional, Tuple
+
+from threadguard.model import Reading, Source
+from threadguard.process import Process, dig
+
+NAME = "hypercorn"
+REMEDY = ("serve a2wsgi.WSGIMiddleware(application, workers=1) as an ASGI application, with --workers N for more"
+          " throughput: hypercorn's own WSGI mode has no setting for its threads")
+READS: Tuple[Tuple[str, str], ...] = (
+    ("the prefix wsgi: of the application's path, in the Config of the worker that loads it", "startup"),
+)
+
+
+def read_settings(application_path: str, where: str = "hypercorn's configuration") -> Optional[Reading]:
+    """The capacity that *application_path* implies, None without the prefix ``wsgi:``.
+
+    *where* names the place of the path, as the subject of a sentence.
+    """
+    if not application_path.startswith("wsgi:"):
+        return None
+    return Reading(Source.SETTING, NAME, None, "%s names %r, which runs in the event loop's default executor"
+                   % (where, application_path), REMEDY)
+
+
+def at_startup(process: Process) -> Optional[Reading]:
+    """The path of the application that hypercorn imports."""
+    path = dig(process.look_up("config", "hypercorn."), "application_path")
+    reading = read_settings(path, "hypercorn's Config on the stack") if isinstance(path, str) else None
+    return reading and replace(reading, on_stack=True)
+
+
+def on_request(process: Process) -> Optional[Reading]:
+    """Nothing: the executor that runs the request tells its own size."""
+    return None
+
+
+def serves(process: Process) -> bool:
+    """Whether hypercorn's own WSGI wrapper runs the request."""
+    return process.frame("hypercorn.app_wrappers", "run_app") is not None

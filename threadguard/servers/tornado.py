@@ -1,0 +1,58 @@
+"""tornado's `WSGIContainer`: on the event loop's own thread, or in an executor.
+
+Without an executor the container calls the application on the loop's thread, one call after the other. Since 6.3
+`handle_request` goes back to the loop between two chunks of a body, so that streamed bodies take turns although no two
+calls overlap; before, `__call__` took the whole body at once (tornado/wsgi.py, 5.1 to 6.6). With an executor the size
+of the executor bounds it, by the rule that all executors have in common.
+"""
+
+from dataclasses import replace
+from typing import Optional, Tuple
+
+from threadguard.model import Reading, Source
+from threadguard.process import Process, dig
+
+NAME = "tornado"
+REMEDY = "WSGIContainer(application) without an executor, or with ThreadPoolExecutor(1); more processes for throughput"
+READS: Tuple[Tuple[str, str], ...] = (
+    ("whether the WSGIContainer calls the application on the event loop's own thread", "request"),
+)
+
+_WSGI = "tornado.wsgi"
+
+
+def read_settings(max_workers: Optional[int] = None, where: str = "tornado's WSGIContainer") -> Reading:
+    """The capacity of a container with an executor of *max_workers*, None standing for no executor.
+
+    *where* names the container, as the subject of a sentence.
+    """
+    if max_workers is None:
+        return Reading(Source.SETTING, NAME, 1, "%s calls the application on the event loop's thread" % where, REMEDY)
+    return Reading(Source.SETTING, NAME, max_workers, "%s has an executor of %d threads" % (where, max_workers), REMEDY)
+
+
+def at_startup(process: Process) -> Optional[Reading]:
+    """Nothing: the container is given the application."""
+    return None
+
+
+def on_request(process: Process) -> Optional[Reading]:
+    """One call at a time where the container's own frame calls the application; else its executor tells."""
+    if process.frame(_WSGI, "handle_request"):
+        where = "the WSGIContainer of this request, which lets streamed bodies take turns,"
+        return replace(read_settings(where=where), on_stack=True)
+    if process.frame(_WSGI, "__call__"):
+        return replace(read_settings(where="the WSGIContainer of this request"), on_stack=True)
+    return None
+
+
+def serves(process: Process) -> bool:
+    """Whether a WSGIContainer called the application, by itself or through an executor.
+
+    An executor's thread has nothing of tornado's on its stack but ``start_response``, an argument of the work item.
+    """
+    if process.frame(_WSGI, "__call__", "handle_request"):
+        return True
+    work = process.look_up("self", "concurrent.futures.thread", "run")
+    arguments = dig(work, "args") or (dig(work, "task") or ((), ()))[1]
+    return any(getattr(argument, "__module__", None) == _WSGI for argument in arguments)

@@ -1,0 +1,50 @@
+"""Twisted's web server: `WSGIResource` runs the application in a thread pool that grows as it is needed.
+
+`_WSGIResponse.run` holds the pool it was started in (twisted/web/wsgi.py, 13 to 26); ``pool.max`` bounds it
+(twisted/python/threadpool.py `ThreadPool`), and until several requests came at once no second thread is there to be
+seen. ``twist web --wsgi`` and ``twistd web --wsgi`` load the application and then make a pool of the default size, for
+which they have no option (twisted/web/tap.py `Options.opt_wsgi`).
+"""
+
+from dataclasses import replace
+from typing import Optional, Tuple
+
+from threadguard.model import Reading, Source
+from threadguard.process import Process, count, default_of, dig
+
+NAME = "Twisted"
+REMEDY = ("WSGIResource(reactor, ThreadPool(minthreads=1, maxthreads=1), application), which twist web --wsgi has no"
+          " option for; for more throughput start more processes")
+READS: Tuple[Tuple[str, str], ...] = (
+    ("the default size of the pool that twist web --wsgi makes", "startup"),
+    ("the size of the pool that runs the request (ThreadPool.max)", "request"),
+)
+
+
+def read_settings(maxthreads: int, where: str = "the ThreadPool of Twisted's WSGIResource") -> Reading:
+    """The capacity of a pool of at most *maxthreads*; *where* names the pool, as the subject of a sentence."""
+    return Reading(Source.SETTING, NAME, maxthreads, "%s grows to %d threads" % (where, maxthreads), REMEDY)
+
+
+def at_startup(process: Process) -> Optional[Reading]:
+    """The pool that ``twist web --wsgi`` makes as soon as it has loaded the application."""
+    option = process.frame("twisted.web.tap", "opt_wsgi")
+    if option is None:
+        return None
+    maxthreads = count(default_of(dig(option.f_globals.get("threadpool"), "ThreadPool"), "maxthreads"))
+    if maxthreads is None:
+        return None
+    return replace(read_settings(maxthreads, "the ThreadPool that web --wsgi makes"), on_stack=True)
+
+
+def on_request(process: Process) -> Optional[Reading]:
+    """The bound of the pool that runs the request."""
+    maxthreads = count(dig(process.look_up("self", "twisted.web.wsgi", "run"), "threadpool.max"))
+    if maxthreads is None:
+        return None
+    return replace(read_settings(maxthreads, "the ThreadPool of this request"), source=Source.POOL, on_stack=True)
+
+
+def serves(process: Process) -> bool:
+    """Whether a response of Twisted's WSGIResource runs the request."""
+    return process.frame("twisted.web.wsgi", "run") is not None

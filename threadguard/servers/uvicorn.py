@@ -1,0 +1,54 @@
+"""uvicorn with ``--interface wsgi``, and a2wsgi under any ASGI server: an executor, of ten threads by default.
+
+`Config.load` loads the application and then wraps it in `WSGIMiddleware`, a2wsgi's where that is installed, with its
+default number of workers, for which uvicorn has no option (uvicorn/config.py, 0.11 to 0.54). On a request the executor
+itself tells how many threads it has, by the rule that all executors have in common.
+"""
+
+from dataclasses import replace
+from typing import Optional, Tuple
+
+from threadguard.model import Reading, Source
+from threadguard.process import Process, count, default_of
+
+NAME = "uvicorn"
+REMEDY = ("serve a2wsgi.WSGIMiddleware(application, workers=1) as an ASGI application, with --workers N for more"
+          " throughput: --interface wsgi has no option for its threads")
+READS: Tuple[Tuple[str, str], ...] = (
+    ("interface, of the Config that loads the application", "startup"),
+)
+DEFAULT = 10  # a2wsgi/wsgi.py and uvicorn/middleware/wsgi.py WSGIMiddleware.__init__, workers
+
+
+def read_settings(interface: str = "auto", workers: Optional[int] = DEFAULT,
+                  where: str = "uvicorn's configuration") -> Optional[Reading]:
+    """The capacity with *interface*, where `WSGIMiddleware` has *workers* by default, None if that is not known.
+
+    Any interface but ``wsgi`` says nothing: the application wraps itself, in a way that uvicorn does not know.
+    *where* names the place of the setting, as the subject of a sentence.
+    """
+    if interface != "wsgi":
+        return None
+    return Reading(Source.SETTING, NAME, workers, "%s has interface = 'wsgi', which makes %s threads" % (
+        where, workers or "several"), REMEDY)
+
+
+def at_startup(process: Process) -> Optional[Reading]:
+    """The setting of the Config whose import of the application this is."""
+    frame = process.frame("uvicorn.config", "load")
+    if frame is None:
+        return None
+    workers = count(default_of(frame.f_globals.get("WSGIMiddleware"), "workers"))
+    interface = getattr(frame.f_locals.get("self"), "interface", None)
+    reading = read_settings(str(interface), workers, "uvicorn's Config on the stack")
+    return reading and replace(reading, on_stack=True)
+
+
+def on_request(process: Process) -> Optional[Reading]:
+    """Nothing: the executor that runs the request tells its own size."""
+    return None
+
+
+def serves(process: Process) -> bool:
+    """Whether a `WSGIMiddleware` of a2wsgi or of uvicorn runs the request."""
+    return process.frame("a2wsgi.wsgi") is not None or process.frame("uvicorn.middleware.wsgi") is not None

@@ -1,0 +1,48 @@
+"""Werkzeug's development server: a thread for each request, a process for each, or neither.
+
+`run_simple` and `make_server` choose the server's class by ``threaded`` and ``processes`` (werkzeug/serving.py, the
+same from 1.0 to 3.1). They are given the application, so it is built while they run only where something loads it
+late. On a request nothing more is needed: the class of a threaded server is a `socketserver.ThreadingMixIn`, which
+every server has in common, and of the others ``wsgi.multithread`` is right.
+"""
+
+from dataclasses import replace
+from typing import Optional, Tuple
+
+from threadguard.model import Reading, Source
+from threadguard.process import Process
+
+NAME = "Werkzeug"
+REMEDY = "threaded=False, and processes=N for more throughput"
+READS: Tuple[Tuple[str, str], ...] = (
+    ("threaded, of a run_simple or make_server on the stack", "startup"),
+)
+
+_SERVING = "werkzeug.serving"
+
+
+def read_settings(threaded: bool = False, where: str = "the call of Werkzeug's server") -> Reading:
+    """The capacity that *threaded* gives, given with its default; *where* names its place, as a sentence's subject.
+
+    ``processes=N`` forks a process for each request (`ForkingWSGIServer`) and leaves one request in each.
+    """
+    return Reading(Source.SETTING, NAME, None if threaded else 1, "%s has threaded=%r" % (where, threaded),
+                   REMEDY, unbounded=threaded)
+
+
+def at_startup(process: Process) -> Optional[Reading]:
+    """The setting of the server that is being started around the application."""
+    threaded = process.look_up("threaded", _SERVING, "run_simple", "make_server")
+    if threaded is None:
+        return None
+    return replace(read_settings(bool(threaded), "the call of werkzeug.serving on the stack"), on_stack=True)
+
+
+def on_request(process: Process) -> Optional[Reading]:
+    """Nothing: the rules that need no server's name tell the two classes apart."""
+    return None
+
+
+def serves(process: Process) -> bool:
+    """Whether Werkzeug's request handler runs the request."""
+    return process.frame(_SERVING, "run_wsgi") is not None
