@@ -9,8 +9,9 @@ from typing import Optional, Protocol, Tuple
 
 from threadguard.model import Reading
 from threadguard.process import Process
-from threadguard.servers import asgiref, cheroot, django, eventlet, flask, gevent, granian, gunicorn, hypercorn
-from threadguard.servers import tornado, twisted, uvicorn, werkzeug, wsgiref
+from threadguard.servers import asgiref, cheroot, django, eventlet, flask, gearbox, gevent, granian, gunicorn
+from threadguard.servers import hypercorn, mod_wsgi, passenger, paste, pserve, tornado, twisted, unit, uvicorn, uwsgi
+from threadguard.servers import waitress, werkzeug, wsgiref
 
 
 class Server(Protocol):
@@ -41,7 +42,7 @@ class Server(Protocol):
 # The first that serves names the remedy: whatever drives another server (Flask drives Werkzeug, a gunicorn worker
 # drives gevent's server) stands before it.
 SERVERS: Tuple[Server, ...] = (
-    gunicorn,
+    gunicorn, uwsgi, mod_wsgi, unit, passenger, waitress, paste, gearbox, pserve,
     flask, django, werkzeug, wsgiref, cheroot,
     gevent, eventlet,
     twisted, tornado, granian, asgiref, uvicorn, hypercorn,

@@ -31,42 +31,45 @@ _WORKERS = {
 }
 
 
-def capacity(worker_class: str, threads: Optional[int] = 1, connections: Optional[int] = 1000, listeners: int = 1,
-             where: str = "gunicorn's configuration") -> Optional[Reading]:
+def read_settings(worker_class: str, threads: Optional[int] = 1, connections: Optional[int] = 1000,
+                  listeners: int = 1, where: str = "gunicorn's configuration") -> Optional[Reading]:
     """The capacity of one worker process, or None for a worker class that is not gunicorn's own.
 
     *worker_class*, *threads* and *connections* (``worker_connections``) are gunicorn's settings, given with its
-    defaults; *listeners* is the number of addresses it binds; *where* names the place they were read.
+    defaults; *listeners* is the number of addresses it binds; *where* names their place, as the subject of a sentence.
     """
     if threads and threads > 1 and (worker_class == "sync" or worker_class.endswith("SyncWorker")):
         worker_class = "gthread"  # silently: gunicorn/config.py Config.worker_class
     kind = _WORKERS.get(worker_class)
-    if kind is None:
-        return None
-    read = "%s has worker_class %r" % (where, worker_class)
+    evidence = "%s has worker_class %r" % (where, worker_class)
     bound: Optional[int] = 1
     if kind == "gthread":  # gunicorn/workers/gthread.py ThreadWorker.get_thread_pool
-        bound, read = count(threads), "%s and threads %r" % (read, threads)
-    elif kind not in ("sync", "tornado"):  # a pool for each listener: ggevent.py GeventWorker.run, geventlet.py too
-        bound = count(connections)
-        bound = bound and bound * listeners
-        read = "%s and worker_connections %r on %d listening socket(s)" % (read, connections, listeners)
-    return Reading(Source.SETTING, "gunicorn's %s worker" % kind, bound, read, REMEDY)
+        bound = count(threads)
+        evidence += " and threads %r" % threads
+    elif kind in ("gevent", "gevent_pywsgi", "eventlet"):  # a pool for each socket: ggevent.py GeventWorker.run
+        bound = count((connections or 0) * listeners)
+        evidence += " and worker_connections %r on %d listening socket(s)" % (connections, listeners)
+    if kind is None or bound is None:
+        return None
+    return Reading(Source.SETTING, "gunicorn's %s worker" % kind, bound, evidence, REMEDY)
 
 
 def at_startup(process: Process) -> Optional[Reading]:
-    # While the configuration is being read its command line has not been applied, and gunicorn.dirty serves no WSGI.
+    """What the Config says, once it is complete."""
+    # While a configuration file is read the command line has not been applied, and gunicorn.dirty serves no WSGI.
     if process.frame("gunicorn.app.base", "do_load_config") or process.frame("gunicorn.dirty."):
         return None
     return _on_stack(process)
 
 
 def on_request(process: Process) -> Optional[Reading]:
+    """What bounds the Worker whose frame is on the request's stack."""
     reading = _on_stack(process)
     return reading and replace(reading, source=Source.POOL)
 
 
 def serves(process: Process) -> bool:
+    """Whether a worker of gunicorn runs the request, of whatever class."""
     return next(_holders(process), None) is not None
 
 
@@ -111,6 +114,6 @@ def _threads(holder: Any, kind: str) -> Any:
 
 def _reading(holder: Any, kind: str, threads: Any) -> Optional[Reading]:
     listeners = dig(holder, "sockets") or dig(holder, "cfg.bind") or ("one",)
-    reading = capacity(kind, count(threads), count(dig(holder, "cfg.worker_connections")), len(listeners),
-                       "gunicorn's Config on the stack")
+    reading = read_settings(kind, count(threads), count(dig(holder, "cfg.worker_connections")), len(listeners),
+                            "gunicorn's Config on the stack")
     return reading and replace(reading, on_stack=True)

@@ -1,0 +1,74 @@
+"""mod_wsgi: the threads of the daemon process group, or of Apache's own children.
+
+Inside Apache, and only there, a module ``mod_wsgi`` has ``process_group``, ``threads_per_process`` and
+``maximum_processes`` (src/server/wsgi_interp.c; from 6 on wsgi_module.c `wsgi_module_install_runtime`): those of the
+WSGIDaemonProcess, or those of the MPM where the process group is empty. The package of that name on PyPI has none of
+them by itself. Behind HTTP/2 an embedded interpreter is entered by mod_http2's own threads, which no setting of the
+MPM counts. The attributes are the same in 4.6.8, 4.9.4, 5.0.2 and 6.1.1.
+"""
+
+from dataclasses import replace
+from typing import Any, Mapping, Optional, Tuple
+
+from threadguard.model import Reading, Source
+from threadguard.process import Process, count, dig
+
+NAME = "mod_wsgi"
+REMEDY = "WSGIDaemonProcess NAME processes=N threads=1, with WSGIProcessGroup NAME"
+READS: Tuple[Tuple[str, str], ...] = (
+    ("threads_per_process and process_group of the module mod_wsgi that Apache embeds", "startup"),
+    ("the same; HTTP2 and SERVER_PROTOCOL in the environ where the process group is empty", "request"),
+)
+DAEMON_THREADS = 15  # WSGIDaemonProcess without threads=: `wsgi_add_daemon_process`
+EXPRESS_THREADS = 5  # mod_wsgi-express without --threads: its add_option('all', '--threads')
+
+_EMBEDDED = REMEDY + "; or mpm_prefork with Protocols http/1.1"
+_EXPRESS = "mod_wsgi-express start-server --processes N --threads 1, without --embedded-mode"
+
+
+def read_settings(threads: Optional[int], process_group: str = "", express: bool = False,
+                  where: str = "Apache's configuration") -> Optional[Reading]:
+    """The capacity of a process with *threads* of the daemon group *process_group* (empty: embedded in Apache).
+
+    *express* tells that mod_wsgi-express wrote the configuration; *where* names its place, as the subject of a
+    sentence.
+    """
+    if count(threads) is None:
+        return None
+    if process_group:
+        server, evidence = "mod_wsgi's daemon", "%s has %r threads for each process of the WSGIDaemonProcess %r"
+    else:
+        server, evidence = "mod_wsgi embedded in Apache", "%s has %r threads for each child of Apache, process group %r"
+    remedy = _EXPRESS if express else REMEDY if process_group else _EMBEDDED
+    return Reading(Source.SETTING, server, threads, evidence % (where, threads, process_group), remedy)
+
+
+def at_startup(process: Process) -> Optional[Reading]:
+    """The threads of the process group that this process belongs to, or of Apache's child."""
+    module: Any = process.module("mod_wsgi")
+    group = dig(module, "process_group")
+    if not isinstance(group, str):
+        return None
+    express = "MOD_WSGI_EXPRESS" in process.env  # set by the script that mod_wsgi-express generates
+    return read_settings(count(dig(module, "threads_per_process")), group, express, "the mod_wsgi module")
+
+
+def on_request(process: Process) -> Optional[Reading]:
+    """The same, withdrawn where HTTP/2 enters an embedded interpreter; nothing if mod_wsgi made no environ."""
+    reading = at_startup(process) if serves(process) else None
+    if reading is not None and enters_by_http2(process.environ or {}):
+        return replace(reading, source=Source.POOL, server="mod_wsgi embedded behind HTTP/2", capacity=None,
+                       evidence="this request came by HTTP/2 into process group '', whatever the MPM's threads; %s"
+                       % reading.evidence)
+    return reading and replace(reading, source=Source.POOL)
+
+
+def serves(process: Process) -> bool:
+    """Whether mod_wsgi made the environ of the request."""
+    return "mod_wsgi.version" in (process.environ or {})
+
+
+def enters_by_http2(environ: Mapping[str, Any]) -> bool:
+    """Whether mod_http2's threads bring this request into an interpreter that is embedded in Apache's child."""
+    http2 = environ.get("HTTP2") == "on" or str(environ.get("SERVER_PROTOCOL")).startswith("HTTP/2")
+    return http2 and environ.get("mod_wsgi.process_group") == ""

@@ -1,0 +1,40 @@
+"""NGINX Unit: the option ``threads`` of the application, told by ``wsgi.multithread``.
+
+Nothing of the option reaches Python but the flag, and that is exact: it is set from it, once, when the application is
+loaded (src/python/nxt_python_wsgi.c `nxt_python_create_environ`: ``c->threads > 1``).
+"""
+
+from typing import Optional, Tuple
+
+from threadguard.model import Reading, Source
+from threadguard.process import Process
+
+NAME = "Unit"
+REMEDY = '"threads": 1, and "processes": N for more throughput'
+READS: Tuple[Tuple[str, str], ...] = (
+    ("wsgi.multithread, which Unit sets from its option threads", "request"),
+)
+
+
+def read_settings(threads: int = 1, where: str = "Unit's configuration") -> Optional[Reading]:
+    """The capacity of an application with the option *threads*; *where* names its place, as a sentence's subject."""
+    return Reading(Source.SETTING, NAME, threads, '%s has "threads": %r' % (where, threads), REMEDY)
+
+
+def at_startup(process: Process) -> Optional[Reading]:
+    """Nothing: the option is not told before the first request."""
+    return None
+
+
+def on_request(process: Process) -> Optional[Reading]:
+    """What the flag says, which under Unit is the setting."""
+    flag = (process.environ or {}).get("wsgi.multithread")
+    if not serves(process) or not isinstance(flag, bool):
+        return None
+    evidence = "wsgi.multithread is %r, and Unit sets it from its option threads" % flag
+    return Reading(Source.POOL, NAME, None if flag else 1, evidence, REMEDY)
+
+
+def serves(process: Process) -> bool:
+    """Whether Unit made the environ of the request."""
+    return str((process.environ or {}).get("SERVER_SOFTWARE")).startswith("Unit/")

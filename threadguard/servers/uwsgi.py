@@ -1,0 +1,69 @@
+"""uWSGI: its cores, which are the threads or the async cores of a process.
+
+``uwsgi.cores`` is what one process runs at once: ``threads``, or ``async`` (which ``gevent`` sets) where threads is 1
+(core/init.c `sanitize_args`, plugins/python/python_plugin.c `init_uwsgi_embedded_module`). ``wsgi.multithread`` looks
+at threads alone, so it is False under gevent and async (plugins/python/wsgi_subhandler.c). ``enable-threads`` only lets
+the application start threads of its own, and ``uwsgi.has_threads`` is always 1. The same in 2.0.21 and 2.0.31.
+"""
+
+from dataclasses import replace
+from typing import Any, Optional, Tuple
+
+from threadguard.model import Reading, Source
+from threadguard.process import Process, count, dig
+
+NAME = "uWSGI"
+REMEDY = "threads = 1 or absent, no gevent, no async, need-app = true, and processes = N for more throughput"
+READS: Tuple[Tuple[str, str], ...] = (
+    ("uwsgi.cores and uwsgi.loop, of the module that uWSGI embeds", "startup"),
+    ("the same; uwsgi.core and x-wsgiorg.fdevent.readable in the environ", "request"),
+)
+
+
+def cores(threads: int = 1, async_cores: int = 1) -> int:
+    """What uWSGI makes of the options ``threads`` and ``async`` (or ``gevent``), as `sanitize_args` does."""
+    return threads if threads > 1 else max(async_cores, 1)
+
+
+def read_settings(cores: Optional[int], loop: Optional[str] = None,
+                  where: str = "uWSGI's configuration") -> Optional[Reading]:
+    """The capacity of a process with that many *cores* and that *loop* engine (``gevent``, None for uWSGI's own).
+
+    *where* names the place of the settings, as the subject of a sentence.
+    """
+    if count(cores) is None:
+        return None
+    server = "uWSGI's %s loop" % loop if loop else NAME
+    return Reading(Source.SETTING, server, cores, "%s has cores = %r and loop = %r" % (where, cores, loop), REMEDY)
+
+
+def at_startup(process: Process) -> Optional[Reading]:
+    """The cores that every worker of this uWSGI has."""
+    return _embedded(process)
+
+
+def on_request(process: Process) -> Optional[Reading]:
+    """The cores, or what the environ betrays of them; nothing if uWSGI did not make the environ."""
+    environ = process.environ or {}
+    if not serves(process):
+        return None
+    reading = _embedded(process)
+    if reading is None or reading.capacity == 1:
+        for key in ("x-wsgiorg.fdevent.readable", "uwsgi.core"):  # there only if async, or cores, is more than 1
+            if key in environ:
+                reading = Reading(Source.POOL, NAME, None, "%s is in the environ" % key, REMEDY)
+    return reading and replace(reading, source=Source.POOL)
+
+
+def serves(process: Process) -> bool:
+    """Whether uWSGI made the environ of the request."""
+    return "uwsgi.version" in (process.environ or {})
+
+
+def _embedded(process: Process) -> Optional[Reading]:
+    module: Any = process.module("uwsgi")
+    # The real one is made inside the uWSGI binary (`PyImport_AddModule`): it has no file, and version is bytes.
+    if getattr(module, "__file__", None) is not None or not isinstance(dig(module, "version"), bytes):
+        return None
+    loop = dig(module, "loop")
+    return read_settings(dig(module, "cores"), loop.decode() if isinstance(loop, bytes) else loop, "the uwsgi module")
