@@ -1,0 +1,305 @@
+"""Known servers, started through their own Python interface: ``python apis.py NAME PORT [NUMBER]``.
+
+The application is built first and handed to the server afterwards, as people's own start scripts do.
+"""
+
+import sys
+
+
+def waitress(app, port, number):
+    import waitress
+
+    waitress.serve(app, host="127.0.0.1", port=port, **({"threads": number} if number else {}))
+
+
+def waitress_create_server(app, port, number):
+    from waitress import create_server
+
+    create_server(app, listen="127.0.0.1:%d" % port, threads=number).run()
+
+
+def two_waitresses(app, port, number):
+    """A guarded waitress of one thread beside an unguarded one of *number*."""
+    import threading
+
+    from truth import application as bare
+    from waitress import create_server
+
+    other = create_server(bare, host="127.0.0.1", port=0, threads=number)
+    threading.Thread(target=other.run, daemon=True).start()
+    create_server(app, host="127.0.0.1", port=port, threads=1).run()
+
+
+def werkzeug(app, port, number, **options):
+    from werkzeug.serving import run_simple
+
+    run_simple("127.0.0.1", port, app, **options)
+
+
+def werkzeug_threaded(app, port, number):
+    werkzeug(app, port, number, threaded=True)
+
+
+def werkzeug_processes(app, port, number):
+    werkzeug(app, port, number, processes=number)
+
+
+def werkzeug_reloader(app, port, number):
+    werkzeug(app, port, number, use_reloader=True)
+
+
+def werkzeug_reloader_threaded(app, port, number):
+    werkzeug(app, port, number, use_reloader=True, threaded=True)
+
+
+def werkzeug_make_server(app, port, number):
+    from werkzeug.serving import make_server
+
+    make_server("127.0.0.1", port, app, threaded=number > 1).serve_forever()
+
+
+def flask(app, port, number):
+    """``app.run()`` with the guard around ``wsgi_app``: threaded unless *number* is 1."""
+    from flask import Flask
+
+    site = Flask("site")
+    site.wsgi_app = app
+    site.run(port=port, **({"threaded": False} if number == 1 else {}))
+
+
+def bottle(app, port, number):
+    import bottle
+
+    bottle.run(app, server="wsgiref", port=port)
+
+
+def wsgiref(app, port, number):
+    from wsgiref.simple_server import make_server
+
+    make_server("127.0.0.1", port, app).serve_forever()
+
+
+def wsgiref_mixin(app, port, number, mixin="ThreadingMixIn"):
+    import socketserver
+    from wsgiref.simple_server import WSGIServer, make_server
+
+    server = type("Server", (getattr(socketserver, mixin), WSGIServer), {"daemon_threads": True})
+    make_server("127.0.0.1", port, app, server_class=server).serve_forever()
+
+
+def wsgiref_forking(app, port, number):
+    wsgiref_mixin(app, port, number, "ForkingMixIn")
+
+
+def wsgiref_in_a_thread(app, port, number):
+    import threading
+
+    server = threading.Thread(target=wsgiref, args=(app, port, number))
+    server.start()
+    server.join()
+
+
+def wsgiref_and_metrics(app, port, number):
+    from prometheus_client import start_http_server
+
+    start_http_server(0, addr="127.0.0.1")
+    wsgiref(app, port, number)
+
+
+def cheroot(app, port, number):
+    from cheroot.wsgi import Server
+
+    Server(("127.0.0.1", port), app, **({"numthreads": number, "max": number} if number else {})).start()
+
+
+def cheroot_growing(app, port, number):
+    from cheroot.wsgi import Server
+
+    Server(("127.0.0.1", port), app, numthreads=1, max=number).start()
+
+
+def cherrypy(app, port, number):
+    import cherrypy
+
+    cherrypy.tree.graft(app, "/")
+    cherrypy.config.update({"server.socket_port": port, "engine.autoreload.on": False})
+    if number:
+        cherrypy.config.update({"server.thread_pool": number, "server.thread_pool_max": number})
+    cherrypy.engine.start()
+    cherrypy.engine.block()
+
+
+def paste(app, port, number):
+    from paste import httpserver
+
+    httpserver.serve(app, host="127.0.0.1", port=port, **(
+        {"threadpool_workers": number, "threadpool_options": {"spawn_if_under": 0}} if number else {}))
+
+
+def paste_without_pool(app, port, number):
+    from paste import httpserver
+
+    httpserver.serve(app, host="127.0.0.1", port=port, use_threadpool=False)
+
+
+def gevent(app, port, number):
+    from gevent.pywsgi import WSGIServer
+
+    WSGIServer(("127.0.0.1", port), app, **({"spawn": number} if number else {})).serve_forever()
+
+
+def gevent_pool(app, port, number):
+    from gevent.pool import Pool
+    from gevent.pywsgi import WSGIServer
+
+    WSGIServer(("127.0.0.1", port), app, spawn=Pool(number)).serve_forever()
+
+
+def gevent_patched(app, port, number):
+    gevent(app, port, number)
+
+
+def gevent_threadpool(app, port, number):
+    """gevent accepts, and its pool of *number* real threads runs the application."""
+    from gevent.pywsgi import WSGIServer
+    from gevent.threadpool import ThreadPool
+
+    pool = ThreadPool(number)
+    WSGIServer(("127.0.0.1", port), lambda *args: pool.apply(app, args)).serve_forever()
+
+
+def eventlet(app, port, number):
+    import eventlet.wsgi
+
+    eventlet.wsgi.server(eventlet.listen(("127.0.0.1", port)), app, **({"max_size": number} if number else {}))
+
+
+def eventlet_pool(app, port, number):
+    import eventlet.wsgi
+
+    eventlet.wsgi.server(eventlet.listen(("127.0.0.1", port)), app, custom_pool=eventlet.GreenPool(number))
+
+
+def eventlet_patched(app, port, number):
+    eventlet(app, port, number)
+
+
+def twisted(app, port, number):
+    """A pool of one's own with *number* threads; the reactor's without a number."""
+    from twisted.internet import reactor
+    from twisted.python.threadpool import ThreadPool
+    from twisted.web.server import Site
+    from twisted.web.wsgi import WSGIResource
+
+    pool = ThreadPool(1, number) if number else reactor.getThreadPool()
+    if number:
+        pool.start()
+        reactor.addSystemEventTrigger("after", "shutdown", pool.stop)
+    reactor.listenTCP(port, Site(WSGIResource(reactor, pool, app)), interface="127.0.0.1")
+    reactor.run()
+
+
+def twisted_suggested(app, port, number):
+    from twisted.internet import reactor
+
+    reactor.suggestThreadPoolSize(number)
+    twisted(app, port, 0)
+
+
+def tornado(app, port, number):
+    """A WSGIContainer, with an executor of *number* threads if there is a number."""
+    import asyncio
+    from concurrent.futures import ThreadPoolExecutor
+
+    from tornado.httpserver import HTTPServer
+    from tornado.wsgi import WSGIContainer
+
+    async def main():
+        HTTPServer(WSGIContainer(app, **({"executor": ThreadPoolExecutor(number)} if number else {}))).listen(
+            port, "127.0.0.1")
+        await asyncio.Event().wait()
+
+    asyncio.run(main())
+
+
+def tornado_processes(app, port, number):
+    import asyncio
+
+    from tornado.httpserver import HTTPServer
+    from tornado.netutil import bind_sockets
+    from tornado.process import fork_processes
+    from tornado.wsgi import WSGIContainer
+
+    sockets = bind_sockets(port, "127.0.0.1")
+    fork_processes(number)
+
+    async def main():
+        HTTPServer(WSGIContainer(app)).add_sockets(sockets)
+        await asyncio.Event().wait()
+
+    asyncio.run(main())
+
+
+def rocket(app, port, number):
+    from rocket3 import Rocket3
+
+    Rocket3(("127.0.0.1", port), "wsgi", {"wsgi_app": app}, min_threads=number, max_threads=number).start()
+
+
+def wsgiserver(app, port, number):
+    from wsgiserver import WSGIServer
+
+    WSGIServer(app, host="127.0.0.1", port=port, numthreads=number, max=number).start()
+
+
+def fastwsgi(app, port, number):
+    import fastwsgi
+
+    fastwsgi.run(wsgi_app=app, host="127.0.0.1", port=port)
+
+
+def bjoern(app, port, number):
+    import bjoern
+
+    bjoern.run(app, "127.0.0.1", port)
+
+
+def pyruvate(app, port, number):
+    import pyruvate
+
+    pyruvate.serve(app, "127.0.0.1:%d" % port, number)
+
+
+def aiohttp(app, port, number):
+    from aiohttp_wsgi import serve
+
+    serve(app, host="127.0.0.1", port=port, **({"threads": number} if number else {}))
+
+
+def zope(app, port, number):
+    from zope.server.http.wsgihttpserver import run_paste
+
+    run_paste(app, {}, port=port, threads=number)
+
+
+def main(name, port, number="0"):
+    if name.endswith("_patched"):
+        patch(name.split("_")[0])
+    from guarded import application
+
+    globals()[name](application, int(port), int(number))
+
+
+def patch(hub):
+    if hub == "gevent":
+        from gevent import monkey
+
+        monkey.patch_all()
+    else:
+        import eventlet
+
+        eventlet.monkey_patch()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

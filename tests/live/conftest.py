@@ -1,0 +1,79 @@
+"""The summary of the matrix, its artifact, and the count that may not drop."""
+
+import json
+import os
+from pathlib import Path
+
+from rows import ROWS
+
+REPORT = Path(__file__).parent / "report"
+MINIMUM_RIGHT = 0
+"""Rows that have to be right. Raise it with the table; a run under CI with fewer fails."""
+
+
+def rows_of(terminal):
+    """The matrix rows of all reports, in the order of the table."""
+    reports = [report for found in terminal.stats.values() for report in found if hasattr(report, "user_properties")]
+    found = {value["id"]: dict(value, passed=report.passed) for report in reports
+             for name, value in report.user_properties if name == "matrix" and report.when == "call"}
+    return [found[row.id] for row in ROWS if row.id in found]
+
+
+def tally(rows):
+    """The numbers of the summary."""
+    run = [row for row in rows if "skipped" not in row]
+    threaded = [row for row in run if row["threaded"]]
+    return {
+        "rows": len(ROWS), "run": len(run), "not run": [row for row in rows if "skipped" in row],
+        "right": [row for row in run if row["passed"]], "threaded": threaded,
+        "startup": [row for row in threaded if row["reached"] == "startup" and row["verdict"] == "threaded"],
+        "misses": [row for row in threaded if row["verdict"] != "threaded"],
+        "false alarms": [row for row in run if not row["threaded"] and (row["verdict"] == "threaded" or row["accused"])],
+        "flag wrong": [row for row in run if (row["flag"] == "True") != row["threaded"]],
+        "wrong number": [row for row in run if row["bound"] and row["capacity"] and row["capacity"] != row["bound"]],
+    }
+
+
+def markdown(rows):
+    """The table for people."""
+    lines = ["| configuration | truth | flag | verdict | capacity | reached | codes |", "|---|---|---|---|---|---|---|"]
+    for row in rows:
+        if "skipped" in row:
+            lines.append("| %s | – | – | not run: %s | – | – | – |" % (row["id"], row["skipped"]))
+        else:
+            lines.append("| %s | %s | %s | %s | %s | %s | %s |" % (
+                row["id"], row["truth"], row["flag"], row["verdict"], row["capacity"], row["reached"],
+                " ".join(row["codes"])))
+    return "\n".join(lines) + "\n"
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Print right / all, at startup / threaded, misses and false alarms; write the artifact."""
+    rows = rows_of(terminalreporter)
+    if not rows:
+        return
+    REPORT.mkdir(exist_ok=True)
+    (REPORT / "matrix.json").write_text(json.dumps(rows, indent=1))
+    (REPORT / "matrix.md").write_text(markdown(rows))
+    numbers = tally(rows)
+    terminalreporter.section("live matrix")
+    line = terminalreporter.write_line
+    line("right / run / all:   %d / %d / %d" % (len(numbers["right"]), numbers["run"], numbers["rows"]))
+    line("startup / threaded:  %d / %d" % (len(numbers["startup"]), len(numbers["threaded"])))
+    for name in ("misses", "false alarms", "wrong number", "not run"):
+        line("%-20s %d" % (name + ":", len(numbers[name])))
+        for row in numbers[name]:
+            line("    %s%s" % (row["id"], ": " + row["skipped"] if "skipped" in row else ""))
+    line("the flag is wrong:   %d" % len(numbers["flag wrong"]))
+
+
+def pytest_sessionfinish(session, exitstatus):
+    """Fail a complete run under CI with fewer right rows than there were."""
+    terminal = session.config.pluginmanager.get_plugin("terminalreporter")
+    if hasattr(session.config, "workerinput") or terminal is None or not os.environ.get("CI"):
+        return
+    rows = rows_of(terminal)
+    right = sum(1 for row in rows if row.get("passed") and "skipped" not in row)
+    if len(rows) == len(ROWS) and right < MINIMUM_RIGHT:
+        session.exitstatus = 1
+        terminal.write_line("only %d rows are right; there were %d before" % (right, MINIMUM_RIGHT), red=True)

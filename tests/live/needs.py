@@ -1,0 +1,55 @@
+"""What a row needs, whether it is there, and what would install it."""
+
+import importlib.util
+import os
+from pathlib import Path
+
+from rig import BIN, OLD
+
+APACHE, PLUGINS = Path("/usr/lib/apache2/modules"), Path("/usr/lib/uwsgi/plugins")
+DEBIAN = {
+    "/usr/sbin/apache2": "apache2", "apache:mod_wsgi.so": "libapache2-mod-wsgi-py3",
+    "apache:mod_passenger.so": "libapache2-mod-passenger", "/usr/bin/uwsgi-core": "uwsgi-core",
+    "plugin:python3": "uwsgi-plugin-python3", "plugin:gevent_python3": "uwsgi-plugin-gevent-python3",
+}
+
+
+def there(need):
+    """Whether it is installed."""
+    kind, _, name = need.partition(":")
+    if kind == "old":
+        return bool(OLD) and Path(OLD).exists()
+    if kind == "apache":
+        return (APACHE / name).exists()
+    if kind == "plugin":
+        return (PLUGINS / (name + "_plugin.so")).exists()
+    if need.startswith("/"):
+        return Path(need).exists() or ("/" not in need[1:] and (BIN / need[1:]).exists())
+    return importable(need)
+
+
+def importable(name):
+    """Whether this environment has the module."""
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ImportError:
+        return False
+
+
+def remedy(need):
+    """What would install it."""
+    if need in DEBIAN:
+        return "apt-get install %s (make setup-servers)" % DEBIAN[need]
+    if need.startswith("old:"):
+        return "an environment with tests/live/requirements-old.txt, its Python named in THREADGUARD_LIVE_OLD"
+    return "pip install %s (tests/live/requirements.txt)" % need.strip("/")
+
+
+def missing(needs):
+    """One sentence for the first thing that is not there, or None."""
+    for need in needs:
+        if not there(need):
+            return "%s is not installed: %s" % (need, remedy(need))
+    if any(need.startswith("/usr/sbin/apache2") for need in needs) and not os.access("/usr/sbin/apache2", os.X_OK):
+        return "/usr/sbin/apache2 may not be run by this user"
+    return None

@@ -1,0 +1,54 @@
+"""Servers that threadguard has no reader for, and launch recipes made at home."""
+
+from rows.model import MANY, ONE, Row
+from rows.pools import api
+
+
+def home(name, function, threaded, capacity=None, number="", **more):
+    """A recipe of ``child/homemade.py``."""
+    return Row("home-made: " + name, "{py} homemade.py %s {port} %s" % (function, number), threaded, capacity, **more)
+
+
+SERVERS = (
+    api("Rocket of one thread", "rocket", ONE, 1, 1, needs=("rocket3",)),
+    api("Rocket of four threads", "rocket", MANY, 4, 4, needs=("rocket3",)),
+    api("wsgiserver of one thread", "wsgiserver", ONE, 1, 1, needs=("wsgiserver",)),
+    api("wsgiserver of four threads", "wsgiserver", MANY, 4, 4, needs=("wsgiserver",)),
+    api("FastWSGI", "fastwsgi", ONE, 1, needs=("fastwsgi",)),
+    api("bjoern", "bjoern", ONE, 1, needs=("bjoern",)),
+    api("pyruvate of one worker", "pyruvate", ONE, 1, 1, needs=("pyruvate",)),
+    api("pyruvate of four workers", "pyruvate", MANY, 4, 4, needs=("pyruvate",)),
+    api("aiohttp_wsgi default", "aiohttp", MANY, 4, needs=("aiohttp_wsgi",)),
+    api("aiohttp_wsgi of one thread", "aiohttp", ONE, 1, 1, needs=("aiohttp_wsgi",)),
+    api("zope.server of one thread", "zope", ONE, 1, 1, needs=("zope.server",)),
+    api("zope.server of four threads", "zope", MANY, 4, 4, needs=("zope.server",)),
+    api("gevent with a pool of four real threads", "gevent_threadpool", MANY, 4, 4, needs=("gevent",)),
+    api("gevent with a pool of one real thread", "gevent_threadpool", ONE, 1, 1, needs=("gevent",)),
+)
+HOME = (
+    home("socketserver with ThreadingMixIn", "socketserver_mixin", MANY),
+    home("socketserver, one at a time", "socketserver_plain", ONE, 1),
+    home("accept loop feeding a ThreadPoolExecutor of one", "executor", ONE, 1, 1),
+    home("accept loop feeding a ThreadPoolExecutor of four", "executor", MANY, 4, 4),
+    home("multiprocessing ThreadPool of one", "thread_pool", ONE, 1, 1),
+    home("multiprocessing ThreadPool of four", "thread_pool", MANY, 4, 4),
+    home("queue and one worker thread", "queue", ONE, 1, 1),
+    home("queue and four worker threads", "queue", MANY, 4, 4),
+    home("queue and one worker thread, beside executors of the application's own", "queue_beside_executors", ONE, 1, 1),
+    home("four threads that accept from one socket", "accepting_threads", MANY, 4, 4),
+    home("two wsgiref loops in two threads, the same application", "two_wsgirefs", MANY, 2, 2),
+    home("two wsgiref loops, one application guarded, the other a stranger", "two_wsgirefs_apart", ONE, 1, 2),
+    home("a bare thread for each connection", "thread_each", MANY),
+    home("a bare thread for each connection, joined before the next", "thread_each_joined", ONE, 1),
+    home("gevent StreamServer", "stream_server", MANY, hold="/hold?with=gevent:sleep", needs=("gevent",)),
+    home("gevent StreamServer spawn=1", "stream_server", ONE, 1, 1, hold="/hold?with=gevent:sleep", needs=("gevent",)),
+    home("raw greenlets and a select loop", "raw_greenlets", MANY, hold="/hold?with=homemade:pause",
+         needs=("greenlet",)),
+    home("asyncio and an executor of one", "asyncio_executor", ONE, 1, 1),
+    home("asyncio and an executor of four", "asyncio_executor", MANY, 4, 4),
+    home("asyncio and its default executor", "asyncio_executor", MANY),
+    home("asyncio calling the application on the loop", "asyncio_loop", ONE),
+    home("two processes by multiprocessing, one loop each", "multiprocess", ONE, 1, 2, processes=2),
+    home("two processes by os.fork, each with four threads", "forked_threads", MANY, 4, 4, processes=2),
+)
+ROWS = SERVERS + HOME

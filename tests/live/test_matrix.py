@@ -1,0 +1,97 @@
+"""The matrix: every configuration really started, the truth measured, and the verdict held against it.
+
+A row is right if the verdict on the first lonely request is the truth that eight requests at once then show, and if
+no process of a single-threaded server is ever accused.
+"""
+
+import json
+
+import pytest
+from needs import missing
+from rig import Child, at_once, get
+from rows import ROWS
+
+STATUS = {False: "single-threaded", True: "threaded"}
+
+
+def ask_h2(port, path):
+    """One request in cleartext HTTP/2, on a connection that is told beforehand that the server speaks it."""
+    import httpx
+
+    with httpx.Client(http1=False, http2=True, timeout=30) as client:
+        try:
+            answer = client.get("http://127.0.0.1:%d%s" % (port, path))
+        except httpx.ConnectError as error:
+            raise ConnectionRefusedError(str(error))
+    return answer.status_code, list(answer.headers.items()), answer.content
+
+
+def eight_h2(port, path):
+    """Eight streams on one connection at once."""
+    import httpx
+
+    with httpx.Client(http1=False, http2=True, timeout=30) as client:
+        client.get("http://127.0.0.1:%d/first" % port)
+        return [told(answer) for answer in at_once(8, lambda: spread(client.get("http://127.0.0.1:%d%s" % (port, path))))]
+
+
+def spread(answer):
+    """httpx' answer in the shape of `rig.get`."""
+    return answer.status_code, (), answer.content
+
+
+def told(answer):
+    """The JSON of an answer that has to be 200."""
+    status, _, body = answer
+    assert status == 200, "status %s: %s" % (status, body[:2000])
+    return json.loads(body)
+
+
+def measure(row):
+    """Start the row's server and return what the first request and the eight at once told."""
+    with Child(row.command, row.files, row.env, row.python, row.staged) as child:
+        try:
+            first = told(child.first(lambda port: (ask_h2 if row.h2 else get)(port, "/first")))
+            assert first["token"] == child.token, "another server answered"
+            if row.h2:
+                rest = eight_h2(child.port, row.hold)
+            else:
+                rest = [told(answer) for answer in at_once(8, lambda: get(child.port, row.hold))]
+            child.watch()
+        except BaseException:
+            print(child.output()[-8000:])
+            raise
+    return first, rest
+
+
+def outcome(row, first, rest):
+    """The row of the report."""
+    truth, verdict = max(answer["peak"] for answer in rest), first["verdict"] or {}
+    early = [line for line in first["log"]["startup"] if line.startswith("ERROR")]
+    built = (first["startup"] or {}).get("status") == "threaded"
+    return {
+        "id": row.id, "threaded": row.threaded, "truth": truth, "flag": first["flag"], "verdict": verdict.get("status"),
+        "capacity": verdict.get("capacity"), "bound": row.capacity, "declared_only": verdict.get("declared_only"),
+        "reached": "startup" if built or early else "first request",
+        "startup": (first["startup"] or {}).get("status"),
+        "codes": [finding["code"] for finding in verdict.get("findings", ())],
+        "accused": sorted({code for answer in rest if answer["verdict"] and answer["verdict"]["status"] == "threaded"
+                           for code in (finding["code"] for finding in answer["verdict"]["findings"])}),
+        "overlaps": max((answer["stats"] or {}).get("overlaps", 0) for answer in rest),
+        "in_flight": [answer["stats"]["in_flight"] for answer in (first,) if answer["stats"]],
+        "findings": verdict.get("findings"), "log": first["log"], "python": first["python"],
+    }
+
+
+@pytest.mark.parametrize("row", [pytest.param(row, id=row.id) for row in ROWS])
+def test_the_verdict_is_the_truth(row, record_property):
+    """On the first lonely request the guard says what eight requests at once then prove."""
+    reason = missing(row.needs)
+    if reason:
+        record_property("matrix", {"id": row.id, "threaded": row.threaded, "skipped": reason})
+        pytest.skip(reason)
+    result = outcome(row, *measure(row))
+    record_property("matrix", result)
+    assert row.threaded == (result["truth"] > 1), "the row is wrong about the truth: %s" % result
+    assert STATUS[row.threaded] == result["verdict"], result
+    assert row.threaded or not result["accused"], result
