@@ -59,21 +59,23 @@ def _of_gunicorn(settings: Settings, where: str) -> Optional[Reading]:  # gunico
 
 
 def _of_cheroot(settings: Settings, where: str) -> Optional[Reading]:
-    return cheroot.read_settings(_number(settings, "numthreads"), "in %s" % where)
+    return cheroot.read_settings(_number(settings, "numthreads"), where)
 
 
-def _of_wsgiref(settings: Settings, where: str) -> Optional[Reading]:  # pyramid's has no such option and ignores it
+def _of_wsgiref(settings: Settings, where: str) -> Optional[Reading]:  # gearbox/commands/serve.py
     threaded = _truth(settings, "wsgiref.threaded", False)
-    evidence = "%s has wsgiref.threaded = %r" % (where, threaded)
+    evidence = "%s sets no wsgiref.threaded, and the default is false" % where
+    if "wsgiref.threaded" in settings:
+        evidence = "%s sets wsgiref.threaded = %r" % (where, settings["wsgiref.threaded"])
     return Reading(Source.SETTING, "wsgiref", None if threaded else 1, evidence, unbounded=threaded)
 
 
-def _of_plain_wsgiref(settings: Settings, where: str) -> Optional[Reading]:
-    return _of_wsgiref({}, where)
+def _of_plain_wsgiref(settings: Settings, where: str) -> Optional[Reading]:  # pyramid/scripts/pserve.py
+    return Reading(Source.SETTING, "wsgiref", 1, "%s starts Pyramid's wsgiref server, which has no threads" % where)
 
 
 def _of_gevent(settings: Settings, where: str) -> Optional[Reading]:  # `gevent_server_factory` gives it no pool
-    return gevent.read_settings(None, "of the server in %s" % where)
+    return gevent.read_settings(None, where)
 
 
 _WAITRESS = "use = egg:waitress#main and threads = 1"
@@ -128,8 +130,8 @@ def _find_place(known: _Runner, settings: Settings, section: str, lines: Mapping
     written = [option for option in known.options if option in lines]
     for option in written:
         if option not in settings:  # ConfigLoader.get_context skips each option that [DEFAULT] has as well
-            return _Place("%s has a %s that PasteDeploy drops, because [DEFAULT] has one too: it" % (where, option),
-                          change + " and none in [DEFAULT]", lines[option])
+            return _Place("%s, whose %s PasteDeploy drops because [DEFAULT] has it too," % (where, option),
+                          change + " and not in [DEFAULT]", lines[option])
     if written or not lines:
         return _Place(where, change, lines[written[0]] if written else None)
     if any(option in settings for option in known.options):

@@ -12,7 +12,7 @@ from threadguard.model import Reading, Source
 from threadguard.process import Process, count, dig, local
 
 NAME = "waitress"
-REMEDY = "threads = 1; for more throughput start several instances behind a proxy"
+REMEDY = "threads = 1 (waitress-serve --threads=1); for more throughput start several instances behind a proxy"
 READS: Tuple[Tuple[str, str], ...] = (
     ("threads, of the arguments of waitress-serve or of waitress.serve() on the stack", "startup"),
     ("the threads of the dispatcher that the channel of the request belongs to", "request"),
