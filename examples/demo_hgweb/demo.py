@@ -5,7 +5,6 @@
 Exit status 0: the unguarded server sent wrong pages, and no guarded one sent any.
 """
 
-import itertools
 import os
 import sys
 import tempfile
@@ -23,6 +22,7 @@ TRIES = 3
 """Times that the unguarded server is measured, until it sends a wrong page: the damage is a matter of chance."""
 LONGEST = 60
 """Lines of a server's stderr that are shown."""
+QUEUE = "WARNING:waitress.queue:Task queue depth is"
 
 _SERVE = (str(Path(sys.executable).with_name("waitress-serve")), "--listen=127.0.0.1:0")
 _GUARDED = {"THREADGUARD_APP": "site_hgweb:application"}
@@ -57,7 +57,8 @@ class Outcome:
         """No page at all was served, and the finding names the code, the reason and the remedy."""
         not_started = self.status not in (None, 0)
         only_503 = self.measured.pages == self.measured.refused > 0 and self.measured.told == "never entered"
-        return (not_started or only_503) and all(word in self.said for word in ("TG101", "because:", "remedy:"))
+        return (not_started or only_503) and all(word in self.said for word in ("because:", "remedy:")) and any(
+            "%s waitress lets 4 requests at once" % code in self.said for code in ("TG101", "TG201"))
 
 
 ROWS = (
@@ -87,20 +88,21 @@ def show(row: Row, outcome: Outcome) -> None:
     shown = [os.path.basename(word) for word in row.command]
     settings = ["%s=%s" % pair for pair in row.more.items()]
     print("\n$ %s" % " ".join(settings + shown))
-    for line, times in shortened(outcome.said.splitlines()):
-        print("  | " + line + ("  (%d times)" % times if times > 1 else ""))
+    for line in shortened(outcome.said.splitlines()):
+        print("  | " + line)
     if outcome.status is not None:
         print("  ended with exit status %d, its port was never open" % outcome.status)
     if outcome.measured.example:
         print("  for example: " + outcome.measured.example)
 
 
-def shortened(lines: List[str]) -> List[Tuple[str, int]]:
-    """*lines* without repeats of the line before, at most `LONGEST` of them."""
-    pairs = [(line, len(list(repeats))) for line, repeats in itertools.groupby(lines)]
-    if len(pairs) > LONGEST:
-        pairs[LONGEST:] = [("… %d more lines" % (len(pairs) - LONGEST), 1)]
-    return pairs
+def shortened(lines: List[str]) -> List[str]:
+    """*lines* without waitress' remarks on its queue, and at most `LONGEST` of them; what is left out is said."""
+    shown = [line for line in lines if not line.startswith(QUEUE)]
+    left_out = ["(… and %d times: %s)" % (len(lines) - len(shown), QUEUE)] if len(shown) < len(lines) else []
+    if len(shown) > LONGEST:
+        left_out.insert(0, "(… and %d more lines)" % (len(shown) - LONGEST))
+    return shown[:LONGEST] + left_out
 
 
 def table(outcomes: List[Tuple[Row, Outcome]]) -> None:

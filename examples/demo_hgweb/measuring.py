@@ -12,6 +12,7 @@ from typing import List, Optional, Tuple
 from repositories import REPOSITORIES, Repository
 
 CLIENTS = 4
+ENOUGH_REFUSED = 25
 RIGHT, REFUSED, WRONG = "right", "refused", "wrong"
 
 
@@ -51,9 +52,14 @@ def _client(port: int, seconds: float, repository: Repository, start: threading.
     start.wait(10)
     end = time.monotonic() + seconds
     pages = []
-    while time.monotonic() < end:
+    while time.monotonic() < end and not _refuses_all(pages):
         pages.append(_ask(port, repository))
     return pages
+
+
+def _refuses_all(pages: List[Page]) -> bool:
+    """Whether enough requests were refused to tell that all of them are: a refusal is answered in no time."""
+    return len(pages) >= ENOUGH_REFUSED and all(page.judged == REFUSED for page in pages)
 
 
 def _ask(port: int, repository: Repository) -> Page:

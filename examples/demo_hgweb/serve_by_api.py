@@ -3,6 +3,7 @@
 The guard is given no setting to read while it is built: waitress gets the application, and its threads, afterwards.
 """
 
+import logging
 import sys
 
 import waitress
@@ -10,4 +11,5 @@ import waitress
 from site_hgweb import application
 from threadguard import ThreadGuard
 
+logging.basicConfig(level=logging.INFO)  # waitress says then where it serves
 waitress.serve(ThreadGuard(application), listen="127.0.0.1:0", threads=int(sys.argv[1]))
