@@ -227,7 +227,8 @@ def test_under_serialize_the_application_sees_a_single_threaded_server(guarded):
 ])
 def test_under_serialize_the_turn_lasts_until_the_body_is_closed(guarded, body):
     """A streamed body keeps its place until it is finished."""
-    guard = guarded(lambda environ, start: returning(body())(environ, start), policy="serialize", serialize_timeout=0.05)
+    guard = guarded(lambda environ, start: returning(body())(environ, start), policy="serialize",
+                    serialize_timeout=0.05)
     first = guard(new_environ(), start_response)
     assert in_thread(lambda: Response(guard)).status == "503 Service Unavailable"
     first.close()

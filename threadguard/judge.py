@@ -9,6 +9,7 @@ _CODES: Dict[Tuple[Source, bool], str] = {
     (Source.POOL, True): "TG201",
     (Source.POOL, False): "TG200",
     (Source.STRUCTURE, True): "TG202",
+    (Source.STRUCTURE, False): "TG200",
     (Source.SETTING, True): "TG101",
     (Source.SETTING, False): "TG100",
     (Source.OPERATOR, True): "TG103",

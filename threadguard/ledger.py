@@ -73,7 +73,6 @@ class Stream:
             return contexts.is_on_stack(body.gi_frame)
         return any(running is body for running in contexts.on_stack("__next__", "self"))
 
-
     def place(self) -> contexts.Place:
         """Where its body stands."""
         frame: Optional[FrameType] = getattr(self._body(), "gi_frame", None)

@@ -43,12 +43,13 @@ class ThreadGuard:
                  health_token: Optional[str] = None, watch_pool_start: bool = True) -> None:
         if not callable(app):
             raise TypeError("threadguard guards a WSGI application, which is callable; %r is not" % (app,))
-        timeout = options.convert("serialize_timeout", serialize_timeout)
-        threads = None if server_threads is None else options.convert("server_threads", server_threads)
+        given = options.converted(
+            policy=policy, serialize_timeout=serialize_timeout, server_threads=server_threads, group=group,
+            health_path=health_path, health_token=health_token, watch_pool_start=watch_pool_start)
         self.app = app
-        self.policy = _policy_in_force(options.convert("policy", policy))
-        self._timeout = timeout
-        self.join(group_named(None if group is None else options.convert("group", group)), threads)
+        self.policy = _policy_in_force(given["policy"])
+        self._timeout: float = given["serialize_timeout"]
+        self.join(group_named(given["group"]), given["server_threads"])
 
     def join(self, group: Group, server_threads: Optional[int] = None) -> None:
         """Become a guard of *group*, and leave the one that it was in.

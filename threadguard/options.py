@@ -75,6 +75,7 @@ OPTIONS: Dict[str, Tuple[Callable[[Any], Any], str]] = {
 """Option: its converter, and what is allowed in words."""
 
 _SECRET = ("health_token",)
+_MAY_BE_NONE = ("server_threads", "group", "health_path", "health_token")
 
 
 def convert(option: str, value: Any) -> Any:
@@ -86,6 +87,12 @@ def convert(option: str, value: Any) -> Any:
         shown = "(not shown)" if option in _SECRET else repr(value)
         raise OptionError("TG901 threadguard: option %s = %s is not allowed: it takes %s" % (
             option, shown, allowed)) from None
+
+
+def converted(**given: Any) -> Dict[str, Any]:
+    """Every option of *given* as it is taken; None stays None where that is the default. Raises `OptionError`."""
+    return {option: value if value is None and option in _MAY_BE_NONE else convert(option, value)
+            for option, value in given.items()}
 
 
 def from_strings(settings: Mapping[str, str], source: str) -> Dict[str, Any]:

@@ -95,6 +95,15 @@ def _outside(frames: Iterator[FrameType]) -> Iterator[FrameType]:
             yield frame
 
 
+def _stacks_but(mine: FrameType, tops: Dict[int, FrameType]) -> Dict[int, Frames]:
+    """The stacks over *tops* without that of *mine*. No closure: a frame in a cell of its own is garbage in a cycle."""
+    stacks = {}
+    for ident, top in tops.items():
+        if top is not mine:
+            stacks[ident] = tuple(outward(top))
+    return stacks
+
+
 class Process:
     """What this process shows at one moment, to the thread that looks.
 
@@ -109,9 +118,7 @@ class Process:
         self.ident = threading.get_ident()
         self.tops: Dict[int, FrameType] = dict(sys._current_frames())
         """The innermost frame of every thread, by thread identifier."""
-        here = sys._getframe()
-        self.others: Dict[int, Frames] = {
-            ident: tuple(outward(top)) for ident, top in self.tops.items() if top is not here}
+        self.others: Dict[int, Frames] = _stacks_but(sys._getframe(), self.tops)
         """The frames of every other thread, innermost first. By frame, not by identifier: gevent fakes its own."""
 
     def __enter__(self) -> "Process":

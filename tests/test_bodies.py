@@ -1,0 +1,209 @@
+"""What goes out to the server is what the application returned, as far as a server can tell."""
+
+import io
+import weakref
+from wsgiref.util import FileWrapper
+from wsgiref.validate import validator
+
+import pytest
+from conftest import Response, new_environ, start_response
+
+from threadguard import bodies
+
+
+class Sized:
+    """An iterable with a length."""
+
+    def __init__(self, *chunks):
+        self.chunks = chunks
+
+    def __len__(self):
+        return len(self.chunks)
+
+    def __iter__(self):
+        return iter(self.chunks)
+
+
+class Odd(list):
+    """A list that runs code when it is iterated."""
+
+    def __iter__(self):
+        yield b"odd"
+
+
+class ByIndex:
+    """The oldest protocol of iteration."""
+
+    def __getitem__(self, index):
+        return [b"a", b"b"][index]
+
+
+def returning(body):
+    def app(environ, start_response):
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return body
+    return app
+
+
+@pytest.mark.parametrize("body", [
+    pytest.param([b"a"], id="a list"), pytest.param((b"a",), id="a tuple"), pytest.param([], id="an empty list"),
+    pytest.param((chunk for chunk in [b"a"]), id="a generator"),
+])
+def test_lists_tuples_and_generators_are_handed_out_as_they_are(guarded, body):
+    """They cost nothing per chunk."""
+    assert guarded(returning(body))(new_environ(), start_response) is body
+
+
+def test_a_body_with_a_length_keeps_it(guarded):
+    """Without it Content-Length turns into chunks on some servers."""
+    body = guarded(returning(Sized(b"a", b"b")))(new_environ(), start_response)
+    assert len(body) == 2
+    assert list(body) == [b"a", b"b"]
+
+
+def test_a_body_without_a_length_gets_none(guarded):
+    """A server must not take a stream for a sequence."""
+    body = guarded(returning(iter([b"a"])))(new_environ(), start_response)
+    assert not hasattr(body, "__len__")
+
+
+@pytest.mark.parametrize("body, expected", [
+    pytest.param(Odd(), b"odd", id="a list with code of its own"),
+    pytest.param(ByIndex(), b"ab", id="an object with __getitem__"),
+    pytest.param({b"k": 1}, b"k", id="a dict"),
+    pytest.param(map(bytes.upper, [b"a"]), b"A", id="a map"),
+    pytest.param(zip(), b"", id="a zip"),
+    pytest.param(iter([b"a", b"b"]), b"ab", id="a list iterator"),
+])
+def test_other_iterables_are_wrapped_and_leave_at_their_end(guarded, body, expected):
+    """They take no weak reference, or run code."""
+    guard = guarded(returning(body))
+    wrapped = guard(new_environ(), start_response)
+    assert guard.stats().in_flight == 1
+    assert b"".join(wrapped) == expected
+    assert guard.stats().in_flight == 0
+
+
+def test_a_wrapped_body_shows_what_the_inner_one_has(guarded):
+    """Frameworks put attributes on their responses."""
+    body = Sized(b"a")
+    body.status_code = 200
+    assert guarded(returning(body))(new_environ(), start_response).status_code == 200
+
+
+def test_a_file_wrapper_comes_back_itself(guarded, tmp_path):
+    """Servers know it by its class; over a real file no code of the application is left to run."""
+    (tmp_path / "file").write_bytes(b"content")
+    with (tmp_path / "file").open("rb") as file:
+        wrapper = FileWrapper(file)
+        guard = guarded(returning(wrapper))
+        assert guard(new_environ(**{"wsgi__file_wrapper": FileWrapper}), start_response) is wrapper
+        assert guard.stats().in_flight == 0
+
+
+def test_a_file_itself_comes_back_where_the_server_wraps_with_a_function(guarded):
+    """uWSGI's wsgi.file_wrapper returns the file and compares pointers later."""
+    file = io.BytesIO(b"content")
+    guard = guarded(returning(file))
+    assert guard(new_environ(wsgi__file_wrapper=lambda f, size=0: f), start_response) is file
+    assert guard.stats().in_flight == 0
+
+
+class Reader:
+    """A file-like object that runs the application's code."""
+
+    def read(self, size=-1):
+        return b""
+
+
+@pytest.mark.parametrize("policy", ["refuse", "serialize"])
+def test_a_file_wrapper_over_the_application_s_own_reader_is_inside(guarded, policy):
+    """It comes back itself all the same, and is inside until nobody holds it any more."""
+    wrapper = FileWrapper(Reader())
+    guard = guarded(lambda environ, start: returning(held.pop())(environ, start), policy=policy)
+    held = [wrapper]
+    itself = guard(new_environ(wsgi__file_wrapper=FileWrapper), start_response) is wrapper
+    assert itself
+    assert guard.stats().in_flight == 1
+    del wrapper
+    assert guard.stats().in_flight == 0
+    held = [FileWrapper(Reader())]
+    assert Response(guard, new_environ(wsgi__file_wrapper=FileWrapper)).status == "200 OK"
+
+
+def test_write_reaches_the_server(guarded):
+    """The callable that start_response gives is the server's own."""
+    def app(environ, start_response):
+        write = start_response("200 OK", [])
+        write(b"written ")
+        return [b"returned"]
+
+    assert Response(guarded(app)).body == b"written returned"
+
+
+def test_exc_info_reaches_the_server(guarded):
+    """So does the error that start_response is told of."""
+    seen = []
+
+    def app(environ, start_response):
+        start_response("500 Oops", [], (ValueError, None, None))
+        return []
+
+    guarded(app)(new_environ(), lambda status, headers, exc_info=None: seen.append(exc_info))
+    assert seen == [(ValueError, None, None)]
+
+
+def lint_of(name):
+    if name == "wsgiref":
+        return validator
+    if name == "paste":
+        return pytest.importorskip("paste.lint", reason="needs the package Paste").middleware
+    return pytest.importorskip("werkzeug.middleware.lint", reason="needs the package Werkzeug").LintMiddleware
+
+
+@pytest.mark.parametrize("policy", ["refuse", "serialize", "log"])
+@pytest.mark.parametrize("name", ["wsgiref", "paste", "werkzeug"])
+@pytest.mark.parametrize("make", [
+    pytest.param(lambda: [b"a"], id="a list"), pytest.param(lambda: iter([b"a"]), id="an iterator"),
+    pytest.param(lambda: Sized(b"a"), id="a sized body"), pytest.param(lambda: (c for c in [b"a"]), id="a generator"),
+])
+def test_lint_inside_and_outside_the_guard_stays_silent(guarded, policy, name, make):
+    """What PEP 3333 asks of both sides holds (warnings are errors here)."""
+    lint = lint_of(name)
+
+    def app(environ, start_response):
+        start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "1")])
+        return make()
+
+    assert Response(lint(guarded(lint(app), policy=policy)), lint_environ()).body == b"a"
+
+
+def lint_environ():
+    return new_environ(QUERY_STRING="", SERVER_PORT="80", wsgi__input=io.BytesIO())
+
+
+def test_a_body_ends_only_once():
+    """Neither close() after the end nor the end after close() is told again."""
+    ends = []
+    body = bodies.wrap(iter([b"a"]), lambda: ends.append(1))
+    assert list(body) == [b"a"]
+    body.close()
+    gone = weakref.ref(body)
+    del body
+    assert gone() is None
+    assert ends == [1]
+
+
+def test_the_inner_close_comes_first():
+    """The request is inside while the application's close() runs."""
+    order = []
+
+    class Inner:
+        def __iter__(self):
+            return iter(())
+
+        def close(self):
+            order.append("close")
+
+    bodies.wrap(Inner(), lambda: order.append("end")).close()
+    assert order == ["close", "end"]
