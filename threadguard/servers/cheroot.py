@@ -37,11 +37,11 @@ def read_settings(numthreads: Optional[int] = None, where: str = "the configurat
     """
     if numthreads is None:
         return Reading(Source.SETTING, NAME, DEFAULT,
-                       "%s sets no number of threads, and cheroot's default is %d" % (where, DEFAULT), REMEDY)
+                       "%s sets no numthreads, and cheroot's default is %d" % (where, DEFAULT), REMEDY)
     threads = count(numthreads or 1)  # cheroot/wsgi.py `Server.__init__`: numthreads or 1
     if threads is None:
         return None
-    return Reading(Source.SETTING, NAME, threads, "%s sets %r threads" % (where, numthreads), REMEDY)
+    return Reading(Source.SETTING, NAME, threads, "%s sets numthreads = %r" % (where, numthreads), REMEDY)
 
 
 def parse_threads(arguments: Sequence[str], options: Mapping[str, Mapping[str, Any]]) -> Optional[int]:
@@ -78,7 +78,7 @@ def on_request(process: Process) -> Optional[Reading]:
     is_cherrypy = type(server).__module__.startswith("cherrypy.")
     return Reading(
         Source.POOL, "CherryPy" if is_cherrypy else NAME, max(minimum, alive),
-        "the pool of the thread that runs this request was started with %d threads and has %d" % (minimum, alive),
+        "the pool of this request starts with min = %d, and %d of its threads are alive" % (minimum, alive),
         _CHERRYPY if is_cherrypy else "", on_stack=True)
 
 

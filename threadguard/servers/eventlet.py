@@ -25,7 +25,7 @@ def read_settings(max_size: int = DEFAULT, where: str = "eventlet's server") -> 
 
     *where* names the server, as the subject of a sentence.
     """
-    return Reading(Source.SETTING, NAME, max_size, "%s has a pool of %d greenlets" % (where, max_size), REMEDY)
+    return Reading(Source.SETTING, NAME, max_size, "%s has a pool of %d greenlet(s)" % (where, max_size), REMEDY)
 
 
 def at_startup(process: Process) -> Optional[Reading]:

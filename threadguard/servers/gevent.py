@@ -29,7 +29,7 @@ def read_settings(pool_size: Optional[int] = None, where: str = "gevent's WSGISe
     """
     if pool_size is None:
         return Reading(Source.SETTING, NAME, None, "%s has no pool for its greenlets" % where, REMEDY, unbounded=True)
-    return Reading(Source.SETTING, NAME, pool_size, "%s has a pool of %d greenlets" % (where, pool_size), REMEDY)
+    return Reading(Source.SETTING, NAME, pool_size, "%s has a pool of %d greenlet(s)" % (where, pool_size), REMEDY)
 
 
 def at_startup(process: Process) -> Optional[Reading]:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any, Dict, Mapping, Optional, Tuple
 
 from threadguard.model import Reading, Source
-from threadguard.process import Process, count, dig
+from threadguard.process import Process, count, dig, variables
 
 NAME = "granian"
 REMEDY = "--blocking-threads 1 --runtime-mode mt, and --workers N for more throughput"
@@ -50,8 +50,9 @@ def at_startup(process: Process) -> Optional[Reading]:
 
 
 def on_request(process: Process) -> Optional[Reading]:
-    """The settings of the worker that runs the request in a thread of Rust's."""
-    return _read(process, main=True) if serves(process) else None
+    """The settings of the worker that runs the request in a thread of Rust's: they bound the pool of that thread."""
+    reading = _read(process, main=True) if serves(process) else None
+    return reading and replace(reading, source=Source.POOL)
 
 
 def _read(process: Process, main: bool) -> Optional[Reading]:
@@ -59,7 +60,7 @@ def _read(process: Process, main: bool) -> Optional[Reading]:
     server = process.look_up("self", _MODULE, "_serve", "_serve_loop", "_serve_with_reloader", main=main)
     reading = None
     if frame is not None:
-        settings = dict(frame.f_locals) if frame.f_code.co_name != "wrapped" else _arguments(frame.f_locals)
+        settings = _arguments(variables(frame)) if frame.f_code.co_name == "wrapped" else variables(frame)
         reading = read_settings(_renamed(settings), "granian's worker")
     elif type(server).__module__ == "granian.server.mt" and _value(dig(server, "interface")) == "wsgi":
         reading = read_settings(vars(server), "each of granian's %s workers, all threads," % dig(server, "workers"))

@@ -13,7 +13,9 @@ from threadguard.model import Reading, Source
 from threadguard.process import Process, dig
 
 NAME = "tornado"
-REMEDY = "WSGIContainer(application) without an executor, or with ThreadPoolExecutor(1); more processes for throughput"
+REMEDY = ("not a server for an application that must be single-threaded, as streamed bodies take turns even without an"
+          " executor: use one with processes, such as gunicorn --worker-class sync --threads 1 --workers N; or policy"
+          " serialize")
 READS: Tuple[Tuple[str, str], ...] = (
     ("whether the WSGIContainer calls the application on the event loop's own thread", "request"),
 )
@@ -28,7 +30,7 @@ def read_settings(max_workers: Optional[int] = None, where: str = "tornado's WSG
     """
     if max_workers is None:
         return Reading(Source.SETTING, NAME, 1, "%s calls the application on the event loop's thread" % where, REMEDY)
-    return Reading(Source.SETTING, NAME, max_workers, "%s has an executor of %d threads" % (where, max_workers), REMEDY)
+    return Reading(Source.SETTING, NAME, max_workers, "%s has an executor of %d thread(s)" % (where, max_workers), REMEDY)
 
 
 def at_startup(process: Process) -> Optional[Reading]:

@@ -23,7 +23,7 @@ READS: Tuple[Tuple[str, str], ...] = (
 
 def read_settings(maxthreads: int, where: str = "the ThreadPool of Twisted's WSGIResource") -> Reading:
     """The capacity of a pool of at most *maxthreads*; *where* names the pool, as the subject of a sentence."""
-    return Reading(Source.SETTING, NAME, maxthreads, "%s grows to %d threads" % (where, maxthreads), REMEDY)
+    return Reading(Source.SETTING, NAME, maxthreads, "%s has room for %d thread(s)" % (where, maxthreads), REMEDY)
 
 
 def at_startup(process: Process) -> Optional[Reading]:
@@ -34,7 +34,7 @@ def at_startup(process: Process) -> Optional[Reading]:
     maxthreads = count(default_of(dig(option.f_globals.get("threadpool"), "ThreadPool"), "maxthreads"))
     if maxthreads is None:
         return None
-    return replace(read_settings(maxthreads, "the ThreadPool that web --wsgi makes"), on_stack=True)
+    return replace(read_settings(maxthreads, "the ThreadPool that web --wsgi makes by itself"), on_stack=True)
 
 
 def on_request(process: Process) -> Optional[Reading]:

@@ -1,15 +1,15 @@
 """uvicorn with ``--interface wsgi``, and a2wsgi under any ASGI server: an executor, of ten threads by default.
 
-`Config.load` loads the application and then wraps it in `WSGIMiddleware`, a2wsgi's where that is installed, with its
-default number of workers, for which uvicorn has no option (uvicorn/config.py, 0.11 to 0.54). On a request the executor
-itself tells how many threads it has, by the rule that all executors have in common.
+`Config.load` loads the application, today by `load_app`, and wraps it in `WSGIMiddleware`, a2wsgi's where that is
+installed, with its default number of workers, for which uvicorn has no option (uvicorn/config.py, 0.11 to 0.54). On a
+request the executor itself tells how many threads it has, by the rule that all executors have in common.
 """
 
 from dataclasses import replace
 from typing import Optional, Tuple
 
 from threadguard.model import Reading, Source
-from threadguard.process import Process, count, default_of
+from threadguard.process import Process, count, default_of, dig, local
 
 NAME = "uvicorn"
 REMEDY = ("serve a2wsgi.WSGIMiddleware(application, workers=1) as an ASGI application, with --workers N for more"
@@ -35,11 +35,11 @@ def read_settings(interface: str = "auto", workers: Optional[int] = DEFAULT,
 
 def at_startup(process: Process) -> Optional[Reading]:
     """The setting of the Config whose import of the application this is."""
-    frame = process.frame("uvicorn.config", "load")
+    frame = process.frame("uvicorn.config", "load_app", "load")
     if frame is None:
         return None
     workers = count(default_of(frame.f_globals.get("WSGIMiddleware"), "workers"))
-    interface = getattr(frame.f_locals.get("self"), "interface", None)
+    interface = dig(local(frame, "self"), "interface")
     reading = read_settings(str(interface), workers, "uvicorn's Config on the stack")
     return reading and replace(reading, on_stack=True)
 
