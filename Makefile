@@ -52,7 +52,7 @@ test-live: ## tests against real servers, each really started
 	@.ci/venv live $(LIVE_PYTHON) -r tests/live/requirements.txt .
 	@if [ -e tests/live/requirements-old.txt ]; then \
 	    .ci/venv live-old $(LIVE_PYTHON) -r tests/live/requirements-old.txt .; fi
-	@.venv/live/bin/python -m pytest tests/live $(ARGS)
+	@THREADGUARD_LIVE_OLD=$(CURDIR)/.venv/live-old/bin/python .venv/live/bin/python -m pytest tests/live $(ARGS)
 
 .PHONY: test-kallithea
 test-kallithea: ## Kallithea itself, installed, started and pushed to
