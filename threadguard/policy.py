@@ -23,6 +23,8 @@ class ThreadedDeploymentError(RuntimeError):
     A `RuntimeError` and never `SystemExit`, which makes gunicorn, uWSGI and mod_wsgi start the worker anew for ever.
     """
 
+    __module__ = "threadguard"  # as operators meet it at the end of a traceback
+
     def __init__(self, verdict: Verdict) -> None:
         super().__init__(report.text_of_all(verdict.findings))
         self.verdict = verdict
