@@ -182,6 +182,11 @@ class Process:
         """The object of this thread; None where Python never made one. `current_thread` would make it."""
         return self.thread_of(self.ident)
 
+    @property
+    def in_main_thread(self) -> bool:
+        """Whether this is the main thread."""
+        return self.thread is threading.main_thread()
+
     def thread_of(self, ident: int) -> Optional[threading.Thread]:
         """The object of the thread *ident*, or None."""
         active: Dict[int, threading.Thread] = getattr(threading, "_active", {})

@@ -1,0 +1,107 @@
+"""What the recipes share: the guarded application, a socket to listen on, and the simplest HTTP."""
+
+import json
+import socket
+import sys
+import threading
+from wsgiref.handlers import SimpleHandler
+
+from threadguard import ThreadGuard, readers
+
+readers.SERVERS = ()  # nobody wrote a reader: the rules alone
+
+HELD = 3
+"""How many requests the caller sends at once."""
+
+
+class Application:
+    """Answers ``/`` with the verdict, and holds requests to ``/hold`` until another is inside as well."""
+
+    def __init__(self):
+        self.arrived = threading.Condition()
+        self.inside = self.most = 0
+        self.alone = False
+
+    def __call__(self, environ, start_response):
+        most = self.hold() if environ["PATH_INFO"] == "/hold" else self.most
+        verdict = guard.verdict
+        body = json.dumps({"most": most, "status": verdict.status, "capacity": verdict.capacity,
+                           "declared_only": verdict.declared_only,
+                           "findings": [[finding.code, finding.evidence] for finding in verdict.findings]}).encode()
+        start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
+        return [body]
+
+    def hold(self):
+        """Wait until a second request is inside; once one has waited in vain, none waits again."""
+        with self.arrived:
+            self.inside += 1
+            self.most = max(self.most, self.inside)
+            self.arrived.notify_all()
+            if not self.alone:
+                self.alone = not self.arrived.wait_for(lambda: self.most > 1, timeout=0.7)
+            self.inside -= 1
+            return self.most
+
+
+application = Application()
+guard = ThreadGuard(application, policy="log")
+flag = len(sys.argv) > 2 and sys.argv[2] == "True"
+
+
+def listen(announced=True):
+    """A socket that listens on a free port of loopback."""
+    found = socket.socket()
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    found.bind(("127.0.0.1", 0))
+    found.listen(16)
+    if announced:
+        announce(found.getsockname()[1])
+    return found
+
+
+def announce(*ports):
+    """Tell the caller where to send requests."""
+    print(*ports, flush=True)
+
+
+def listen_twice():
+    """Two sockets that listen."""
+    first, second = listen(announced=False), listen(announced=False)
+    announce(first.getsockname()[1], second.getsockname()[1])
+    return first, second
+
+
+def environ_of(conn):
+    """Read a request from *conn*: the environ of its first line."""
+    data = b""
+    while b"\r\n\r\n" not in data:
+        chunk = conn.recv(4096)
+        if not chunk:
+            raise ConnectionError("no request")
+        data += chunk
+    method, path, _ = data.split(b"\r\n", 1)[0].decode("latin-1").split(" ")
+    return {"REQUEST_METHOD": method, "PATH_INFO": path, "SCRIPT_NAME": "", "QUERY_STRING": "",
+            "SERVER_NAME": "localhost", "SERVER_PORT": "80", "SERVER_PROTOCOL": "HTTP/1.0"}
+
+
+def answer(conn, app):
+    """Serve the one request of *conn* with *app* and close it."""
+    try:
+        reply(conn, environ_of(conn), app)
+    finally:
+        conn.close()
+
+
+def reply(conn, environ, app):
+    """Run *app* on *environ* and write what it answers to *conn*."""
+    with conn.makefile("wb") as out, conn.makefile("rb") as body:
+        handler = SimpleHandler(body, out, sys.stderr, environ, multithread=flag, multiprocess=False)
+        handler.run(app)
+        out.flush()
+
+
+def start(function, *args):
+    """Start *function* in a thread that does not keep the process alive."""
+    thread = threading.Thread(target=function, args=args, daemon=True)
+    thread.start()
+    return thread

@@ -1,0 +1,456 @@
+"""Recipes with threads of their own: pools around queues, a thread for each connection, accept loops side by side."""
+
+import _thread
+import collections
+import multiprocessing.dummy
+import multiprocessing.pool
+import queue
+import threading
+
+from tests.rules_recipes.serving import answer, environ_of, flag, guard, listen, listen_twice, reply, start  # noqa: F401
+
+
+def feed(sock, put):
+    """Accept for ever and hand each connection to *put*."""
+    while True:
+        conn, _ = sock.accept()
+        put(conn)
+
+
+# -- pools around a queue ----------------------------------------------------------------------------------------------
+
+def queue_pool_of(count, kind=queue.Queue):
+    jobs = kind()
+
+    def work(jobs, app):
+        while True:
+            answer(jobs.get(), app)
+
+    for _ in range(count):
+        start(work, jobs, guard)
+    feed(listen(), jobs.put)
+
+
+def queue_pool_threaded():
+    """Three threads around a Queue."""
+    queue_pool_of(3)
+
+
+def queue_pool_single():
+    """One thread around a Queue."""
+    queue_pool_of(1)
+
+
+def simple_queue_pool_threaded():
+    """Three threads around a SimpleQueue, which is written in C."""
+    queue_pool_of(3, queue.SimpleQueue)
+
+
+def simple_queue_pool_single():
+    """One thread around a SimpleQueue."""
+    queue_pool_of(1, queue.SimpleQueue)
+
+
+JOBS = queue.Queue()
+
+
+def global_worker():
+    while True:
+        answer(JOBS.get(), guard)
+
+
+def global_queue_threaded():
+    """Two threads of a function without arguments around a queue of the module."""
+    start(global_worker)
+    start(global_worker)
+    feed(listen(), JOBS.put)
+
+
+def global_queue_single():
+    """One thread of a function without arguments around a queue of the module."""
+    start(global_worker)
+    feed(listen(), JOBS.put)
+
+
+def iter_worker(jobs):
+    for conn in iter(jobs.get, None):
+        answer(conn, guard)
+
+
+def iter_pool_threaded():
+    """Two threads that iterate over a queue."""
+    jobs = queue.Queue()
+    start(iter_worker, jobs)
+    start(iter_worker, jobs)
+    feed(listen(), jobs.put)
+
+
+class DequePool:
+    """Workers around a deque and a condition."""
+
+    def __init__(self, number):
+        self.todo = collections.deque()
+        self.ready = threading.Condition()
+        for place in range(number):
+            start(self.work, place)
+
+    def put(self, conn):
+        with self.ready:
+            self.todo.append(conn)
+            self.ready.notify()
+
+    def take(self):
+        with self.ready:
+            while not self.todo:
+                self.ready.wait()
+            return self.todo.popleft()
+
+    def work(self, place):
+        while True:
+            answer(self.take(), guard)
+
+
+def deque_pool_threaded():
+    """Three threads around a deque and a condition."""
+    feed(listen(), DequePool(3).put)
+
+
+def deque_pool_single():
+    """One thread around a deque and a condition."""
+    feed(listen(), DequePool(1).put)
+
+
+class Worker(threading.Thread):
+    """A thread of its own class, as cheroot's."""
+
+    def __init__(self, jobs, log):
+        super().__init__(daemon=True)
+        self.jobs = jobs
+        self.log = log
+        self.control = queue.Queue()
+        self.served = collections.deque(maxlen=10)
+        self.conn = None
+        self.start()
+
+    def run(self):
+        while True:
+            self.step()
+
+    def step(self):
+        self.conn = self.jobs.get()
+        self.served.append(1)
+        answer(self.conn, guard)
+
+
+def worker_class_threaded():
+    """Two threads of a Thread subclass that share a queue, each with a control queue and a history of its own."""
+    jobs = queue.Queue()
+    workers = [Worker(jobs, None) for _ in range(2)]
+    feed(listen(), workers[0].jobs.put)
+
+
+def worker_class_single():
+    """One thread of a Thread subclass that keeps the connection it serves in an attribute."""
+    worker = Worker(queue.Queue(), None)
+    feed(listen(), worker.jobs.put)
+
+
+def worker_class_other_queue_single():
+    """One thread of a Thread subclass serves; another of the same class has a queue and handler of its own."""
+    class Runner(threading.Thread):
+        def __init__(self, jobs, handler, lock):
+            super().__init__(daemon=True)
+            self.jobs, self.handler, self.lock = jobs, handler, lock
+            self.start()
+
+        def run(self):
+            while True:
+                job = self.jobs.get()
+                with self.lock:
+                    pass
+                self.handler(job)
+
+    lock = threading.Lock()
+    Runner(queue.Queue(), print, lock)
+    feed(listen(), Runner(queue.Queue(), serve_guarded, lock).jobs.put)
+
+
+def serve_guarded(conn):
+    answer(conn, guard)
+
+
+def generic_worker(jobs):
+    while True:
+        function, args = jobs.get()
+        function(*args)
+
+
+def two_generic_pools_single():
+    """Two pools of one thread with the same worker function: one serves, one does the application's jobs."""
+    jobs, mails = queue.Queue(), queue.Queue()
+    start(generic_worker, mails)
+    start(generic_worker, jobs)
+    feed(listen(), lambda conn: jobs.put((answer, (conn, guard))))
+
+
+def supervise(service, bus):
+    while True:
+        service(bus)
+
+
+def supervised_services_single():
+    """A supervisor runs the web server and a mailer, each in a thread, and both know the same bus."""
+    bus, sock = queue.Queue(), listen()
+
+    def web(bus):
+        conn, _ = sock.accept()
+        answer(conn, guard)
+
+    def mailer(bus):
+        bus.get()
+
+    start(supervise, mailer, bus)
+    start(supervise, web, bus).join()
+
+
+def sized_pool_of(number):
+    class Pool:
+        def __init__(self, max_threads):
+            self.max_threads = max_threads
+            self.queue = queue.SimpleQueue()
+            for _ in range(max_threads):
+                start(self.work)
+
+        def work(self):
+            while True:
+                answer(self.queue.get(), guard)
+
+    feed(listen(), Pool(number).queue.put)
+
+
+def sized_pool_threaded():
+    """A pool object with max_threads = 4."""
+    sized_pool_of(4)
+
+
+def sized_pool_lone():
+    """A pool object with max_threads = 1."""
+    sized_pool_of(1)
+
+
+class LazyPool:
+    """Starts a thread for a job while there are fewer than max_workers: the first request sees no sibling."""
+
+    def __init__(self, max_workers):
+        self.max_workers = max_workers
+        self.jobs = queue.Queue()
+        self.threads = []
+
+    def put(self, conn):
+        self.jobs.put(conn)
+        if len(self.threads) < self.max_workers:
+            self.threads.append(start(self.work))
+
+    def work(self):
+        while True:
+            answer(self.jobs.get(), guard)
+
+
+def lazy_pool_threaded():
+    """A pool that grows with the jobs."""
+    feed(listen(), LazyPool(4).put)
+
+
+def lazy_pool_lone():
+    """A pool that grows with the jobs, up to one."""
+    feed(listen(), LazyPool(1).put)
+
+
+def dummy_pool_of(number):
+    pool = multiprocessing.dummy.Pool(number)
+    feed(listen(), lambda conn: pool.apply_async(answer, (conn, guard)))
+
+
+def dummy_pool_threaded():
+    """multiprocessing.dummy.Pool(3)."""
+    dummy_pool_of(3)
+
+
+def dummy_pool_lone():
+    """multiprocessing.dummy.Pool(1)."""
+    dummy_pool_of(1)
+
+
+def thread_pool_threaded():
+    """multiprocessing.pool.ThreadPool(2), and connections through imap_unordered."""
+    pool, sock = multiprocessing.pool.ThreadPool(2), listen()
+    connections = iter(lambda: sock.accept()[0], None)
+    for _ in pool.imap_unordered(serve_guarded, connections):
+        pass
+
+
+# -- a thread for each connection --------------------------------------------------------------------------------------
+
+def thread_for_each(handle, *more):
+    sock = listen()
+    while True:
+        conn, address = sock.accept()
+        threading.Thread(target=handle, args=(conn, *more), daemon=True).start()
+
+
+def bare_threads_threaded():
+    """A thread for each connection, with Thread."""
+    thread_for_each(answer, guard)
+
+
+def raw_threads_threaded():
+    """A thread for each connection, with _thread.start_new_thread."""
+    sock = listen()
+    while True:
+        conn, _ = sock.accept()
+        _thread.start_new_thread(answer, (conn, guard))
+
+
+def lambda_threads_threaded():
+    """A thread for each connection, whose function closes over it."""
+    sock = listen()
+
+    def spawn(conn):
+        start(lambda: answer(conn, guard))
+
+    feed(sock, spawn)
+
+
+class Conversation(threading.Thread):
+    """A thread that is given its connection."""
+
+    def __init__(self, conn):
+        super().__init__(daemon=True)
+        self.conn = conn
+
+    def run(self):
+        answer(self.conn, guard)
+
+
+def thread_objects_threaded():
+    """A Thread subclass for each connection."""
+    feed(listen(), lambda conn: Conversation(conn).start())
+
+
+def environ_threads_threaded():
+    """A thread for each request, started with its environ after it was read in the accept loop."""
+    sock = listen()
+    while True:
+        conn, _ = sock.accept()
+        environ = environ_of(conn)
+        environ["wsgi.multithread"] = flag
+        start(run_on, conn, environ)
+
+
+def run_on(conn, environ):
+    try:
+        reply(conn, environ, guard)
+    finally:
+        conn.close()
+
+
+def joined_threads_single():
+    """A thread for each connection, and the accept loop waits for its end."""
+    sock = listen()
+    while True:
+        conn, _ = sock.accept()
+        thread = threading.Thread(target=answer, args=(conn, guard))
+        thread.start()
+        thread.join()
+
+
+def one_at_a_time_single():
+    """A thread for each connection, and a semaphore of one before the next is accepted."""
+    sock, turn = listen(), threading.Semaphore(1)
+
+    def serve(conn):
+        try:
+            answer(conn, guard)
+        finally:
+            turn.release()
+
+    while True:
+        turn.acquire()
+        conn, _ = sock.accept()
+        start(serve, conn)
+
+
+# -- loops that accept -------------------------------------------------------------------------------------------------
+
+def accept_loop(sock, app):
+    while True:
+        conn, _ = sock.accept()
+        answer(conn, app)
+
+
+def accept_loop_single():
+    """One loop on the main thread that accepts and serves."""
+    accept_loop(listen(), guard)
+
+
+def accept_loop_thread_single():
+    """One loop in a thread, while the main thread waits."""
+    start(accept_loop, listen(), guard)
+    threading.Event().wait()
+
+
+def prethreaded_threaded():
+    """Three threads that accept from the same socket."""
+    sock = listen()
+    for _ in range(3):
+        start(accept_loop, sock, guard)
+    threading.Event().wait()
+
+
+def two_accept_loops_threaded():
+    """The main thread and another accept on two ports for the same application."""
+    def side(sock):
+        while True:
+            answer(sock.accept()[0], guard)
+
+    first, second = listen_twice()
+    start(side, second)
+    accept_loop(first, guard)
+
+
+def two_listeners_one_worker_single():
+    """Two loops accept on two ports, and one worker serves them all."""
+    jobs = queue.Queue()
+
+    def work(jobs, app):
+        while True:
+            answer(jobs.get(), app)
+
+    first, second = listen_twice()
+    start(work, jobs, guard)
+    start(feed, first, jobs.put)
+    feed(second, jobs.put)
+
+
+def accept_loops_of_two_applications_single():
+    """A second loop of the same function serves another application."""
+    def metrics(environ, start_response):
+        start_response("200 OK", [])
+        return [b"metrics"]
+
+    start(accept_loop, listen(announced=False), metrics)
+    accept_loop(listen(), guard)
+
+
+def health_page_single():
+    """A loop in a thread tells the guard's counts to whoever asks."""
+    sock = listen(announced=False)
+
+    def health():
+        while True:
+            conn, _ = sock.accept()
+            with conn:
+                conn.sendall(repr(guard.stats()).encode())
+
+    start(health)
+    accept_loop(listen(), guard)

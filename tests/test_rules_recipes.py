@@ -1,0 +1,73 @@
+"""The rules, tried on home-made launch recipes: each is started for real, judged on its first request, then measured.
+
+The name of a recipe tells what it is. One that ends in ``_threaded`` lies: its flag is False. One that ends in
+``_lone`` lies as well: its flag is True, and its pool object proves that it has one worker. One that ends in ``_single``
+proves nothing and is honest: its flag is False, and no rule may accuse it.
+"""
+
+import http.client
+import json
+import os
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from tests.rules_recipes.serving import HELD
+
+MODULES = ("threads",)
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+def names():
+    """The recipes: functions that say in their name what they are."""
+    for module in MODULES:
+        path = os.path.join(ROOT, "tests", "rules_recipes", module + ".py")
+        with open(path) as text:
+            for line in text:
+                if line.startswith("def ") and line.split("(")[0].endswith(("_threaded", "_lone", "_single")):
+                    yield "%s.%s" % (module, line[4:].split("(")[0])
+
+
+def ask(port, path):
+    """The answer of the application to one request."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.request("GET", path)
+        return json.loads(connection.getresponse().read())
+    finally:
+        connection.close()
+
+
+def most_inside(ports):
+    """The truth: how many of some requests at once were inside at the same time."""
+    answers = []
+    threads = [threading.Thread(target=lambda port: answers.append(ask(port, "/hold")["most"]), args=(port,))
+               for port in (ports * HELD)[:HELD]]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    return max(answers)
+
+
+@pytest.mark.parametrize("name", list(names()))
+def test_a_recipe_is_judged_by_what_it_does(name):
+    """A threaded recipe that says False is threaded by its first request; a single-threaded one never is."""
+    threaded = name.endswith("_threaded")
+    child = subprocess.Popen([sys.executable, "-m", "tests.rules_recipes", name, str(name.endswith("_lone"))], cwd=ROOT,
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
+    try:
+        line = child.stdout.readline()
+        if line.startswith("skip"):
+            pytest.skip(line[5:].strip())
+        assert line, child.stderr.read()
+        ports = [int(port) for port in line.split()]
+        first = ask(ports[0], "/")
+        truth = most_inside(ports)
+        assert truth > 1 if threaded else truth == 1
+        assert first["status"] == ("threaded" if threaded else "single-threaded"), first
+    finally:
+        child.kill()
+        child.communicate(timeout=10)

@@ -1,0 +1,73 @@
+"""What bytecode tells: which positions share a loop, what a line calls, which names are only asked for attributes."""
+
+import dis
+from functools import lru_cache
+from types import CodeType, FrameType
+from typing import FrozenSet, Iterator, Set, Tuple
+
+_JUMPS = frozenset(dis.hasjrel) | frozenset(dis.hasjabs)
+
+
+@lru_cache(maxsize=512)
+def loops(code: CodeType) -> Tuple[Tuple[int, int], ...]:
+    """The loops of *code*: the position where each begins, and that of the jump which ends it."""
+    return tuple((one.argval, one.offset) for one in dis.get_instructions(code)
+                 if one.opcode in _JUMPS and one.argval <= one.offset)
+
+
+def in_one_loop(*frames: FrameType) -> bool:
+    """Whether one loop of their code holds the positions of all *frames*, which run the same code."""
+    positions = [frame.f_lasti for frame in frames]
+    return any(start <= min(positions) and max(positions) <= end for start, end in loops(frames[0].f_code))
+
+
+def _loads(code: CodeType) -> Iterator[Tuple[str, bool]]:
+    """The variables that *code* loads, its nested functions' included, and whether only to ask for an attribute."""
+    instructions = list(dis.get_instructions(code))
+    for one, after in zip(instructions, instructions[1:]):
+        if one.opname.startswith("LOAD_") and not one.opname.startswith(("LOAD_ATTR", "LOAD_METHOD", "LOAD_CONST")):
+            asks = after.opname.startswith(("LOAD_ATTR", "LOAD_METHOD"))
+            names = one.argval if isinstance(one.argval, tuple) else (one.argval,)
+            for name in names:
+                if isinstance(name, str):
+                    yield name, asks and name is names[-1]
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _loads(constant)
+
+
+@lru_cache(maxsize=512)
+def variables_used(code: CodeType) -> Tuple[FrozenSet[str], FrozenSet[str]]:
+    """The names of the variables that *code* loads, and those of them that it only asks for an attribute."""
+    loads = list(_loads(code))
+    valued = {name for name, asks in loads if not asks}
+    every = {name for name, _ in loads}
+    return frozenset(every), frozenset(every - valued)
+
+
+@lru_cache(maxsize=512)
+def rebound(code: CodeType) -> FrozenSet[str]:
+    """The names of the variables that *code* assigns: an argument among them is no longer what was handed in."""
+    found: Set[str] = set()
+    for one in dis.get_instructions(code):
+        if one.opname.startswith(("STORE_FAST", "STORE_DEREF", "DELETE_FAST", "DELETE_DEREF")):
+            found.update(one.argval if isinstance(one.argval, tuple) else (one.argval,))
+    return frozenset(found)
+
+
+def sets_attribute(code: CodeType, name: str) -> bool:
+    """Whether *code* assigns an attribute called *name*."""
+    return any(one.opname == "STORE_ATTR" and one.argval == name for one in dis.get_instructions(code))
+
+
+def names_on_line(frame: FrameType) -> FrozenSet[str]:
+    """The names that the line which *frame* runs now looks up before its position: what it calls is among them."""
+    found: Set[str] = set()
+    for one in dis.get_instructions(frame.f_code):
+        if one.offset > frame.f_lasti:
+            break
+        if one.starts_line:
+            found = set()
+        if one.opname.startswith(("LOAD_ATTR", "LOAD_METHOD", "LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF", "LOAD_FAST")):
+            found.add(str(one.argval))
+    return frozenset(found)

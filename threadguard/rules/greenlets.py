@@ -1,0 +1,102 @@
+"""Greenlets: a server that runs each request in one of its own, or a few that take requests from a queue.
+
+Being in a child greenlet is no proof. Left out are
+- a greenlet that was switched to with this request in hand (SQLAlchemy's ``greenlet_spawn``): its caller waits for it;
+- a greenlet that accepts the connections itself and serves them in turn: a whole server was started in it;
+- a thread of `threading` that is a greenlet, as gevent's patching makes them, or any greenlet in a loop for work: such
+  are judged like threads, by their siblings.
+"""
+
+import gc
+from types import FrameType
+from typing import Any, Iterator, List, Optional
+
+from threadguard.model import Reading, Source
+from threadguard.process import Frames, Process, count, outward, variables
+from threadguard.rules.accepting import listens, own_loop
+from threadguard.rules.code import in_one_loop
+from threadguard.rules.reach import IsGuard, vars_of
+from threadguard.rules.siblings import are_siblings, globals_named, is_queue
+from threadguard.rules.stacks import inputs, own_frames, waits_for_request, worker_frames
+
+
+def greenlets(process: Process, is_guard: IsGuard) -> Optional[Reading]:
+    """The size of the greenlet pool that runs this request; no bound if there is none."""
+    mine = process.greenlet
+    if getattr(mine, "parent", None) is None or waits_for_request(mine.parent, process) or own_loop(process):
+        return None
+    frames = own_frames(process)
+    pool = next(_pools(process, mine, frames), None)
+    if pool is not None:
+        return Reading(Source.POOL, "the greenlet pool that runs it", pool.size,
+                       "size of the %s.%s that runs this greenlet is %d" % (
+                           type(pool).__module__, type(pool).__name__, pool.size))
+    if frames and _takes_work_in_turn(process, mine, frames):
+        return _of_siblings(process, frames, is_guard)
+    return Reading(Source.STRUCTURE, "the greenlet server", None, unbounded=True, evidence=(
+        "this request runs in a greenlet of its own, and no pool bounds them"))
+
+
+def _pools(process: Process, mine: Any, frames: Frames) -> Iterator[Any]:
+    """Pools with a size that hold *mine*: what the greenlet refers to (gevent's links, eventlet's exit functions), what
+    its frames hold, and what the frames of the greenlet that spawned it hold."""
+    for thing in _referred(mine):
+        if _holds(thing, mine):
+            yield thing
+    spawner = getattr(mine, "spawning_greenlet", None)
+    spawner = spawner() if callable(spawner) else None
+    stacks = (*frames, *outward(getattr(spawner, "gr_frame", None)), *outward(mine.parent.gr_frame))
+    for frame in stacks:
+        for value in variables(frame).values():
+            for thing in (value, *vars_of(value).values()):
+                if _holds(thing, mine):
+                    yield thing
+
+
+def _referred(greenlet: Any) -> Iterator[Any]:
+    """Objects of the methods that *greenlet* will call at its end (gevent/greenlet.py ``_links``,
+    eventlet/greenthread.py ``_exit_funcs``)."""
+    wave: List[Any] = [*gc.get_referents(greenlet), *vars_of(greenlet).values()]
+    for _ in range(3):
+        following: List[Any] = []
+        for thing in wave:
+            owner = getattr(thing, "__self__", None)
+            if owner is not None:
+                yield owner
+            if isinstance(thing, (list, tuple)) or type(thing).__name__ == "deque":
+                following.extend(list(thing)[:16])
+        wave = following
+
+
+def _holds(thing: Any, greenlet: Any) -> bool:
+    """Whether *thing* is a pool with a size that holds *greenlet*: gevent/pool.py `Pool`, eventlet/greenpool.py
+    `GreenPool`."""
+    if count(getattr(thing, "size", None)) is None:
+        return False
+    members = getattr(thing, "greenlets", None) or getattr(thing, "coroutines_running", None)
+    return isinstance(members, (set, list, tuple, dict)) and any(one is greenlet for one in members)
+
+
+def _takes_work_in_turn(process: Process, mine: Any, frames: Frames) -> bool:
+    """Whether my greenlet is a worker: in a loop that holds a queue, and not started with a connection in hand."""
+    handed = (*getattr(mine, "args", ()), *inputs(frames[0]).values())
+    socket = process.module("socket")
+    if any(thing is process.environ or (socket is not None and isinstance(thing, socket.socket)
+                                        and not listens(socket, thing)) for thing in handed):
+        return False
+    return any(in_one_loop(frame) and _holds_queue(frame) for frame in frames[:3])
+
+
+def _holds_queue(frame: FrameType) -> bool:
+    values = inputs(frame)
+    things = [*values.values(), *vars_of(values.get("self")).values(), *globals_named(frame)]
+    return any(is_queue(thing) for thing in things)
+
+
+def _of_siblings(process: Process, frames: Frames, is_guard: IsGuard) -> Optional[Reading]:
+    others = (worker_frames(tuple(outward(one.gr_frame)), None) for one in process.greenlets())
+    found = sum(are_siblings(process, frames, other, is_guard) for other in others)
+    if not found:
+        return None
+    return Reading(Source.STRUCTURE, "the greenlet server", None,
+                   "%d other greenlets are in the same loop of %s as this one" % (found, frames[0].f_code.co_name))

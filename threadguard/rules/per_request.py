@@ -1,0 +1,74 @@
+"""A thread for each request, or for each connection."""
+
+from types import FunctionType
+from typing import Any, Dict, Iterator, List, Optional
+
+from threadguard.model import Reading, Source
+from threadguard.process import Process, module_of
+from threadguard.rules.accepting import accepts_next, listens, own_loop, sockets_in
+from threadguard.rules.code import sets_attribute
+from threadguard.rules.reach import IsGuard, vars_of
+from threadguard.rules.stacks import inputs, own_frames
+
+
+def threading_mixin(process: Process, is_guard: IsGuard) -> Optional[Reading]:
+    """``process_request_thread`` of `socketserver.ThreadingMixIn` is below me, or that of a copy of it."""
+    for frame in own_frames(process)[:3]:
+        if frame.f_code.co_name == "process_request_thread":
+            return Reading(Source.STRUCTURE, "the server", None, unbounded=True, evidence=(
+                "%s.process_request_thread runs this request: a thread for each connection" % module_of(frame)))
+    return None
+
+
+def thread_per_request(process: Process, is_guard: IsGuard) -> Optional[Reading]:
+    """My thread was started with this request or its connection in hand, and another one accepts the next.
+
+    That one listens on the port of my connection, and it waits there already, or nothing holds it up before it does:
+    neither it nor what it called for this connection joins a thread, or waits for a lock or a result.
+    """
+    frames, socket = own_frames(process), process.module("socket")
+    if not frames or socket is None or own_loop(process) or process.in_main_thread:
+        return None
+    handed = list(_handed(process))
+    connections = [one for value in handed for one in sockets_in(socket, value) if not listens(socket, one)]
+    has_environ = any(value is process.environ for value in handed)
+    if not (connections or has_environ):
+        return None
+    ports = {_port(one) for one in connections}
+    for other in process.others.values():
+        loop = accepts_next(process, other)
+        if loop is not None and (has_environ or ports & {_port(one) for one in loop.listeners}):
+            return Reading(Source.STRUCTURE, "the server", None, unbounded=True, evidence=(
+                "this thread was started with its connection in hand, and %s in another accepts the next"
+                % loop.frame.f_code.co_name))
+    return None
+
+
+def _handed(process: Process) -> Iterator[Any]:
+    """What this thread was started with: the arguments of its function, what that closes over, and what was given to
+    its object when that was made."""
+    thread = process.thread
+    first = own_frames(process)[0]
+    yield from getattr(thread, "_args", ())
+    yield from getattr(thread, "_kwargs", {}).values()
+    for name, value in inputs(first).items():
+        if name == "self":
+            yield from _given(value)
+        else:
+            yield value
+
+
+def _given(worker: Any) -> List[Any]:
+    """The attributes of *worker* that only ``__init__`` sets. A pool's worker sets one for each of its connections."""
+    functions = [value for kind in type(worker).__mro__ for name, value in vars(kind).items()
+                 if isinstance(value, FunctionType) and name != "__init__"]
+    own: Dict[str, Any] = vars_of(worker)
+    return [value for name, value in own.items() if not any(sets_attribute(one.__code__, name) for one in functions)]
+
+
+def _port(socket: Any) -> Any:
+    try:
+        name = socket.getsockname()
+        return name[1] if isinstance(name, tuple) else name
+    except OSError:
+        return None

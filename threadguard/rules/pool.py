@@ -1,0 +1,99 @@
+"""A lone worker, or one of many: the bound of the pool object that runs this request.
+
+A pool object is one that can be proved to run my thread:
+- it holds the object of my thread in a collection (cheroot's ``_threads``, Paste's ``workers``, Twisted's ``threads``);
+- or my worker function is its method, that function is in a loop, and it is no thread itself.
+Its bounds are its attributes with a name of `BOUNDS`. All are 1: one request at a time. One is more: that many.
+None: nothing is known, and an infinite one tells no more than that.
+"""
+
+import threading
+from types import ModuleType
+from typing import Any, Dict, Iterator, List, Optional
+
+from threadguard.model import Reading, Source
+from threadguard.process import Process, count, variables
+from threadguard.rules.accepting import own_loop
+from threadguard.rules.code import in_one_loop
+from threadguard.rules.reach import IsGuard, vars_of
+from threadguard.rules.stacks import inputs, own_frames
+
+BOUNDS = frozenset("""
+    max maxthreads maxworkers maxconcurrency concurrency size poolsize threadpoolsize threads numthreads nthreads
+    threadcount threadscount numberofthreads workers numworkers nworkers workercount workerscount numberofworkers
+    threadlimit maxpoolsize capacity
+    """.split())
+"""Names of bounds, without underscores, in lower case."""
+
+_LEAST = frozenset("min minthreads minworkers minpoolsize minsparethreads".split())
+"""Names of lower bounds: they are no bound, but one over 1 says that there are more."""
+
+_OBJECTS = 600
+_MEMBERS = 4096
+_COLLECTIONS = (list, tuple, set, frozenset, dict)
+
+_GROWN_BY_HAND = ("cheroot.workers.threadpool",)
+"""Pools that reach their maximum only if somebody calls their ``grow``, which cheroot itself (6 to 11) never does."""
+
+
+def pool(process: Process, is_guard: IsGuard) -> Optional[Reading]:
+    """The bound of the pool object that runs my thread."""
+    frames = own_frames(process)
+    if not frames or own_loop(process):
+        return None
+    owners = [owner for owner in (_method_of(process),) if owner is not None]
+    return next((reading for owner in (*owners, *_holding(process)) for reading in (_bound(owner),) if reading), None)
+
+
+def _method_of(process: Process) -> Any:
+    """The object whose method is my worker loop, if it has a source of work or threads of its own."""
+    first = own_frames(process)[0]
+    owner = inputs(first).get("self")
+    if owner is None or isinstance(owner, threading.Thread) or not in_one_loop(first):
+        return None
+    return owner if _bounds(owner) and not process.in_main_thread else None
+
+
+def _holding(process: Process) -> Iterator[Any]:
+    """Objects within two steps of my stack's variables that hold my thread in a collection."""
+    thread = process.thread
+    seen: Dict[int, Any] = {}
+    wave: List[Any] = [value for frame in own_frames(process) for value in variables(frame).values()]
+    for _ in range(3):
+        following: List[Any] = []
+        for thing in wave:
+            if id(thing) in seen or len(seen) > _OBJECTS or isinstance(thing, (type, ModuleType, *_COLLECTIONS)):
+                continue
+            seen[id(thing)] = thing
+            held = vars_of(thing)
+            if thread is not None and any(_contains(value, thread) for value in held.values()):
+                yield thing
+            following.extend(value for value in held.values() if hasattr(value, "__dict__"))
+        wave = following
+
+
+def _contains(collection: Any, thread: threading.Thread) -> bool:
+    if not isinstance(collection, _COLLECTIONS) or len(collection) > _MEMBERS:
+        return False
+    things = [*collection, *collection.values()] if isinstance(collection, dict) else list(collection)
+    return any(thing is thread for thing in things)
+
+
+def _bounds(owner: Any) -> Dict[str, Any]:
+    """The bounds of *owner* by their names."""
+    of_class = {name: value for kind in reversed(type(owner).__mro__) for name, value in vars(kind).items()}
+    return {name: value for name, value in {**of_class, **vars_of(owner)}.items()
+            if name.lower().replace("_", "") in BOUNDS | _LEAST and count(value)}
+
+
+def _bound(owner: Any) -> Optional[Reading]:
+    bounds = _bounds(owner)
+    greatest = max(bounds.values(), default=0)
+    only_least = all(name.lower().replace("_", "") in _LEAST for name in bounds)
+    if not bounds or (only_least and greatest == 1):
+        return None
+    if greatest > 1 and type(owner).__module__ in _GROWN_BY_HAND:
+        return None
+    kind = "%s.%s" % (type(owner).__module__, type(owner).__name__)
+    evidence = ", ".join("%s is %d" % item for item in sorted(bounds.items()))
+    return Reading(Source.POOL, "the pool that runs it", greatest, "%s: %s, which runs this thread" % (kind, evidence))

@@ -1,0 +1,144 @@
+"""Which objects lead to which: from a server's loop to the application that it calls.
+
+Only ways that a server takes to call something are followed: attributes with the names of `WAYS`, closures, globals
+that a function of the same module names, bound methods, partials, handler classes. A guard that is only asked for an
+attribute (``guard.stats()``) is not called: a health page beside the guarded application does not serve it.
+"""
+
+from functools import partial
+from types import CodeType, FrameType, FunctionType, MethodType, ModuleType
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Tuple
+
+from threadguard.process import Frames, variables
+from threadguard.rules.code import variables_used
+
+IsGuard = Callable[[object], bool]
+
+WAYS = frozenset("""
+    app application wsgi_app wsgi_application wsgi wsgi_callable loaded_app wrapped wrapped_app wrapped_application
+    callable handler handle request_handler request_callback callback callbacks cb client_connected_cb args on_request
+    func function fn target run RequestHandlerClass handler_class server httpd http_server on_connection worker
+    service site resource root config gateway protocol_factory factory next next_app inner default_app
+    executor pool queue dispatcher task_dispatcher requests threadpool thread_pool tasks jobs work_queue inbox q
+    wsgi_handler mounts apps
+    """.split())
+"""Names of attributes, leading underscores aside, under which servers keep what they call, and what runs the call."""
+
+_STEPS = 7
+_OBJECTS = 400
+_PLAIN = (str, bytes, int, float, complex, type(None), ModuleType, CodeType)
+
+
+def vars_of(thing: Any) -> Dict[str, Any]:
+    """The attributes that *thing* holds itself, those in slots included; nothing is computed."""
+    found = dict(getattr(thing, "__dict__", ()))
+    for kind in type(thing).__mro__:
+        slots = vars(kind).get("__slots__", ())
+        for name in (slots,) if isinstance(slots, str) else slots:
+            member = vars(kind).get(name)
+            try:
+                found[name] = member.__get__(thing, kind)  # type: ignore[union-attr]
+            except AttributeError:  # not filled, or mangled
+                continue
+    return found
+
+
+class Reach:
+    """Follows what frames and objects hold; knows the guards of the group."""
+
+    def __init__(self, is_guard: IsGuard) -> None:
+        self.is_guard = is_guard
+
+    def serves(self, frames: Frames) -> bool:
+        """Whether what *frames* hold leads to a guard of the group."""
+        return self.leads(self.held(frames), self.is_guard)
+
+    def leads(self, start: Iterable[Any], goal: Callable[[object], bool]) -> bool:
+        """Whether one of *start* is, or leads to, an object that *goal* accepts."""
+        return any(goal(thing) for thing in self._reached(start))
+
+    def held(self, frames: Frames) -> List[Any]:
+        """What *frames* work with: their locals, and the globals that they name."""
+        return [value for frame in frames for value in self._held(frame)]
+
+    def _held(self, frame: FrameType) -> List[Any]:
+        values = variables(frame)
+        used, asked = variables_used(frame.f_code)
+        local = [value for name, value in values.items() if name not in asked or not self.is_guard(value)]
+        return local + self._globals(frame.f_code, frame.f_globals)
+
+    def _reached(self, start: Iterable[Any]) -> Iterator[Any]:
+        seen: Dict[int, Any] = {}
+        wave = list(start)
+        for _ in range(_STEPS):
+            following: List[Any] = []
+            for thing in wave:
+                if isinstance(thing, _PLAIN) or id(thing) in seen or len(seen) > _OBJECTS:
+                    continue
+                seen[id(thing)] = thing
+                yield thing
+                following.extend(self._from(thing))
+            wave = following
+
+    def _from(self, thing: Any) -> Iterable[Any]:
+        if isinstance(thing, MethodType):
+            return (thing.__self__, thing.__func__)
+        if isinstance(thing, FunctionType):
+            return self._of_function(thing)
+        if isinstance(thing, partial):
+            return (thing.func, *thing.args, *thing.keywords.values())
+        if isinstance(thing, (tuple, list)):
+            return thing[:16]
+        if isinstance(thing, dict):
+            return list(thing.values())[:16]
+        if isinstance(thing, type):
+            return _of_class(thing)
+        return _of_instance(thing)
+
+    def _of_function(self, function: FunctionType) -> List[Any]:
+        asked = variables_used(function.__code__)[1]
+        found = list(function.__defaults__ or ())
+        for name, cell in zip(function.__code__.co_freevars, function.__closure__ or ()):
+            try:
+                value = cell.cell_contents
+            except ValueError:  # not assigned yet
+                continue
+            found += [] if name in asked and self.is_guard(value) else [value]
+        return found + self._globals(function.__code__, function.__globals__)
+
+    def _globals(self, code: CodeType, namespace: Dict[str, Any]) -> List[Any]:
+        """The globals that *code* names: guards that it calls or hands on, what its own module made, and instances."""
+        used, asked = variables_used(code)
+        found = []
+        for name in used & namespace.keys():
+            value = namespace[name]
+            if isinstance(value, (FunctionType, type)) and value.__module__ != namespace.get("__name__"):
+                continue
+            if name not in asked or not self.is_guard(value):
+                found.append(value)
+        return found
+
+
+def _of_instance(thing: Any) -> List[Any]:
+    found = [value for name, value in vars_of(thing).items() if name.lstrip("_") in WAYS]
+    for kind in type(thing).__mro__:
+        found += [value for name, value in vars(kind).items() if _is_way(name, value)]
+        if kind.__module__ == type(thing).__module__ and isinstance(vars(kind).get("__call__"), FunctionType):
+            found.append(vars(kind)["__call__"])
+    return found
+
+
+def _of_class(kind: type) -> List[Any]:
+    """The attributes of a handler's class (``app = …``), and its functions, for what they name."""
+    return [value for name, value in vars(kind).items()
+            if _is_way(name, value) or (isinstance(value, FunctionType) and value.__module__ == kind.__module__)]
+
+
+def _is_way(name: str, value: Any) -> bool:
+    return name.lstrip("_") in WAYS and not hasattr(value, "__set__") and not isinstance(value, FunctionType)
+
+
+def identity(things: Iterable[Any]) -> Callable[[object], bool]:
+    """A goal: any of *things*, by identity."""
+    wanted: Tuple[Any, ...] = tuple(things)
+    return lambda thing: any(thing is one for one in wanted)

@@ -1,0 +1,139 @@
+"""Siblings: another thread is in the same worker loop, of the same pool, as the one that runs this request.
+
+Compared are the two stacks from the worker function inwards, as far as they run the same code. In one of those pairs of
+frames
+- both are inside one loop of that code: both come back for more work, or an outer pair is;
+- and both take it from the same pool. Proof of that is one of:
+  - they were handed the same things: the arguments and closures of the function are identical objects, plain values
+    (a worker's number or name) aside. A function that is handed nothing reads the same globals;
+  - the queue that the other one waits for is mine as well. Where it does not show what it waits for: they hold the
+    same sources of work (`is_source`: queues, deques, listening sockets), and none of the same name that differs;
+  - both lead to the guarded application.
+Where the two were called from the same place and yet run different functions (a supervisor that starts one service in
+each thread), only identical inputs count.
+"""
+
+from types import FrameType
+from typing import Any, Dict, List, NamedTuple, Optional
+
+from threadguard.model import Reading, Source
+from threadguard.process import Frames, Process, module_of, variables
+from threadguard.rules.accepting import listens
+from threadguard.rules.code import in_one_loop, names_on_line, variables_used
+from threadguard.rules.reach import IsGuard, Reach, vars_of
+from threadguard.rules.stacks import inputs, other_workers, own_frames
+
+_DEPTH = 8
+"""How many pairs of frames are compared: a worker's loop lies at the base of its stack."""
+
+_PLAIN = (int, float, complex, bool, type(None))
+_TEXT = (str, bytes)
+
+_EXECUTORS = ("concurrent.futures.thread", "multiprocessing.pool")
+"""Judged by their own rules: an idle executor of the application is no pool of the server."""
+
+
+_OWN_BUSINESS = ("threading", "logging", "queue", "_queue", "builtins")
+"""Modules whose objects are not looked into: what a lock, an event or a logger holds is no source of work."""
+
+
+class Pair(NamedTuple):
+    """Two frames of the same code at the same depth: mine and the other thread's."""
+
+    mine: FrameType
+    other: FrameType
+
+
+def siblings(process: Process, is_guard: IsGuard) -> Optional[Reading]:
+    """How many threads are in the same worker loop of the same pool as this one, if any."""
+    mine = own_frames(process)
+    if not mine or module_of(mine[0]) in _EXECUTORS:
+        return None
+    found = [ident for ident, frames in other_workers(process).items() if are_siblings(process, mine, frames, is_guard)]
+    if not found:
+        return None
+    names = sorted(getattr(process.thread_of(ident), "name", str(ident)) for ident in found)
+    return Reading(Source.STRUCTURE, "the server", None, "%d other threads are in the same loop of %s as this one (%s)"
+                   % (len(found), mine[0].f_code.co_name, ", ".join(names[:4])))
+
+
+def are_siblings(process: Process, mine: Frames, other: Frames, is_guard: IsGuard) -> bool:
+    """Whether the stacks *mine* and *other* (outermost first) are those of two workers of one pool."""
+    pairs: List[Pair] = []
+    for one, two in zip(mine[:_DEPTH], other):
+        if one is two or one.f_code is not two.f_code:
+            break
+        pairs.append(Pair(one, two))
+    if not any(in_one_loop(pair.mine, pair.other) for pair in pairs):
+        return False
+    beyond = other[len(pairs):]
+    # At different positions one works and one waits; at the same one, with nothing further in, one waits in C.
+    same_job = pairs[-1].mine.f_lasti != pairs[-1].other.f_lasti or not beyond
+    return any(_same_pool(process, pair, same_job, beyond, is_guard) for pair in pairs)
+
+
+def _same_pool(process: Process, pair: Pair, same_job: bool, beyond: Frames, is_guard: IsGuard) -> bool:
+    mine, other = inputs(pair.mine), inputs(pair.other)
+    if _identical(mine, other, _PLAIN + _TEXT if same_job else _PLAIN):
+        return True
+    if not same_job:
+        return False
+    if _same_source(process, _opened(mine), _opened(other), pair.other, beyond):
+        return True
+    reach = Reach(is_guard)
+    return reach.serves((pair.mine,)) and reach.serves((pair.other,))
+
+
+def _identical(mine: Dict[str, Any], other: Dict[str, Any], plain: "tuple[type, ...]") -> bool:
+    return mine.keys() == other.keys() and all(
+        _same(mine[name], other[name]) or (isinstance(mine[name], plain) and isinstance(other[name], plain))
+        for name in mine)
+
+
+def _same(one: Any, two: Any) -> bool:
+    """Identity; of bound methods, which are made anew each time, that of object and function."""
+    if one is two:
+        return True
+    return (getattr(one, "__func__", None) is not None and one.__func__ is getattr(two, "__func__", None)
+            and one.__self__ is getattr(two, "__self__", None))
+
+
+def _opened(found: Dict[str, Any]) -> Dict[str, Any]:
+    """*found*, with the attributes of the objects in it: ``self.queue``, ``pool.queue``, ``self.server.requests``."""
+    opened = dict(found)
+    for _ in range(2):
+        for name, value in list(opened.items()):
+            if type(value).__module__ not in _OWN_BUSINESS and name.count(".") < (2 if name.startswith("self") else 1):
+                opened.update(("%s.%s" % (name, attribute), held) for attribute, held in vars_of(value).items())
+    return opened
+
+
+def _same_source(process: Process, mine: Dict[str, Any], other: Dict[str, Any], waiting: FrameType,
+                 beyond: Frames) -> bool:
+    """Whether the queue that the other waits for is mine as well; where that does not show, all that both name."""
+    for frame in beyond:
+        if module_of(frame) == "queue" and frame.f_code.co_name == "get":
+            queue = variables(frame).get("self")
+            return any(queue is value for value in mine.values())
+    names = [name for name, value in mine.items() if name in other and is_source(process, value)]
+    line = names_on_line(waiting)
+    awaited = [name for name in names if name.rpartition(".")[2] in line] or names
+    return bool(awaited) and all(mine[name] is other[name] for name in awaited)
+
+
+def is_source(process: Process, thing: Any) -> bool:
+    """Whether workers take their work from *thing*: a queue, or a socket that listens."""
+    socket = process.module("socket")
+    return is_queue(thing) or (socket is not None and isinstance(thing, socket.socket) and listens(socket, thing))
+
+
+def is_queue(thing: Any) -> bool:
+    """Whether *thing* has ``get`` and ``put``, or ``popleft``."""
+    kind = type(thing)
+    return (hasattr(kind, "get") and hasattr(kind, "put")) or hasattr(kind, "popleft")
+
+
+def globals_named(frame: FrameType) -> List[Any]:
+    """The globals that the code of *frame* names."""
+    names = variables_used(frame.f_code)[0] & frame.f_globals.keys()
+    return [frame.f_globals[name] for name in names]
