@@ -30,7 +30,7 @@ def read_settings(max_workers: Optional[int] = None, where: str = "tornado's WSG
     """
     if max_workers is None:
         return Reading(Source.SETTING, NAME, 1, "%s calls the application on the event loop's thread" % where, REMEDY)
-    return Reading(Source.SETTING, NAME, max_workers, "%s has an executor of %d thread(s)" % (where, max_workers), REMEDY)
+    return Reading(Source.SETTING, NAME, max_workers, "%s has an executor of %d threads" % (where, max_workers), REMEDY)
 
 
 def at_startup(process: Process) -> Optional[Reading]:

@@ -1,0 +1,97 @@
+"""Stacks of servers, real or fake, and what a reader finds below them.
+
+A fake stack is made of functions in modules that carry a server's names and are on no list of loaded modules.
+"""
+
+import http.client
+import textwrap
+import threading
+from contextlib import contextmanager
+from types import ModuleType
+
+from threadguard.process import Process
+
+DEADLINE = 10
+
+
+def module(name, source, **names):
+    """A module called *name* that runs *source*, with *names* given to it."""
+    made = ModuleType(name)
+    vars(made).update(names)
+    exec(compile(textwrap.dedent(source), name, "exec"), vars(made))
+    return made
+
+
+def at_startup(reader):
+    """What *reader* says of a guard that is built here: on the caller's stack."""
+    with Process() as process:
+        return reader.at_startup(process)
+
+
+def on_request(reader, environ=None):
+    """What *reader* says of a request that is served here."""
+    with Process({} if environ is None else environ) as process:
+        return reader.on_request(process)
+
+
+def serves(reader):
+    """Whether *reader* takes a request that is served here for its server's."""
+    with Process({}) as process:
+        return reader.serves(process)
+
+
+def in_thread(function, *arguments):
+    """The result of *function*, called in a thread of its own while the caller waits."""
+    results = []
+    thread = threading.Thread(target=lambda: results.append(function(*arguments)))
+    thread.start()
+    thread.join(DEADLINE)
+    assert results, "the thread did not come back"
+    return results[0]
+
+
+class Application:
+    """A WSGI application that keeps what *look* returns on each request."""
+
+    def __init__(self, look):
+        self.look, self.seen = look, []
+
+    def __call__(self, environ, start_response):
+        self.seen.append(self.look())
+        start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "2")])
+        return [b"ok"]
+
+
+@contextmanager
+def running(serve, stop):
+    """A thread in *serve* during the block; *stop* ends it."""
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop()
+        thread.join(DEADLINE)
+        assert not thread.is_alive()
+
+
+def get(port):
+    """The status of a GET of ``/`` on *port*, over a connection of its own."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=DEADLINE)
+    try:
+        connection.request("GET", "/")
+        response = connection.getresponse()
+        response.read()
+        return response.status
+    finally:
+        connection.close()
+
+
+def served(server, application):
+    """What *application* saw on one request of *server*, which has the methods of socketserver's."""
+    try:
+        with running(server.serve_forever, server.shutdown):
+            assert get(server.server_address[1]) == 200
+    finally:
+        server.server_close()
+    return application.seen
