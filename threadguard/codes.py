@@ -28,6 +28,9 @@ _ENTRIES = (
     Code("TG103", "the operator says so",
          "Option server_threads states how many requests the server lets into one process. It counts where threadguard"
          " can read nothing stronger."),
+    Code("TG104", "the application is not guarded",
+         "No filter of the ini file that leads to threadguard stands before this application, so nothing refuses it"
+         " where the deployment is threaded. What the application's own code wraps cannot be seen from the file."),
     Code("TG200", "seen single-threaded",
          "On a request, the pool that runs it was found to hold one worker, or the server's own object said that it"
          " runs one request at a time."),
@@ -65,8 +68,13 @@ _ENTRIES = (
     Code("TG402", "a reader failed",
          "The code that reads this server's settings raised an exception. It counts as not known; the application is"
          " not affected."),
+    Code("TG403", "cannot tell before the start",
+         "What sets the capacity is code, a variable, or in another file than those that were read. It is not guessed:"
+         " the guard judges the deployment when it starts, or on its first request."),
     Code("TG901", "wrong use",
          "An option of threadguard has a name or a value that is not allowed."),
+    Code("TG902", "unreadable",
+         "A file is not there, is no text, or is not what its server would accept, so that nothing was checked."),
 )
 
 CODES: Dict[str, Code] = {entry.code: entry for entry in _ENTRIES}
