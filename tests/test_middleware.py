@@ -275,6 +275,19 @@ def test_a_nested_call_passes(guarded, policy):
     assert (stats.in_flight, stats.requests, stats.refused, stats.overlaps) == (0, 2, 0, 0)
 
 
+def test_a_nested_call_beside_an_overlap_is_none_of_its_own(guarded, gate):
+    """What a request calls itself is part of it, whoever else is inside."""
+    def app(environ, start_response):
+        if environ["PATH_INFO"] == "/outer":
+            Response(guard, new_environ(PATH_INFO="/inner"))
+        return hello(environ, start_response)
+
+    guard, other = guarded(app, policy="log"), guarded(gate, policy="log")
+    with held_inside(other, gate):
+        Response(guard, new_environ(PATH_INFO="/outer"))
+    assert guard.stats().overlaps == 1
+
+
 @pytest.mark.parametrize("policy", ["refuse", "serialize", "log"])
 def test_a_nested_call_from_inside_a_body_passes(guarded, policy):
     """What a generator calls while it makes a chunk is part of its request."""

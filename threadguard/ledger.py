@@ -10,7 +10,7 @@ import sys
 import sysconfig
 import weakref
 from types import FrameType, GeneratorType
-from typing import Any, Dict, Iterator, NamedTuple, Optional, Set, Tuple
+from typing import Any, Dict, Iterator, NamedTuple, Optional, Tuple
 
 from threadguard import contexts
 
@@ -101,6 +101,7 @@ class Ledger:
 
     def __init__(self) -> None:
         self.inside: Dict[int, Any] = {}
+        self._streams: Dict[int, Stream] = {}
         self.tickets = _new_count()
         self.look_from = 0
         """From this ticket on, who enters is looked at. 0: everybody."""
@@ -114,6 +115,7 @@ class Ledger:
         """In a forked child: nobody is inside but *ticket*, nothing was counted, everybody is to be looked at."""
         self._mutex = contexts.new_mutex()
         self.inside.clear()
+        self._streams.clear()
         self._not_entered = next(self.tickets) + 1
         self._overlaps = self._peak = 0
         if ticket is not None:
@@ -125,6 +127,7 @@ class Ledger:
     def leave(self, ticket: int) -> None:
         """*ticket* is no longer inside. Leaving twice does no harm."""
         self.inside.pop(ticket, None)
+        self._streams.pop(ticket, None)
 
     def withdraw(self, ticket: int) -> None:
         """*ticket* was drawn but did not enter: it does not count."""
@@ -137,37 +140,49 @@ class Ledger:
 
         Raises `TypeError` where *body* takes no weak reference.
         """
-        inside = self.inside
-        reference = weakref.ref(body, lambda _: inside.pop(ticket, None))
-        inside[ticket] = Stream(inside.get(ticket), contexts.current(), reference, kept)
+        reference = weakref.ref(body, lambda _: self.leave(ticket))
+        stream = Stream(self.inside.get(ticket), contexts.current(), reference, kept)
+        self._streams[ticket] = self.inside[ticket] = stream
 
     def look_around(self, ticket: int, request: Any) -> Neighbours:
         """See who was inside before *ticket*, and clear away who is finished or was abandoned."""
-        calls: Optional[Set[int]] = None
-        nested = False
+        for mine in self._on_my_stack(ticket):
+            return Neighbours(same=mine is request, nested=mine is not request)
         for other, entry in self._before(ticket):
-            if type(entry) is Stream:
-                if entry.is_on_my_stack():
-                    if entry.request is request:
-                        return Neighbours(same=True)
-                    nested = True
-                elif not self._is_over(other, entry):
-                    return Neighbours(nested=nested, collision=other)
-            elif entry is request:
-                return Neighbours(same=True)
-            else:
-                if calls is None:
-                    calls = contexts.tickets_on_my_stack(self)
-                if other not in calls:
-                    return Neighbours(nested=nested, collision=other)
-                nested = True
-        return Neighbours(nested=nested)
+            if type(entry) is not Stream:
+                return Neighbours(same=entry is request, collision=None if entry is request else other)
+            if not self._is_over(other, entry):
+                return Neighbours(collision=other)
+        return Neighbours()
+
+    def _on_my_stack(self, ticket: int) -> Iterator[Any]:
+        """The requests that are inside and whose code calls me: the call itself, or a body that makes a chunk."""
+        for other in contexts.tickets_on_my_stack(self):
+            entry = self.inside.get(other)
+            if other != ticket and entry is not None:
+                yield entry
+        for stream in list(self._streams.values()):
+            if stream.is_on_my_stack():
+                yield stream.request
 
     def _before(self, ticket: int) -> Iterator[Tuple[int, Any]]:
-        for other, entry in list(self.inside.items()):
+        """The entries before *ticket*, the earliest first. Nobody copies ten thousand of them to see the first."""
+        head = next(self._items(1), None)
+        if head is None or head[0] == ticket:
+            return
+        yield head
+        for other, entry in self._items(None):
             if other == ticket:
                 return
-            yield other, entry
+            if other != head[0]:
+                yield other, entry
+
+    def _items(self, number: Optional[int]) -> Iterator[Tuple[int, Any]]:
+        while True:
+            try:
+                return iter(list(itertools.islice(self.inside.items(), number)))
+            except RuntimeError:  # changed by another thread meanwhile: look again
+                continue
 
     def _is_over(self, ticket: int, stream: Stream) -> bool:
         """Whether *stream* is finished, or abandoned: nobody iterates it any more."""
@@ -239,6 +254,6 @@ class Ledger:
             return len(self.inside), max(self._peak, min(entered, 1)), entered, self._overlaps
 
     def _clear_finished(self) -> None:
-        for ticket, entry in list(self.inside.items()):
-            if type(entry) is Stream and entry.is_finished():
+        for ticket, stream in list(self._streams.items()):
+            if stream.is_finished():
                 self.leave(ticket)
