@@ -26,22 +26,35 @@ next = main
 """
 
 
+class Quiet(wsgiref.simple_server.WSGIRequestHandler):
+    """Writes no line per request."""
+
+    def log_message(self, *args):
+        pass
+
+
 def hello(environ, start_response):
     start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(HELLO)))])
     return [HELLO]
 
 
+def get(url):
+    """Status and body of one answer."""
+    with urllib.request.urlopen(url, timeout=30) as response:
+        return response.status, response.read()
+
+
 def fetch_from(app):
-    """One request to *app* behind wsgiref's own single-threaded server."""
-    server = wsgiref.simple_server.make_server("127.0.0.1", 0, app)
-    thread = threading.Thread(target=server.handle_request)
-    thread.start()
-    try:
-        with urllib.request.urlopen("http://127.0.0.1:%d/" % server.server_port, timeout=30) as response:
-            return response.status, response.read()
-    finally:
-        thread.join(30)
-        server.server_close()
+    """One request to *app* behind wsgiref's own single-threaded server, in the main thread as anywhere."""
+    with wsgiref.simple_server.make_server("127.0.0.1", 0, app, handler_class=Quiet) as server:
+        url = "http://127.0.0.1:%d/" % server.server_port
+        answers = []
+        client = threading.Thread(target=lambda: answers.append(get(url)))
+        server.timeout = 30
+        client.start()
+        server.handle_request()
+        client.join(30)
+    return answers[0]
 
 
 def load(name):
