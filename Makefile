@@ -58,7 +58,7 @@ test-live: ## tests against real servers, each really started
 test-kallithea: ## Kallithea itself, installed, started and pushed to
 	$(call need,tests/kallithea/run.sh)
 	@$(say) "Kallithea with the guard in its own ini file"
-	@tests/kallithea/run.sh
+	@tests/kallithea/run.sh $(ARGS)
 
 .PHONY: lint
 lint: ## flake8
