@@ -62,6 +62,9 @@ _ENTRIES = (
     Code("TG305", "requests are serialised",
          "The deployment is threaded and the policy serialize lets its requests in one at a time. It is correct, and"
          " slow: more threads add nothing but waiting."),
+    Code("TG306", "two probes met in one process",
+         "Two requests of threadguard probe were held in the same process at the same time, outside the application:"
+         " the server lets more than one in. The process is threaded, proved until it ends."),
     Code("TG401", "the server does not say",
          "The environ has no wsgi.multithread, or a value that is neither true nor false, and nothing else could be"
          " read."),

@@ -13,6 +13,7 @@ from threadguard import contexts, readers, report
 from threadguard.codes import CODES
 from threadguard.judge import decide, finding_of, judge
 from threadguard.ledger import NEVER, Ledger
+from threadguard.meeting import Meeting
 from threadguard.model import THREADED, UNKNOWN, Finding, Reading, Source, Stats, Verdict
 from threadguard.options import OptionError
 from threadguard.repeats import Repeats
@@ -32,6 +33,7 @@ class Group:
         self.name = name
         self.ledger = Ledger()
         self.turns = Turns(self.ledger)
+        self.meeting = Meeting()
         self.guards: "weakref.WeakSet[Any]" = weakref.WeakSet()
         self.refuses = False
         """Whether a guard of the group has the policy refuse: under a threaded verdict it must see every request."""
@@ -58,6 +60,7 @@ class Group:
         """In a forked child, which is a process of its own: only the request of *ticket* is inside."""
         self.ledger.start_afresh(ticket, environ)
         self.turns.start_afresh()
+        self.meeting.start_afresh()
         self._forget()
 
     def notice_fork(self) -> None:
@@ -99,6 +102,11 @@ class Group:
             self._next_look = 2 * ticket + 1 if weak and ticket < _LAST_LOOK else NEVER
             self._set_watch()
             return True
+
+    def read_now(self, environ: Dict[str, Any]) -> bool:
+        """Make the first request's reading on *environ*, unless it was made: a health check may come before users."""
+        self.notice_fork()
+        return self._request is None and self.read(self._next_look, environ)
 
     def is_guard(self, thing: object) -> bool:
         """Whether *thing* is a guard of this group."""
@@ -151,6 +159,17 @@ class Group:
             self.tell()
         else:
             self._repeats.count(code)
+
+    def observe_meeting(self) -> None:
+        """Two probes met: this process is threaded."""
+        finding = Finding("TG306", CODES["TG306"].title, "both were held in process %d at the same time" % (
+            self.ledger.pid), self._remedy())
+        with self._mutex:
+            if finding not in self._observed:
+                self._observed += (finding,)
+                self._weigh()
+                self._set_watch()
+        self.tell()
 
     def _overlap(self, code: str, environ: Any, other: int) -> Finding:
         earlier, place = self.ledger.whereabouts(other)

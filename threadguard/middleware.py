@@ -12,6 +12,7 @@ from threadguard import contexts, options
 from threadguard.bodies import hand_out, runs_no_code
 from threadguard.contexts import getpid
 from threadguard.group import Group, group_named
+from threadguard.health import Health
 from threadguard.model import Stats, Verdict
 from threadguard.policy import POLICIES, WSGIApp, log
 
@@ -49,6 +50,7 @@ class ThreadGuard:
         self.app = app
         self.policy = _policy_in_force(given["policy"])
         self._timeout: float = given["serialize_timeout"]
+        self._health_options = given["health_path"], given["health_token"]
         self.join(group_named(given["group"]), given["server_threads"])
 
     def join(self, group: Group, server_threads: Optional[int] = None) -> None:
@@ -64,11 +66,15 @@ class ThreadGuard:
         group.guards.add(self)
         self._group, self._ledger, self._policy = group, group.ledger, decides
         self._alone = 0 if decides.asks_always else 1
+        path, token = self._health_options
+        self._health = None if path is None else Health(group, self.policy, decides.tell, path, token)
         decides.tell()
 
     @contexts.calls_the_application
     def __call__(self, environ: Dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Serve one request."""
+        if self._health is not None and self._health.serves(environ):
+            return self._health(environ, start_response)
         ledger = self._ledger
         inside = ledger.inside
         ticket = next(ledger.tickets)
