@@ -1,0 +1,152 @@
+"""``threadguard probe``: a live proof that needs no trust in any setting.
+
+It sends requests to the guard's probe endpoint, many at once. Each is held for a moment in the process that it reaches;
+two that meet prove that process threaded. It works through a load balancer, over many processes and machines.
+"""
+
+import http.client
+import json
+import math
+import queue
+import ssl
+import threading
+from dataclasses import dataclass, field
+from typing import Any, Callable, Dict, List, Optional, Tuple
+from urllib.parse import urlencode, urlsplit
+
+HOLD = 0.2
+"""Seconds for which each probe asks to be held."""
+_PATIENCE = 30.0
+_LONGEST_ANSWER = 65536
+
+
+class ProbeError(RuntimeError):
+    """The endpoint cannot be asked: wrong URL, no answer, no such endpoint, wrong token."""
+
+
+@dataclass
+class Seen:
+    """What was seen of one process."""
+
+    host: str
+    pid: int
+    requests: int = 0
+    met: int = 0
+    held: int = 0
+    """Probes that were held for as long as they asked for, and met nobody."""
+    verdict: str = "unknown"
+
+
+@dataclass
+class Outcome:
+    """What all probes found."""
+
+    concurrency: int
+    processes: Dict[Tuple[str, int], Seen] = field(default_factory=dict)
+    failures: List[str] = field(default_factory=list)
+
+    @property
+    def status(self) -> str:
+        """``threaded``, ``single-threaded`` or ``unknown``, over all processes."""
+        seen = list(self.processes.values())
+        if any(process.met or process.verdict == "threaded" for process in seen):
+            return "threaded"
+        if not seen or self.failures or any(self.luck(process) > 0.01 for process in seen):
+            return "unknown"
+        return "single-threaded"
+
+    def luck(self, process: Seen) -> float:
+        """How probable it is that a *threaded* process would have shown no two that met.
+
+        Each probe that was held alone had `concurrency` - 1 others under way; each of these reached this process with
+        the share of the requests that it got in all. A pair is counted once.
+        """
+        total = sum(other.requests for other in self.processes.values())
+        share = process.requests / total if total else 0.0
+        pairs = process.held * (self.concurrency - 1) / 2
+        return math.exp(pairs * math.log1p(-share)) if share < 1 else (0.0 if pairs else 1.0)
+
+
+class Prober:
+    """Sends probes to *url* (the health URL) and collects what they find."""
+
+    def __init__(self, url: str, token: str, hold: float = HOLD) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ProbeError("%r is no http or https URL of a health endpoint" % url)
+        self._parts = parts
+        query = urlencode({"hold": hold})
+        self._target = "%s/probe?%s" % (parts.path.rstrip("/"), query)
+        self._headers = {"Authorization": "Bearer " + token, "Connection": "close", "Accept": "application/json"}
+
+    def run(self, requests: int, concurrency: int, progress: Callable[[int], object] = lambda done: None) -> Outcome:
+        """Send *requests* probes, *concurrency* at once, and tell *progress* how many are done.
+
+        Raises `ProbeError` if the first one cannot be asked at all.
+        """
+        outcome = Outcome(min(concurrency, requests))
+        self._note(outcome, self._ask())
+        progress(1)
+        work: "queue.SimpleQueue[Optional[int]]" = queue.SimpleQueue()
+        for number in list(range(1, requests)) + [None] * outcome.concurrency:
+            work.put(number)
+        lock = threading.Lock()
+        workers = [threading.Thread(target=self._work, args=(work, outcome, lock, progress), daemon=True)
+                   for _ in range(outcome.concurrency)]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
+        return outcome
+
+    def _work(self, work: "queue.SimpleQueue[Optional[int]]", outcome: Outcome, lock: threading.Lock,
+              progress: Callable[[int], object]) -> None:
+        while work.get() is not None:
+            try:
+                answer = self._ask()
+            except ProbeError as error:
+                with lock:
+                    outcome.failures.append(str(error))
+                continue
+            with lock:
+                self._note(outcome, answer)
+                progress(sum(process.requests for process in outcome.processes.values()))
+
+    def _ask(self) -> Dict[str, Any]:
+        connection = self._connection()
+        try:
+            connection.request("GET", self._target, headers=self._headers)
+            response = connection.getresponse()
+            text = response.read(_LONGEST_ANSWER)
+        except (OSError, http.client.HTTPException) as error:
+            raise ProbeError("no answer from %s: %s" % (self._parts.netloc, error or type(error).__name__)) from None
+        finally:
+            connection.close()
+        return self._read(response.status, text)
+
+    def _connection(self) -> http.client.HTTPConnection:
+        host, port = self._parts.hostname or "", self._parts.port
+        if self._parts.scheme == "https":
+            return http.client.HTTPSConnection(host, port, timeout=_PATIENCE, context=ssl.create_default_context())
+        return http.client.HTTPConnection(host, port, timeout=_PATIENCE)
+
+    def _read(self, status: int, text: bytes) -> Dict[str, Any]:
+        if status == 401:
+            raise ProbeError("the token is not the one that %s takes" % self._parts.netloc)
+        try:
+            answer = json.loads(text.decode("utf-8"))
+            if status == 200 and isinstance(answer["met"], bool) and isinstance(answer["pid"], int):
+                return dict(answer)
+        except (ValueError, KeyError, TypeError):
+            pass  # not ours: said below
+        raise ProbeError("there is no probe endpoint at %s (HTTP %d): the URL is that of health_path, and the guard"
+                         " needs a health_token" % (self._target.partition("?")[0], status))
+
+    @staticmethod
+    def _note(outcome: Outcome, answer: Dict[str, Any]) -> None:
+        key = (str(answer.get("host")), answer["pid"])
+        seen = outcome.processes.setdefault(key, Seen(*key))
+        seen.requests += 1
+        seen.met += answer["met"]
+        seen.held += bool(answer.get("can_hold")) and not answer["met"] and answer.get("held", 0) > 0
+        seen.verdict = str(answer.get("verdict"))
