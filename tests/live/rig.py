@@ -68,6 +68,7 @@ class Child:
             shutil.rmtree(self.directory, ignore_errors=True)
 
     process = None
+    never_answers = False
 
     def lay_out(self):
         """Put the child's modules and the row's files into its directory, readable for whom Apache becomes."""
@@ -170,12 +171,9 @@ def mod_wsgi():
 
 def stage(directory):
     """Copy threadguard and WebOb beside the application, for a Python that is not this environment's."""
-    import threadguard
-    import webob
-    for package in (threadguard, webob):
-        source = Path(package.__file__).parent
-        shutil.copytree(str(source), str(directory / "site" / source.name),
-                        ignore=shutil.ignore_patterns("__pycache__"))
+    for package in ("threadguard", "webob"):
+        source = Path(importlib.util.find_spec(package).origin).parent
+        shutil.copytree(str(source), str(directory / "site" / package), ignore=shutil.ignore_patterns("__pycache__"))
 
 
 def get(port, path, method="GET", headers=(), timeout=ANSWER):

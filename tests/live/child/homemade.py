@@ -153,14 +153,22 @@ def two_wsgirefs_apart(app, port, number):
     make_server("127.0.0.1", port, app).serve_forever()
 
 
-def thread_each(app, port, number):
-    server = Server(app, port, True)
+def thread_each(app, port, number, says=True):
+    server = Server(app, port, says)
     while True:
         threading.Thread(target=server.answer, args=(server.accept(),)).start()
 
 
-def thread_each_joined(app, port, number):
-    server = Server(app, port)
+def thread_each_says_false(app, port, number):
+    thread_each(app, port, number, False)
+
+
+def thread_each_joined_says_true(app, port, number):
+    thread_each_joined(app, port, number, True)
+
+
+def thread_each_joined(app, port, number, says=False):
+    server = Server(app, port, says)
     while True:
         thread = threading.Thread(target=server.answer, args=(server.accept(),))
         thread.start()

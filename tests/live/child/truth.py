@@ -80,10 +80,9 @@ INSIDE, LOG, BUILT = Inside(), Log(), {}
 logging.getLogger("threadguard").addHandler(LOG)
 
 
-def guarded(app=None):
-    """The application behind a guard, or bare with TRUTH_OPTIONS=off."""
-    app = application if app is None else app
-    options = os.environ.get("TRUTH_OPTIONS", '{"policy": "log"}')
+def guarded(app, options=None):
+    """*app* behind a guard, or bare if the options, as JSON, are ``off``."""
+    options = options or os.environ.get("TRUTH_OPTIONS", '{"policy": "log"}')
     if options == "off":
         return app
     from threadguard import ThreadGuard

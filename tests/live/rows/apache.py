@@ -55,8 +55,8 @@ def pypi(name, mpm, lines, threaded, capacity=None, alias=ALIAS, more="", **kind
 
 def express(name, args, threaded, capacity=None, **more):
     """A row of mod_wsgi-express."""
-    command = "{bin}/mod_wsgi-express start-server app.wsgi --host 127.0.0.1 --port {port} --user {user} --group {user}" \
-              " --server-root {dir}/express --python-path {dir} --python-path {site} " + args
+    command = "{bin}/mod_wsgi-express start-server app.wsgi --host 127.0.0.1 --port {port} --user {user}" \
+              " --group {user} --server-root {dir}/express --python-path {dir} --python-path {site} " + args
     return Row("mod_wsgi-express " + name, command, threaded, capacity, staged=True, files={"app.wsgi": SCRIPT},
                needs=("/usr/sbin/apache2", "mod_wsgi"), **more)
 

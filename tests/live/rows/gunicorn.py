@@ -34,7 +34,8 @@ def row(name, args, threaded, capacity=None, **more):
 
 def old(name, args, threaded, capacity=None, **more):
     """A row of gunicorn 23, the last one with an eventlet worker."""
-    return Row("gunicorn 23 " + name, RUN + args + APP, threaded, capacity, python="old", needs=("old:gunicorn",), **more)
+    return Row("gunicorn 23 " + name, RUN + args + APP, threaded, capacity, python="old", needs=("old:gunicorn",),
+               **more)
 
 
 ROWS = (

@@ -56,8 +56,8 @@ ROWS = (
     api("wsgiref beside prometheus_client.start_http_server", "wsgiref_and_metrics", ONE, 1,
         needs=("prometheus_client",)),
     served("gearbox serve, wsgiref", GEARBOX, "use = egg:gearbox#wsgiref", ONE, 1, ("gearbox",)),
-    served("gearbox serve, wsgiref.threaded = true", GEARBOX, "use = egg:gearbox#wsgiref\nwsgiref.threaded = true", MANY,
-           None, ("gearbox",)),
+    served("gearbox serve, wsgiref.threaded = true", GEARBOX, "use = egg:gearbox#wsgiref\nwsgiref.threaded = true",
+           MANY, None, ("gearbox",)),
     served("gearbox serve, gevent", GEARBOX, "use = egg:gearbox#gevent", MANY, None, ("gearbox", "gevent")),
     served("pserve, pyramid#wsgiref", PSERVE, "use = egg:pyramid#wsgiref", ONE, 1, ("pyramid",)),
 )

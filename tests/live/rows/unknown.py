@@ -51,4 +51,20 @@ HOME = (
     home("two processes by multiprocessing, one loop each", "multiprocess", ONE, 1, 2, processes=2),
     home("two processes by os.fork, each with four threads", "forked_threads", MANY, 4, 4, processes=2),
 )
-ROWS = SERVERS + HOME
+BUSY = (
+    Row("gunicorn gthread of one thread, the application with pools",
+        "{bin}/gunicorn --bind 127.0.0.1:{port} -k gthread --threads 1 busy:application", ONE, 1, needs=("gunicorn",)),
+    Row("gunicorn sync, the application with pools", "{bin}/gunicorn --bind 127.0.0.1:{port} busy:application", ONE, 1,
+        needs=("gunicorn",)),
+    Row("waitress of one thread, the application with pools",
+        "{bin}/waitress-serve --listen 127.0.0.1:{port} --threads 1 busy:application", ONE, 1, needs=("waitress",)),
+    Row("cheroot of one thread, the application with pools",
+        "{bin}/cheroot --bind 127.0.0.1:{port} --threads 1 --max-threads 1 busy:application", ONE, 1, needs=("cheroot",)),
+    Row("granian of one thread, the application with pools",
+        "{bin}/granian --interface wsgi --host 127.0.0.1 --port {port} --blocking-threads 1 busy:application", ONE, 1,
+        needs=("granian",)),
+    Row("uWSGI with enable-threads, the application with pools",
+        "{bin}/uwsgi --virtualenv {bin}/.. --http-socket 127.0.0.1:{port} --die-on-term --module busy --enable-threads",
+        ONE, 1, needs=("/uwsgi",)),
+)
+ROWS = SERVERS + HOME + BUSY

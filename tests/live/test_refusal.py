@@ -1,0 +1,80 @@
+"""The policy refuse on every configuration: a threaded one never enters the application, a single one always serves.
+
+Where the settings can be read at startup the server does not start, or serves errors, before anybody asked.
+"""
+
+import http.client
+import threading
+import time
+
+import pytest
+from needs import missing
+from rig import Child, at_once, get
+from rows import ROWS
+from test_matrix import ask_h2
+
+RESPAWNS = {"uvicorn --interface wsgi --workers 2", "hypercorn wsgi: with two workers"}
+"""Masters that start their worker again and again: nothing is served, and nothing ends."""
+PATIENCE = 8.0
+"""Seconds after which a server that neither answers nor ends counts as one that never serves."""
+
+
+def refusing(row):
+    """The row's child with the policy refuse."""
+    files = {name: text.replace("policy = log", "policy = refuse") for name, text in row.files.items()}
+    return Child(row.command, files, dict(row.env, TRUTH_OPTIONS="{}"), row.python, row.staged)
+
+
+def settle(child, ask):
+    """How the start ends: ``("exit", status)``, ``("answer", status)`` or ``("nothing", None)``."""
+    deadline, pause = time.monotonic() + (PATIENCE if child.never_answers else 40), threading.Event()
+    while time.monotonic() < deadline:
+        try:
+            return "answer", ask(child.port, "/first")[0]
+        except (OSError, http.client.HTTPException):
+            if child.process.poll() is not None:
+                return "exit", child.process.returncode
+        pause.wait(0.03)
+    return "nothing", None
+
+
+@pytest.mark.parametrize("row", [pytest.param(row, id=row.id) for row in ROWS if row.threaded])
+def test_a_threaded_deployment_never_enters_the_application(row, record_property):
+    """The server ends with an error, or answers each request with one; the log has the finding."""
+    skip_unless_there(row)
+    with refusing(row) as child:
+        child.never_answers = row.id in RESPAWNS
+        ask = ask_h2 if row.h2 else get
+        end, status = settle(child, ask)
+        record_property("refusal", {"id": row.id, "end": end, "status": status})
+        if end == "answer":
+            statuses = {status} | {answer[0] for answer in at_once(8, lambda: ask(child.port, "/first"))}
+            assert statuses <= {500, 503}, child.output()[-4000:]
+        assert status != 0
+        assert child.entered() == 0
+        assert "TG" in child.output(), child.output()[-4000:]
+        assert end != "nothing" or child.never_answers, child.output()[-4000:]
+
+
+@pytest.mark.parametrize("row", [pytest.param(row, id=row.id) for row in ROWS if not row.threaded])
+def test_a_single_threaded_deployment_serves_every_request(row):
+    """Nothing is refused, and nothing is said in the log that would alarm anybody."""
+    skip_unless_there(row)
+    with refusing(row) as child:
+        ask = ask_h2 if row.h2 else get
+        try:
+            statuses = [child.first(lambda port: ask(port, "/first"))[0]]
+            statuses += [answer[0] for answer in at_once(8, lambda: ask(child.port, "/first"))]
+        except BaseException:
+            print(child.output()[-4000:])
+            raise
+        assert [200] * 9 == statuses, child.output()[-4000:]
+        assert child.entered() >= 9
+        assert "ThreadedDeploymentError" not in child.output()
+
+
+def skip_unless_there(row):
+    """Name what is missing."""
+    reason = missing(row.needs)
+    if reason:
+        pytest.skip(reason)

@@ -1,0 +1,63 @@
+"""What goes over the wire is the same, byte by byte, with and without the guard."""
+
+import contextlib
+import re
+import socket
+
+import pytest
+from needs import missing
+from rig import ANSWER, Child
+from rows import ROWS
+from wire_requests import REQUESTS
+
+SERVERS = (
+    "gunicorn sync, the default", "gunicorn gthread with one thread", "gunicorn gthread with four threads",
+    "gunicorn gevent", "uWSGI default", "uWSGI threads=4", "uWSGI gevent=10 with monkey patching",
+    "mod_wsgi 4.9 embedded, prefork", "mod_wsgi 4.9 WSGIDaemonProcess threads=1",
+    "mod_wsgi 6.1 WSGIDaemonProcess processes=2 threads=1", "waitress.serve(app, threads=1)",
+    "waitress.serve(app, threads=4)", "waitress 1.4.4 threads=1", "wsgiref make_server", "Werkzeug run_simple default",
+    "cheroot of one thread", "Paste httpserver pool of one", "gevent.pywsgi, patched", "Twisted own pool of four",
+    "tornado WSGIContainer", "uvicorn --interface wsgi", "hypercorn wsgi:", "granian --blocking-threads 1",
+)
+CHOSEN = {row.id: row for row in ROWS if row.id in SERVERS}
+POLICIES = ('{"policy": "log"}', '{"policy": "serialize"}')
+
+
+def exchange(port, request):
+    """Send the bytes of *request* and return all that comes back, less the date and what names the moment."""
+    with contextlib.closing(socket.create_connection(("127.0.0.1", port), timeout=ANSWER)) as connection:
+        connection.sendall(request)
+        data = b""
+        with contextlib.suppress(ConnectionResetError):
+            while True:
+                chunk = connection.recv(65536)
+                if not chunk:
+                    break
+                data += chunk
+    return re.sub(rb"(?mi)^date: .*\r\n", b"", data)
+
+
+def answers(row, options):
+    """The answer to each request, by its name, from one run of the server."""
+    env = dict(row.env, TRUTH_APP="wire:application", TRUTH_OPTIONS=options)
+    with Child(row.command, row.files, env, row.python, row.staged) as child:
+        child.first(lambda port: exchange(port, REQUESTS["/one"]))
+        return {name: exchange(child.port, request) for name, request in REQUESTS.items()}
+
+
+def test_every_server_of_the_list_is_in_the_matrix():
+    """A renamed row must not drop out of this test unseen."""
+    assert sorted(SERVERS) == sorted(CHOSEN)
+
+
+@pytest.mark.parametrize("row", [pytest.param(row, id=row.id) for row in CHOSEN.values()])
+def test_the_wire_does_not_change(row):
+    """Status, headers and bytes are those of the unguarded application, under every policy that lets requests pass."""
+    reason = missing(row.needs)
+    if reason:
+        pytest.skip(reason)
+    bare = answers(row, "off")
+    policies = POLICIES if row.threaded else POLICIES + ('{"policy": "refuse"}',)
+    for options in policies:
+        guarded = answers(row, options)
+        assert bare == guarded, options
