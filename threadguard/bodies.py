@@ -36,6 +36,8 @@ def runs_no_code(body: Any, environ: Dict[str, Any]) -> bool:
     kind = type(body)
     if kind is list or kind is tuple:
         return True
+    if kind is GeneratorType:
+        return False
     if body is None or kind is str or kind is bytes or not (hasattr(kind, "__iter__") or hasattr(kind, "__getitem__")):
         return True
     return is_file_wrapper(body, environ) and _is_real_file(body)
@@ -55,16 +57,15 @@ class Body:
     nobody holds the body any more. *before_chunk* is called before each chunk.
     """
 
-    __slots__ = ("_body", "_next", "_at_end", "_before_chunk", "_is_closed", "is_running", "is_finished", "__weakref__")
+    _next: Optional[Callable[[], bytes]] = None
+    _is_closed = False
+    is_running = False
+    is_finished = False
 
     def __init__(self, body: Any, at_end: Callable[[], object], before_chunk: Optional[Callable[[], object]] = None):
         self._body = body
-        self._next: Optional[Callable[[], bytes]] = None
         self._at_end = at_end
         self._before_chunk = before_chunk
-        self._is_closed = False
-        self.is_running = False
-        self.is_finished = False
 
     def __iter__(self) -> Iterator[bytes]:
         self._next = iter(self._body).__next__
@@ -103,7 +104,7 @@ class Body:
             self._at_end()
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._body, name)
+        return getattr(self.__dict__["_body"], name)
 
     def __del__(self) -> None:
         self._end()
@@ -111,8 +112,6 @@ class Body:
 
 class SizedBody(Body):
     """A `Body` with a length."""
-
-    __slots__ = ()
 
     def __len__(self) -> int:
         return len(self._body)
@@ -133,7 +132,11 @@ def hand_out(ledger: Ledger, ticket: int, environ: Dict[str, Any], body: Iterabl
     whose environ has ``x-wsgiorg.fdevent.readable`` (uWSGI's plugins/python/wsgi_subhandler.c).
     """
     interleaves = contexts.event_loop_runs() or "x-wsgiorg.fdevent.readable" in environ
-    if is_file_wrapper(body, environ) or (type(body) is GeneratorType and at_end is None and not interleaves):
+    if type(body) is GeneratorType:
+        if at_end is None and not interleaves:
+            ledger.follow(ticket, body)
+            return body
+    elif is_file_wrapper(body, environ):
         return _follow(ledger, ticket, body, at_end)
 
     def leave() -> None:

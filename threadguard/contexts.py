@@ -39,6 +39,10 @@ new_lock: Callable[[], Any] = original("allocate_lock")
 new_mutex: Callable[[], Any] = original("RLock")
 
 
+_modules = sys.modules
+_new = tuple.__new__
+
+
 class Context(NamedTuple):
     """An OS thread, or a greenlet within one."""
 
@@ -50,8 +54,8 @@ class Context(NamedTuple):
 
 def current() -> Context:
     """The context that calls."""
-    module = sys.modules.get("greenlet")
-    return Context(get_ident(), id(module.getcurrent()) if module is not None else 0)
+    module = _modules.get("greenlet")
+    return _new(Context, (get_ident(), 0 if module is None else id(module.getcurrent())))
 
 
 def is_alive(context: Context) -> bool:
