@@ -1,13 +1,15 @@
 """The rules, tried on home-made launch recipes: each is started for real, judged on its first request, then measured.
 
 The name of a recipe tells what it is. One that ends in ``_threaded`` lies: its flag is False. One that ends in
-``_lone`` lies as well: its flag is True, and its pool object proves that it has one worker. One that ends in ``_single``
-proves nothing and is honest: its flag is False, and no rule may accuse it.
+``_lone`` lies as well: its flag is True, and its pool object proves that it has one worker. One that ends in
+``_single`` proves nothing and is honest: its flag is False, and no rule may accuse it. One that ends in ``_believed``
+shows nothing but its flag, which is True and wrong.
 """
 
 import http.client
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -16,7 +18,7 @@ import pytest
 
 from tests.rules_recipes.serving import HELD
 
-MODULES = ("threads",)
+MODULES = ("threads", "stdlib", "executors")
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
@@ -25,9 +27,8 @@ def names():
     for module in MODULES:
         path = os.path.join(ROOT, "tests", "rules_recipes", module + ".py")
         with open(path) as text:
-            for line in text:
-                if line.startswith("def ") and line.split("(")[0].endswith(("_threaded", "_lone", "_single")):
-                    yield "%s.%s" % (module, line[4:].split("(")[0])
+            found = re.findall(r"^def (\w+_(?:threaded|lone|single|believed))\(", text.read(), re.MULTILINE)
+        yield from ("%s.%s" % (module, name) for name in found)
 
 
 def ask(port, path):
@@ -56,7 +57,8 @@ def most_inside(ports):
 def test_a_recipe_is_judged_by_what_it_does(name):
     """A threaded recipe that says False is threaded by its first request; a single-threaded one never is."""
     threaded = name.endswith("_threaded")
-    child = subprocess.Popen([sys.executable, "-m", "tests.rules_recipes", name, str(name.endswith("_lone"))], cwd=ROOT,
+    flag = str(name.endswith(("_lone", "_believed")))
+    child = subprocess.Popen([sys.executable, "-m", "tests.rules_recipes", name, flag], cwd=ROOT,
                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
     try:
         line = child.stdout.readline()
@@ -67,7 +69,9 @@ def test_a_recipe_is_judged_by_what_it_does(name):
         first = ask(ports[0], "/")
         truth = most_inside(ports)
         assert truth > 1 if threaded else truth == 1
-        assert first["status"] == ("threaded" if threaded else "single-threaded"), first
+        believed = name.endswith("_believed")
+        assert first["declared_only"] if believed or name.endswith("_single") else not first["declared_only"], first
+        assert first["status"] == ("threaded" if threaded or believed else "single-threaded"), first
     finally:
         child.kill()
         child.communicate(timeout=10)

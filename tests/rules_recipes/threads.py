@@ -7,7 +7,7 @@ import multiprocessing.pool
 import queue
 import threading
 
-from tests.rules_recipes.serving import answer, environ_of, flag, guard, listen, listen_twice, reply, start  # noqa: F401
+from tests.rules_recipes.serving import announce, answer, environ_of, flag, guard, listen, listen_twice, reply, start
 
 
 def feed(sock, put):
@@ -393,6 +393,11 @@ def accept_loop_single():
     accept_loop(listen(), guard)
 
 
+def accept_loop_believed():
+    """The same: a server that nobody knows, with one thread, that declares True, and shows nothing else."""
+    accept_loop(listen(), guard)
+
+
 def accept_loop_thread_single():
     """One loop in a thread, while the main thread waits."""
     start(accept_loop, listen(), guard)
@@ -401,9 +406,10 @@ def accept_loop_thread_single():
 
 def prethreaded_threaded():
     """Three threads that accept from the same socket."""
-    sock = listen()
+    sock = listen(announced=False)
     for _ in range(3):
         start(accept_loop, sock, guard)
+    announce(sock.getsockname()[1])
     threading.Event().wait()
 
 

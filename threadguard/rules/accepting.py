@@ -6,12 +6,13 @@ unless both hand their connections to the one worker that runs me.
 """
 
 from types import FrameType, ModuleType
-from typing import Any, Iterable, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Any, Iterator, List, NamedTuple, Optional, Tuple
 
 from threadguard.model import Reading, Source
 from threadguard.process import Frames, Process, module_of, variables
-from threadguard.rules.code import in_one_loop, names_on_line, variables_used
+from threadguard.rules.code import in_one_loop, names_any, names_on_line, variables_used
 from threadguard.rules.reach import IsGuard, Reach, identity, vars_of
+from threadguard.rules.sources import is_queue, listens
 from threadguard.rules.stacks import inputs, own_frames
 
 AWAITS = frozenset(
@@ -28,31 +29,34 @@ _WAITING_MODULES = ("selectors", "socket", "ssl", "asyncore", "select", "gevent.
 
 
 class Loop(NamedTuple):
-    """A frame that accepts connections, and the sockets that it listens on."""
+    """A loop that accepts connections."""
 
-    frame: FrameType
+    frames: Frames
+    """From the innermost one out to the one that repeats."""
     listeners: Tuple[Any, ...]
+    """The sockets that it listens on."""
+
+    @property
+    def name(self) -> str:
+        """The function that repeats."""
+        return self.frames[-1].f_code.co_name
 
 
-def loop_in(process: Process, frames: Iterable[FrameType]) -> Optional[Loop]:
-    """The first of *frames* that calls something of `AWAITS` and holds a socket that listens."""
+def loop_in(process: Process, frames: Frames) -> Optional[Loop]:
+    """The innermost loop in *frames* (innermost first) that calls one of `AWAITS` and holds a socket that listens."""
     socket = process.module("socket")
-    for frame in frames:
-        if socket is not None and AWAITS & set(frame.f_code.co_names):
+    for place, frame in enumerate(frames):
+        if socket is not None and names_any(frame.f_code, AWAITS):
             listeners = tuple(one for one in sockets_held(socket, frame) if listens(socket, one))
-            if listeners:
-                return Loop(frame, listeners)
+            end = next((end for end in range(place, len(frames)) if in_one_loop(frames[end])), None)
+            if listeners and end is not None:
+                return Loop(frames[:end + 1], listeners)
     return None
 
 
 def own_loop(process: Process) -> Optional[Loop]:
     """The loop below this request that accepts connections and serves them in turn, or None."""
-    frames = own_frames(process)
-    for place in range(len(frames) - 1, -1, -1):
-        loop = loop_in(process, frames[place:place + 1])
-        if loop and any(in_one_loop(frame) for frame in frames[:place + 1]):
-            return loop
-    return None
+    return loop_in(process, own_frames(process)[::-1])
 
 
 def waiting_loop(process: Process, frames: Frames) -> Optional[Loop]:
@@ -71,28 +75,17 @@ def accepts_next(process: Process, frames: Frames) -> Optional[Loop]:
     loop = waiting_loop(process, frames)
     if loop is not None:
         return loop
-    for place, frame in enumerate(frames[:_INNERMOST]):
-        loop = loop_in(process, (frame,))
-        if loop is not None and in_one_loop(frame):
-            inner = [one for one in frames[:place + 1] if module_of(one) != "threading"]
-            return None if any(_HOLDS_UP & set(one.f_code.co_names) for one in inner) else loop
-    return None
+    loop = loop_in(process, frames[:2 * _INNERMOST])
+    inner = [frame for frame in (loop.frames if loop else ()) if module_of(frame) != "threading"]
+    return None if any(names_any(frame.f_code, _HOLDS_UP) for frame in inner) else loop
 
 
-def waiting_loops(process: Process) -> Iterator[Tuple[Loop, Frames]]:
-    """The loops of other threads that wait for a connection, with the frames of their threads."""
+def other_loops(process: Process) -> Iterator[Loop]:
+    """The loops of other threads that accept connections, whatever they do at this moment."""
     for frames in process.others.values():
-        loop = waiting_loop(process, frames)
+        loop = loop_in(process, frames[:2 * _INNERMOST])
         if loop is not None:
-            yield loop, frames
-
-
-def listens(socket: ModuleType, thing: Any) -> bool:
-    """Whether *thing* is a socket that accepts connections (``SO_ACCEPTCONN``)."""
-    try:
-        return bool(thing.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
-    except (AttributeError, OSError, ValueError, TypeError):  # closed, or the system does not know the option
-        return False
+            yield loop
 
 
 def sockets_held(socket: ModuleType, frame: FrameType) -> Iterator[Any]:
@@ -125,64 +118,61 @@ def _one_step(value: Any) -> List[Any]:
 
 
 def _watched(socket: ModuleType, selector: Any) -> Iterator[Any]:
-    watched = selector.get_map()
-    for key in list(watched.values()) if watched else ():
-        if isinstance(key.fileobj, socket.socket):
-            yield key.fileobj
+    """The sockets that *selector* watches. asyncio (selector_events.py `_add_reader`) registers a number, and handles
+    that hold the socket among their arguments."""
+    for key in list((selector.get_map() or {}).values()):
+        handles = key.data if isinstance(key.data, tuple) else ()
+        for thing in (key.fileobj, *(one for handle in handles for one in getattr(handle, "_args", None) or ())):
+            if isinstance(thing, socket.socket):
+                yield thing
 
 
 def several_loops(process: Process, is_guard: IsGuard) -> Optional[Reading]:
-    """More than one loop that waits for connections leads to the guarded application, and to a context of its own."""
+    """More than one loop that accepts connections leads to the guarded application, and to a context of its own."""
     if not process.others or process.module("socket") is None:
         return None
     reach = Reach(is_guard)
-    serving = [(loop, frames) for loop, frames in waiting_loops(process) if reach.serves(_searched(frames))
-               or _called_from(loop, reach)]
-    mine = own_loop(process)
-    if mine is None:
-        others = len(serving) - max(1, _feeding(process, reach, serving))
-    else:
-        others = len(serving)
+    serving = [loop for loop in other_loops(process) if leads_to_guard(loop, reach)]
+    mine = own_loop(process) if serving else None
+    others = len(serving) - (0 if mine else max(1, _feeding(process, reach, serving)))
     if others < 1:
         return None
-    loops = [loop for loop, _ in serving] + ([mine] if mine else [])
-    ports = sorted({_name(one) for loop in loops for one in loop.listeners})
-    return Reading(Source.POOL, "this process", None, "%d threads accept connections for the guarded application (%s)"
+    ports = sorted({_name(one) for loop in (*serving, *((mine,) if mine else ())) for one in loop.listeners})
+    return Reading(Source.POOL, "this process", None, "%d loops accept connections for the application (%s)"
                    % (others + 1, ", ".join(ports)), "one server with one thread in each process", code="TG202")
 
 
-def _searched(frames: Frames) -> Frames:
-    return frames[:_INNERMOST]
+def leads_to_guard(loop: Loop, reach: Reach) -> bool:
+    """Whether the *loop* leads to the guarded application: by what it holds, or by what its selector calls."""
+    return reach.serves(loop.frames) or any(
+        reach.leads([key.data for key in list(watched.values())], reach.is_guard) for watched in _watched_by(loop))
 
 
-def _called_from(loop: Loop, reach: Reach) -> bool:
-    """Whether what the loop's selector calls when a connection comes leads to the guarded application."""
-    for value in variables(loop.frame).values():
-        for thing in _one_step(value):
-            if hasattr(type(thing), "get_map"):
-                watched = thing.get_map()
-                if watched and reach.leads([key.data for key in list(watched.values())], reach.is_guard):
-                    return True
-    return False
+def _watched_by(loop: Loop) -> Iterator[Any]:
+    for frame in loop.frames:
+        for value in variables(frame).values():
+            for thing in _one_step(value):
+                if hasattr(type(thing), "get_map"):
+                    yield thing.get_map() or {}
 
 
-def _feeding(process: Process, reach: Reach, serving: List[Tuple[Loop, Frames]]) -> int:
+def _feeding(process: Process, reach: Reach, serving: List[Loop]) -> int:
     """How many of the *serving* loops hand their connections to the worker that runs me."""
     frames = own_frames(process)
-    pools = [value for frame in frames[:2] for value in _pools(frame)]
-    return sum(reach.leads(reach.held(_searched(stack)), identity(pools))
-               for _, stack in serving)
+    pools = list(_pools(frames[0])) if frames else []
+    return sum(reach.leads(reach.held(loop.frames), identity(pools)) for loop in serving)
 
 
-def _pools(frame: FrameType) -> List[Any]:
-    """What a worker function may take its work from: objects among its inputs, and what its `self` holds."""
-    found = []
+def _pools(frame: FrameType) -> Iterator[Any]:
+    """What a worker function takes its work from: a queue, its executor, the pool whose method it is or that owns it."""
     for name, value in inputs(frame).items():
-        found += [value] + (list(vars_of(value).values()) if name == "self" else [])
-        if callable(value) and hasattr(value, "__callback__"):  # the executor: its worker has a weak reference
-            found.append(value())
-    return [value for value in found
-            if hasattr(value, "__dict__") or hasattr(value, "get") or hasattr(value, "popleft")]
+        if name == "self":
+            yield value
+            yield from filter(is_queue, vars_of(value).values())
+        elif is_queue(value):
+            yield value
+        elif hasattr(value, "__callback__"):  # the executor: its worker has a weak reference
+            yield value()
 
 
 def _name(listener: Any) -> str:

@@ -55,6 +55,12 @@ def rebound(code: CodeType) -> FrozenSet[str]:
     return frozenset(found)
 
 
+@lru_cache(maxsize=4096)
+def names_any(code: CodeType, names: FrozenSet[str]) -> bool:
+    """Whether *code* looks up one of *names*, as a global or an attribute."""
+    return not names.isdisjoint(code.co_names)
+
+
 def sets_attribute(code: CodeType, name: str) -> bool:
     """Whether *code* assigns an attribute called *name*."""
     return any(one.opname == "STORE_ATTR" and one.argval == name for one in dis.get_instructions(code))

@@ -87,7 +87,7 @@ def limiter(process: Process, is_guard: IsGuard) -> Optional[Reading]:
     for frame in own_frames(process)[:3]:
         if module_of(frame) == "anyio._backends._asyncio" and frame.f_code.co_name == "run":
             return _tokens(_anyio(process, variables(frame)), "anyio's worker threads")
-        if module_of(frame) == "trio._core._thread_cache" and frame.f_code.co_name in ("_handle_job", "_work"):
+        if module_of(frame) == "trio._core._thread_cache" and frame.f_code.co_name == "_handle_job":
             return _tokens(_trio(variables(frame)), "trio's worker threads")
     return None
 

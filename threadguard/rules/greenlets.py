@@ -13,10 +13,11 @@ from typing import Any, Iterator, List, Optional
 
 from threadguard.model import Reading, Source
 from threadguard.process import Frames, Process, count, outward, variables
-from threadguard.rules.accepting import listens, own_loop
+from threadguard.rules.accepting import own_loop
 from threadguard.rules.code import in_one_loop
 from threadguard.rules.reach import IsGuard, vars_of
-from threadguard.rules.siblings import are_siblings, globals_named, is_queue
+from threadguard.rules.siblings import are_siblings
+from threadguard.rules.sources import globals_named, is_queue, listens
 from threadguard.rules.stacks import inputs, own_frames, waits_for_request, worker_frames
 
 

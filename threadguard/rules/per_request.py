@@ -5,9 +5,10 @@ from typing import Any, Dict, Iterator, List, Optional
 
 from threadguard.model import Reading, Source
 from threadguard.process import Process, module_of
-from threadguard.rules.accepting import accepts_next, listens, own_loop, sockets_in
-from threadguard.rules.code import sets_attribute
-from threadguard.rules.reach import IsGuard, vars_of
+from threadguard.rules.accepting import accepts_next, leads_to_guard, own_loop, sockets_in
+from threadguard.rules.code import in_one_loop, sets_attribute
+from threadguard.rules.reach import IsGuard, Reach, vars_of
+from threadguard.rules.sources import listens
 from threadguard.rules.stacks import inputs, own_frames
 
 
@@ -21,10 +22,12 @@ def threading_mixin(process: Process, is_guard: IsGuard) -> Optional[Reading]:
 
 
 def thread_per_request(process: Process, is_guard: IsGuard) -> Optional[Reading]:
-    """My thread was started with this request or its connection in hand, and another one accepts the next.
+    """My thread was started for this request, and another one accepts the next.
 
-    That one listens on the port of my connection, and it waits there already, or nothing holds it up before it does:
-    neither it nor what it called for this connection joins a thread, or waits for a lock or a result.
+    Started for it: with its environ or its connection in hand, and the other listens on the port of that connection.
+    Or my thread is in no loop, so that it comes back for no other request, and the other one leads to the guarded
+    application. That one waits already, or nothing holds it up: neither it nor what it called for this connection
+    joins a thread, or waits for a lock or a result.
     """
     frames, socket = own_frames(process), process.module("socket")
     if not frames or socket is None or own_loop(process) or process.in_main_thread:
@@ -32,15 +35,15 @@ def thread_per_request(process: Process, is_guard: IsGuard) -> Optional[Reading]
     handed = list(_handed(process))
     connections = [one for value in handed for one in sockets_in(socket, value) if not listens(socket, one)]
     has_environ = any(value is process.environ for value in handed)
-    if not (connections or has_environ):
-        return None
     ports = {_port(one) for one in connections}
-    for other in process.others.values():
+    once = not any(in_one_loop(frame) for frame in frames)
+    for other in process.others.values() if connections or has_environ or once else ():
         loop = accepts_next(process, other)
-        if loop is not None and (has_environ or ports & {_port(one) for one in loop.listeners}):
+        if loop is not None and (has_environ or ports & {_port(one) for one in loop.listeners}
+                                 or (once and leads_to_guard(loop, Reach(is_guard)))):
             return Reading(Source.STRUCTURE, "the server", None, unbounded=True, evidence=(
-                "this thread was started with its connection in hand, and %s in another accepts the next"
-                % loop.frame.f_code.co_name))
+                "this thread was started for this request, and %s in another accepts the next"
+                % loop.name))
     return None
 
 

@@ -9,7 +9,7 @@ from functools import partial
 from types import CodeType, FrameType, FunctionType, MethodType, ModuleType
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Tuple
 
-from threadguard.process import Frames, variables
+from threadguard.process import Frames, module_of, variables
 from threadguard.rules.code import variables_used
 
 IsGuard = Callable[[object], bool]
@@ -59,7 +59,7 @@ class Reach:
 
     def held(self, frames: Frames) -> List[Any]:
         """What *frames* work with: their locals, and the globals that they name."""
-        return [value for frame in frames for value in self._held(frame)]
+        return [value for frame in frames if module_of(frame) != "threading" for value in self._held(frame)]
 
     def _held(self, frame: FrameType) -> List[Any]:
         values = variables(frame)

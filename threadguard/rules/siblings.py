@@ -18,9 +18,9 @@ from typing import Any, Dict, List, NamedTuple, Optional
 
 from threadguard.model import Reading, Source
 from threadguard.process import Frames, Process, module_of, variables
-from threadguard.rules.accepting import listens
-from threadguard.rules.code import in_one_loop, names_on_line, variables_used
+from threadguard.rules.code import in_one_loop, names_on_line
 from threadguard.rules.reach import IsGuard, Reach, vars_of
+from threadguard.rules.sources import is_source
 from threadguard.rules.stacks import inputs, other_workers, own_frames
 
 _DEPTH = 8
@@ -49,7 +49,8 @@ def siblings(process: Process, is_guard: IsGuard) -> Optional[Reading]:
     mine = own_frames(process)
     if not mine or module_of(mine[0]) in _EXECUTORS:
         return None
-    found = [ident for ident, frames in other_workers(process).items() if are_siblings(process, mine, frames, is_guard)]
+    found = [ident for ident, frames in other_workers(process).items()
+             if are_siblings(process, mine, frames, is_guard) or (not frames and _starts_alike(process, ident, mine))]
     if not found:
         return None
     names = sorted(getattr(process.thread_of(ident), "name", str(ident)) for ident in found)
@@ -70,6 +71,19 @@ def are_siblings(process: Process, mine: Frames, other: Frames, is_guard: IsGuar
     # At different positions one works and one waits; at the same one, with nothing further in, one waits in C.
     same_job = pairs[-1].mine.f_lasti != pairs[-1].other.f_lasti or not beyond
     return any(_same_pool(process, pair, same_job, beyond, is_guard) for pair in pairs)
+
+
+def _starts_alike(process: Process, ident: int, mine: Frames) -> bool:
+    """Whether the thread *ident*, which has not come to its function yet, was started with the same things as mine."""
+    one, two = process.thread, process.thread_of(ident)
+    target = getattr(one, "_target", None)
+    return (target is not None and _same(target, getattr(two, "_target", None)) and in_one_loop(mine[0])
+            and _identical(_arguments(one), _arguments(two), _PLAIN + _TEXT))
+
+
+def _arguments(thread: Any) -> Dict[str, Any]:
+    numbered = {"*%d" % place: value for place, value in enumerate(getattr(thread, "_args", ()))}
+    return {**numbered, **getattr(thread, "_kwargs", {})}
 
 
 def _same_pool(process: Process, pair: Pair, same_job: bool, beyond: Frames, is_guard: IsGuard) -> bool:
@@ -119,21 +133,3 @@ def _same_source(process: Process, mine: Dict[str, Any], other: Dict[str, Any], 
     line = names_on_line(waiting)
     awaited = [name for name in names if name.rpartition(".")[2] in line] or names
     return bool(awaited) and all(mine[name] is other[name] for name in awaited)
-
-
-def is_source(process: Process, thing: Any) -> bool:
-    """Whether workers take their work from *thing*: a queue, or a socket that listens."""
-    socket = process.module("socket")
-    return is_queue(thing) or (socket is not None and isinstance(thing, socket.socket) and listens(socket, thing))
-
-
-def is_queue(thing: Any) -> bool:
-    """Whether *thing* has ``get`` and ``put``, or ``popleft``."""
-    kind = type(thing)
-    return (hasattr(kind, "get") and hasattr(kind, "put")) or hasattr(kind, "popleft")
-
-
-def globals_named(frame: FrameType) -> List[Any]:
-    """The globals that the code of *frame* names."""
-    names = variables_used(frame.f_code)[0] & frame.f_globals.keys()
-    return [frame.f_globals[name] for name in names]
