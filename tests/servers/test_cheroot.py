@@ -66,10 +66,11 @@ def test_the_command_line_is_read_to_its_end_without_its_effects(monkeypatch, ar
     assert (capacity, Source.SETTING, True) == (reading.capacity, reading.source, reading.on_stack)
 
 
-def test_a_command_line_that_cheroot_will_refuse_raises_no_exit(monkeypatch):
+@pytest.mark.parametrize("argument", ["--nonsense", "--help"])
+def test_a_command_line_that_serves_nobody_raises_no_exit(monkeypatch, argument):
     """A reader may raise an error, but never SystemExit."""
-    with pytest.raises(ValueError, match="unrecognized arguments: --nonsense"):
-        command(monkeypatch, "app", "--nonsense", _arg_spec=OPTIONS)
+    with pytest.raises(ValueError, match="unrecognized arguments: " + argument):
+        command(monkeypatch, "app", argument, _arg_spec=OPTIONS)
 
 
 def test_a_table_of_options_that_moved_is_not_known(monkeypatch):

@@ -65,13 +65,19 @@ def test_a_setting_that_moved_is_not_known():
 
 
 @pytest.mark.parametrize("starter", ["flask.cli run_command", "flask.app run"])
-@pytest.mark.parametrize("where", ["the request's own thread", "the main thread"])
+@pytest.mark.parametrize("where", ["the request's own thread", "the main thread", "both in another thread"])
 def test_flask_serves_where_it_started_werkzeug(starter, where):
     """Flask's remedy is for requests of Werkzeug below flask run or Flask.run, in this thread or in the main thread."""
     handler = module("werkzeug.serving", "def run_wsgi(): return look()", look=lambda: serves(flask))
-    wait = handler.run_wsgi if where == "the request's own thread" else lambda: in_thread(handler.run_wsgi)
+    wait = (lambda: in_thread(handler.run_wsgi)) if where == "the main thread" else handler.run_wsgi
     name, function = starter.split()
-    assert getattr(module(name, "def %s(): return wait()" % function, wait=wait), function)() is True
+    start = getattr(module(name, "def %s(): return wait()" % function, wait=wait), function)
+    assert (in_thread(start) if where == "both in another thread" else start()) is True
+
+
+def test_another_server_beside_flask_run_is_not_flask():
+    """A request that Werkzeug does not handle is not Flask's, even with flask run in the main thread."""
+    assert command(lambda: in_thread(serves, flask)).run_command(None, True) is False
 
 
 def test_werkzeug_alone_is_not_flask():

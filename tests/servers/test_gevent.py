@@ -26,6 +26,12 @@ def test_a_server_without_a_pool_has_no_bound():
     assert expected == gevent.read_settings()
 
 
+def test_the_size_of_the_pool_is_the_capacity():
+    """A pool of three lets three connections in."""
+    expected = Reading(Source.SETTING, "gevent", 3, "app.py has a pool of 3 greenlet(s)", gevent.REMEDY)
+    assert expected == gevent.read_settings(3, "app.py")
+
+
 @pytest.mark.parametrize("spawn, capacity, source", [
     pytest.param("default", None, Source.STRUCTURE, id="default"),
     pytest.param("raw", None, Source.STRUCTURE, id="spawn_raw"),

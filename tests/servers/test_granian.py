@@ -32,7 +32,7 @@ def _spawn_wsgi_worker(worker_id, callback_loader, threads, pthreads, threading_
 """
 FREE_THREADED = """
 class MTServer:
-    def _serve(self):
+    def %s(self):
         return wait()
 """
 
@@ -70,6 +70,7 @@ def test_the_blocking_threads_are_the_capacity():
     pytest.param({"blocking_threads": 1, "runtime_threads": 3}, 1, id="one for all three runtime threads"),
     pytest.param({"blocking_threads": 1, "runtime_threads": 3, "runtime_mode": "st"}, 3, id="one for each of three"),
     pytest.param({"blocking_threads": 2, "runtime_threads": 3, "runtime_mode": "workers"}, 6, id="mode before 2.0"),
+    pytest.param({"blocking_threads": 1, "runtime_threads": 3, "runtime_mode": "auto"}, 1, id="auto is mt for WSGI"),
     pytest.param({"backpressure": 1, "http": "1"}, 1, id="one connection, HTTP/1"),
     pytest.param({"backpressure": 1, "http": "auto"}, 4, id="one connection, perhaps HTTP/2"),
     pytest.param({"backpressure": 64, "http": "1"}, 4, id="backpressure above the threads"),
@@ -135,25 +136,26 @@ def test_on_a_request_the_main_thread_waits_in_the_worker():
 
 
 def test_a_request_of_another_server_beside_granian_is_not_granians():
-    """Only a request that granian calls is bound by its worker."""
-    mp = module("granian.server.mp", TODAY, wait=lambda callback: in_thread(on_request, granian))
-    assert mp.wrap(mp._spawn_wsgi_worker)(1, None, lambda: None, None, None, None, *arguments()) is None
+    """Only a request that granian calls is bound by its worker, and only an application that the worker loads."""
+    look = on_request, at_startup
+    mp = module("granian.server.mp", TODAY, wait=lambda callback: [in_thread(one, granian) for one in look])
+    assert [None, None] == mp.wrap(mp._spawn_wsgi_worker)(1, None, lambda: None, None, None, None, *arguments())
 
 
 @pytest.mark.parametrize("interface, capacity", [("wsgi", 6), ("asgi", None)])
-def test_on_a_free_threaded_python_workers_are_threads(interface, capacity):
+@pytest.mark.parametrize("function", ["_serve", "_serve_loop", "_serve_with_reloader"])
+@pytest.mark.parametrize("look", [lambda: at_startup(granian), request], ids=["startup", "request"])
+def test_on_a_free_threaded_python_workers_are_threads(interface, capacity, function, look):
     """Three workers of two blocking threads let six requests into the one process, at startup and on a request."""
-    server = module("granian.server.mt", FREE_THREADED).MTServer()
+    server = module("granian.server.mt", FREE_THREADED % function, wait=look).MTServer()
     vars(server).update(settings(blocking_threads=2, workers=3, interface=SimpleNamespace(value=interface)))
-    for look in (lambda: at_startup(granian), request):
-        server._serve.__func__.__globals__["wait"] = look
-        reading = server._serve()
-        assert capacity == (reading and reading.capacity)
+    reading = getattr(server, function)()
+    assert capacity == (reading and reading.capacity)
 
 
 def test_the_real_worker_has_the_arguments_that_are_read():
     """The names that the wrapper's arguments are matched with, in the version that is installed."""
-    mp = pytest.importorskip("granian.server.mp", reason="granian is not installed")
+    mp = pytest.importorskip("granian.server.mp", reason="granian 2 or later is not installed")
     worker = mp.MPServer._spawn_wsgi_worker.__wrapped__
     names = worker.__code__.co_varnames[:worker.__code__.co_argcount]
     assert {"runtime_mode", "runtime_threads", "blocking_threads", "backpressure", "http_mode"} <= set(names)

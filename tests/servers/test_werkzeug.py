@@ -29,6 +29,12 @@ def test_an_application_that_is_loaded_late_sees_the_server_that_loads_it(monkey
     assert [(capacity, True)] == [(reading.capacity, reading.on_stack) for reading in seen]
 
 
+def test_make_server_tells_as_run_simple_does():
+    """Whoever makes the server himself gives make_server the same setting."""
+    serving = module("werkzeug.serving", "def make_server(threaded): return look()", look=lambda: at_startup(werkzeug))
+    assert [None, 1] == [serving.make_server(threaded).capacity for threaded in (True, False)]
+
+
 def test_a_setting_that_moved_is_not_known():
     """A run_simple without threaded says nothing, and above all not single-threaded."""
     serving = module("werkzeug.serving", "def run_simple(workers): return look()", look=lambda: at_startup(werkzeug))

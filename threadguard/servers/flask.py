@@ -32,7 +32,7 @@ def read_settings(with_threads: bool = True, where: str = "flask run") -> Readin
 def at_startup(process: Process) -> Optional[Reading]:
     """The setting of the ``flask run`` whose import of the application this is."""
     with_threads = process.look_up("with_threads", "flask.cli", "run_command")
-    if with_threads is None and process.frame("flask.cli", "_load_app", "_load_unlocked"):
+    if with_threads is None and process.frame("flask.cli", "_load_unlocked"):
         with_threads = process.look_up("with_threads", "flask.cli", "run_command", main=True)
     if with_threads is None:
         return None

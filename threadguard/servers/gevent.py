@@ -39,7 +39,7 @@ def at_startup(process: Process) -> Optional[Reading]:
 
 def on_request(process: Process) -> Optional[Reading]:
     """The bound of the server that handles the connection. The remedy is left to whoever drives that server."""
-    server = dig(process.look_up("self", _PYWSGI, "handle", "run_application"), "server")
+    server = dig(process.look_up("self", _PYWSGI, "handle"), "server")
     if process.frame("gevent.baseserver", "do_handle"):
         return Reading(Source.POOL, NAME, 1, "the hub itself runs the request (spawn=None), and nothing beside it",
                        on_stack=True)
@@ -61,4 +61,4 @@ def _pool_size(server: Any) -> Optional[int]:
 
 def serves(process: Process) -> bool:
     """Whether the handler of gevent.pywsgi runs the request."""
-    return process.frame(_PYWSGI, "handle", "run_application") is not None
+    return process.frame(_PYWSGI, "handle") is not None
