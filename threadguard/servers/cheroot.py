@@ -53,7 +53,7 @@ def parse_threads(arguments: Sequence[str], options: Mapping[str, Mapping[str, A
     """
     parser = _Parser(add_help=False)
     for name, spec in options.items():
-        parser.add_argument(name, **{key: spec[key] for key in ("dest",) if key in spec})
+        parser.add_argument(name, **{key: spec[key] for key in spec.keys() & {"dest"}})
     numthreads = parser.parse_args(list(arguments)).numthreads
     return None if numthreads is None else int(numthreads)
 
