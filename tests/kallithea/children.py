@@ -1,0 +1,121 @@
+"""Child processes of the tests: every wait has a deadline, every child is ended by its own pid."""
+
+import base64
+import http.client
+import os
+import re
+import signal
+import socket
+import subprocess
+import threading
+from pathlib import Path
+from types import TracebackType
+from typing import Dict, List, Mapping, Optional, Sequence, Tuple, Type
+
+DEADLINE = 60.0
+"""Seconds that a server may take to start or to end: four helpers may share the machine's cores."""
+
+
+def free_port() -> int:
+    """A port of the loopback interface that nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def environment(home: Path, **more: str) -> Dict[str, str]:
+    """The environment of a child: nothing of the user's own, least of all settings of git, hg or threadguard."""
+    # Kallithea 0.7 runs on Pythons newer than itself, and its libraries say so at every start.
+    return dict(PATH=os.environ.get("PATH", os.defpath), HOME=str(home), LC_ALL="C.UTF-8", PYTHONWARNINGS="ignore",
+                HGRCPATH=os.devnull, HGPLAIN="1", HGUSER="lab", GIT_CONFIG_NOSYSTEM="1", GIT_TERMINAL_PROMPT="0",
+                GIT_AUTHOR_NAME="lab", GIT_AUTHOR_EMAIL="lab@example.com", GIT_COMMITTER_NAME="lab",
+                GIT_COMMITTER_EMAIL="lab@example.com", **more)
+
+
+def run(command: Sequence[str], env: Mapping[str, str], directory: Path, status: int = 0) -> str:
+    """What *command* prints. Fails with that text if its exit status is not *status*."""
+    done = subprocess.run(list(command), env=dict(env), cwd=str(directory), stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120)
+    text = done.stdout.decode("utf-8", "replace")
+    assert done.returncode == status, "%s: exit status %s\n%s" % (" ".join(command), done.returncode, text)
+    return text
+
+
+class Child:
+    """A server in a process of its own, for the time of a ``with`` block; its stdout and stderr go to a file."""
+
+    def __init__(self, command: Sequence[str], env: Mapping[str, str], directory: Path, port: int) -> None:
+        self.command, self.port = list(command), port
+        self._env, self._directory = dict(env), directory
+        self._log = directory / ("server-%d.log" % port)
+
+    def __enter__(self) -> "Child":
+        with self._log.open("wb") as log:
+            # A session of its own: what the server starts can be ended with it, and nothing else.
+            self._process = subprocess.Popen(self.command, env=self._env, cwd=str(self._directory),
+                                             stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+        return self
+
+    def __exit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException],
+                 trace: Optional[TracebackType]) -> None:
+        self._process.terminate()
+        try:
+            self._process.wait(15)
+        except subprocess.TimeoutExpired:
+            pass
+        try:
+            os.killpg(self._process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        self._process.wait(5)
+
+    @property
+    def log(self) -> str:
+        """What the server said so far."""
+        return self._log.read_text("utf-8", "replace")
+
+    def ended(self) -> int:
+        """The exit status of a server that does not start. Fails if it is still there at the deadline."""
+        try:
+            return self._process.wait(DEADLINE)
+        except subprocess.TimeoutExpired:
+            raise AssertionError("%s did not end\n%s" % (" ".join(self.command), self.log)) from None
+
+    def answers(self, path: str = "/") -> Tuple[int, bytes]:
+        """Status and body for *path*, asked for until somebody listens."""
+        pause = threading.Event()
+        for _ in range(int(DEADLINE / 0.1)):
+            try:
+                return self.get(path)
+            except ConnectionError:
+                assert self._process.poll() is None, "%s ended\n%s" % (" ".join(self.command), self.log)
+                pause.wait(0.1)
+        raise AssertionError("%s does not listen\n%s" % (" ".join(self.command), self.log))
+
+    def get(self, path: str, user: Optional[str] = None) -> Tuple[int, bytes]:
+        """Status and body of one request, made as *user* (``name:password``) if one is given."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=DEADLINE)
+        headers = {"Authorization": "Basic " + base64.b64encode(user.encode()).decode()} if user else {}
+        try:
+            connection.request("GET", path, headers=headers)
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+        finally:
+            connection.close()
+
+    def listens(self) -> bool:
+        """Whether anybody accepts connections at the port."""
+        with socket.socket() as client:
+            client.settimeout(5)
+            return client.connect_ex(("127.0.0.1", self.port)) == 0
+
+
+def lines_of(text: str, word: str) -> List[str]:
+    """The lines of *text* that hold *word*."""
+    return [line for line in text.splitlines() if word in line]
+
+
+def findings(text: str) -> List[str]:
+    """The findings of threadguard in *text*, in their one form, without what a logger puts before them."""
+    return re.findall(r"(?m)((?:[^\s:]+:\d+: )?TG\d+ .*\n  because: .*\n  remedy:  .*)$", text)

@@ -1,0 +1,18 @@
+"""What the tests of Kallithea share: an instance for each module."""
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Iterator
+
+import pytest
+from instance import Instance
+
+
+@pytest.fixture(scope="module")
+def instance() -> Iterator[Instance]:
+    """A fresh instance of Kallithea in a directory of its own, removed at the end."""
+    if shutil.which("git") is None:
+        pytest.skip("git is not on this machine (Debian: git): Kallithea needs it for git repositories")
+    with tempfile.TemporaryDirectory(prefix="threadguard-kallithea-") as directory:
+        yield Instance.make(Path(directory).resolve())
