@@ -35,10 +35,10 @@ def read_settings(threads: Optional[int], process_group: str = "", express: bool
     """
     if count(threads) is None:
         return None
+    server, evidence = "mod_wsgi embedded in Apache", "%s has %r thread(s) for each child of Apache, process group %r"
     if process_group:
-        server, evidence = "mod_wsgi's daemon", "%s has %r threads for each process of the WSGIDaemonProcess %r"
-    else:
-        server, evidence = "mod_wsgi embedded in Apache", "%s has %r threads for each child of Apache, process group %r"
+        server, evidence = "mod_wsgi's daemon", "%s has %r thread(s) for each process of the WSGIDaemonProcess %r"
+        evidence += ", which is the default without threads=" if threads == DAEMON_THREADS and not express else ""
     remedy = _EXPRESS if express else REMEDY if process_group else _EMBEDDED
     return Reading(Source.SETTING, server, threads, evidence % (where, threads, process_group), remedy)
 
