@@ -1,8 +1,7 @@
-import asyncio
 from types import SimpleNamespace
 
 import pytest
-from fake_stacks import Application, at_startup, module, on_request, serves
+from fake_stacks import at_startup, in_thread, module, on_request, serves
 from threadguard.model import Reading, Source
 from threadguard.servers import uvicorn
 
@@ -71,27 +70,19 @@ def test_the_real_config_is_read(monkeypatch):
     assert [10] == [reading.capacity for reading in seen]
 
 
-@pytest.mark.parametrize("middleware", ["a2wsgi.wsgi", "uvicorn.middleware.wsgi"])
-def test_uvicorns_remedy_is_for_both_middlewares(middleware):
-    """serves() knows a request by the frame of a2wsgi, under any ASGI server, or of uvicorn's own middleware."""
-    assert module(middleware, "def wsgi(): return look()", look=lambda: serves(uvicorn)).wsgi() is True
-
-
-def test_a_real_middleware_is_known():
-    """A request through a2wsgi itself."""
-    a2wsgi = pytest.importorskip("a2wsgi", reason="a2wsgi is not installed")
-    application = Application(lambda: serves(uvicorn))
-    scope = {"type": "http", "method": "GET", "path": "/", "query_string": b"", "http_version": "1.1", "headers": []}
-
-    async def receive():
-        return {"type": "http.request", "body": b"", "more_body": False}
-
-    async def send(message):
-        """Nothing with the *message*."""
-    middleware = a2wsgi.WSGIMiddleware(application, workers=1)
-    asyncio.run(middleware(scope, receive, send))
-    middleware.executor.shutdown()
-    assert [True] == application.seen
+@pytest.mark.parametrize("middleware, interface, is_uvicorns", [
+    pytest.param("uvicorn.middleware.wsgi", "asgi3", True, id="uvicorn's own middleware"),
+    pytest.param("a2wsgi.wsgi", "wsgi", True, id="a2wsgi, which --interface wsgi put there"),
+    pytest.param("a2wsgi.wsgi", "asgi3", False, id="a2wsgi, which the application put there"),
+    pytest.param("asgiref.wsgi", "wsgi", False, id="another bridge"),
+])
+def test_uvicorns_remedy_is_for_what_uvicorn_put_there(middleware, interface, is_uvicorns):
+    """serves() tells uvicorn's own wrapping, whose Server is in the main thread, from the application's."""
+    request = module(middleware, "def wsgi(): return look()", look=lambda: serves(uvicorn)).wsgi
+    source = "class Server:\n    def run(self): return wait()"
+    running = module("uvicorn.server", source, wait=lambda: in_thread(request)).Server()
+    running.config = SimpleNamespace(interface=interface)
+    assert running.run() is is_uvicorns
 
 
 def test_elsewhere_uvicorn_says_nothing():

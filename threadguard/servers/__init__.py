@@ -9,7 +9,7 @@ from typing import Optional, Protocol, Tuple
 
 from threadguard.model import Reading
 from threadguard.process import Process
-from threadguard.servers import asgiref, cheroot, django, eventlet, flask, gearbox, gevent, granian, gunicorn
+from threadguard.servers import a2wsgi, asgiref, cheroot, django, eventlet, flask, gearbox, gevent, granian, gunicorn
 from threadguard.servers import hypercorn, mod_wsgi, passenger, paste, paster, pserve, tornado, twisted, unit
 from threadguard.servers import uvicorn, uwsgi, waitress, werkzeug, wsgiref
 
@@ -45,5 +45,5 @@ SERVERS: Tuple[Server, ...] = (
     gunicorn, uwsgi, mod_wsgi, unit, passenger, waitress, paste, gearbox, pserve, paster,
     flask, django, werkzeug, wsgiref, cheroot,
     gevent, eventlet,
-    twisted, tornado, granian, asgiref, uvicorn, hypercorn,
+    twisted, tornado, granian, asgiref, uvicorn, a2wsgi, hypercorn,
 )

@@ -13,8 +13,8 @@ from threadguard.model import Reading, Source
 from threadguard.process import Process, dig
 
 NAME = "hypercorn"
-REMEDY = ("serve a2wsgi.WSGIMiddleware(application, workers=1) as an ASGI application, with --workers N for more"
-          " throughput: hypercorn's own WSGI mode has no setting for its threads")
+REMEDY = ("hypercorn has no setting for the threads of WSGI: serve a2wsgi.WSGIMiddleware(application, workers=1) as an"
+          " ASGI application, with --workers N for more throughput")
 READS: Tuple[Tuple[str, str], ...] = (
     ("the prefix wsgi: of the application's path, in the Config of the worker that loads it", "startup"),
 )

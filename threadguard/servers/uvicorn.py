@@ -1,4 +1,4 @@
-"""uvicorn with ``--interface wsgi``, and a2wsgi under any ASGI server: an executor, of ten threads by default.
+"""uvicorn with ``--interface wsgi``: an executor of ten threads.
 
 `Config.load` loads the application, today by `load_app`, and wraps it in `WSGIMiddleware`, a2wsgi's where that is
 installed, with its default number of workers, for which uvicorn has no option (uvicorn/config.py, 0.11 to 0.54). On a
@@ -12,8 +12,8 @@ from threadguard.model import Reading, Source
 from threadguard.process import Process, count, default_of, dig, local
 
 NAME = "uvicorn"
-REMEDY = ("serve a2wsgi.WSGIMiddleware(application, workers=1) as an ASGI application, with --workers N for more"
-          " throughput: --interface wsgi has no option for its threads")
+REMEDY = ("--interface wsgi has no option for its threads: serve a2wsgi.WSGIMiddleware(application, workers=1) as an"
+          " ASGI application, with --workers N for more throughput")
 READS: Tuple[Tuple[str, str], ...] = (
     ("interface, of the Config that loads the application", "startup"),
 )
@@ -50,5 +50,11 @@ def on_request(process: Process) -> Optional[Reading]:
 
 
 def serves(process: Process) -> bool:
-    """Whether a `WSGIMiddleware` of a2wsgi or of uvicorn runs the request."""
-    return process.frame("a2wsgi.wsgi") is not None or process.frame("uvicorn.middleware.wsgi") is not None
+    """Whether the `WSGIMiddleware` that uvicorn itself put around the application runs the request.
+
+    Where that is a2wsgi's, the Server in the main thread (uvicorn/server.py `Server.run`) tells whose idea it was.
+    """
+    if process.frame("uvicorn.middleware.wsgi", "wsgi"):
+        return True
+    interface = dig(process.look_up("self", "uvicorn.server", "run", main=True), "config.interface")
+    return interface == "wsgi" and process.frame("a2wsgi.wsgi", "wsgi") is not None

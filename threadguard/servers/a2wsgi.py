@@ -1,0 +1,38 @@
+"""a2wsgi's `WSGIMiddleware`, under any ASGI server: an executor with as many threads as it has ``workers``.
+
+The executor is made with the middleware, ten threads unless told otherwise (a2wsgi/wsgi.py `WSGIMiddleware.__init__`,
+1.0 to 1.10), and the middleware is given the application. On a request the executor tells its size by itself, by the
+rule that all executors have in common; the body is iterated and closed in the same call.
+"""
+
+from typing import Optional, Tuple
+
+from threadguard.model import Reading, Source
+from threadguard.process import Process, count
+
+NAME = "a2wsgi"
+REMEDY = "a2wsgi.WSGIMiddleware(application, workers=1), and more processes of the ASGI server for more throughput"
+READS: Tuple[Tuple[str, str], ...] = ()
+DEFAULT = 10  # a2wsgi/wsgi.py WSGIMiddleware.__init__, workers
+
+
+def read_settings(workers: int = DEFAULT, where: str = "a2wsgi's WSGIMiddleware") -> Optional[Reading]:
+    """The capacity of a middleware with *workers*, given with their default; *where* names it, as a subject."""
+    if count(workers) is None:
+        return None
+    return Reading(Source.SETTING, NAME, workers, "%s has workers = %r" % (where, workers), REMEDY)
+
+
+def at_startup(process: Process) -> Optional[Reading]:
+    """Nothing: the middleware is given the application."""
+    return None
+
+
+def on_request(process: Process) -> Optional[Reading]:
+    """Nothing: the executor that runs the request tells its own size."""
+    return None
+
+
+def serves(process: Process) -> bool:
+    """Whether a2wsgi runs the request."""
+    return process.frame("a2wsgi.wsgi", "wsgi") is not None
