@@ -11,11 +11,11 @@ MINIMUM_RIGHT = 0
 """Rows that have to be right. Raise it with the table; a run under CI with fewer fails."""
 
 
-def rows_of(terminal):
-    """The matrix rows of all reports, in the order of the table."""
+def rows_of(terminal, kind="matrix"):
+    """What the tests recorded as *kind*, in the order of the table."""
     reports = [report for found in terminal.stats.values() for report in found if hasattr(report, "user_properties")]
     found = {value["id"]: dict(value, passed=report.passed) for report in reports
-             for name, value in report.user_properties if name == "matrix" and report.when == "call"}
+             for name, value in report.user_properties if name == kind and report.when == "call"}
     return [found[row.id] for row in ROWS if row.id in found]
 
 
@@ -28,7 +28,7 @@ def tally(rows):
         "right": [row for row in run if row["passed"]], "threaded": threaded,
         "startup": [row for row in threaded if row["reached"] == "startup" and row["verdict"] == "threaded"],
         "misses": [row for row in threaded if row["verdict"] != "threaded"],
-        "false alarms": [row for row in run if not row["threaded"] and (row["verdict"] == "threaded" or row["accused"])],
+        "false alarms": [row for row in run if not row["threaded"] and "threaded" in (row["verdict"], row["held"])],
         "flag wrong": [row for row in run if (row["flag"] == "True") != row["threaded"]],
         "wrong number": [row for row in run if row["bound"] and row["capacity"] and row["capacity"] != row["bound"]],
     }
@@ -52,6 +52,10 @@ def pytest_terminal_summary(terminalreporter):
     rows = rows_of(terminalreporter)
     if not rows:
         return
+    refusals = {row["id"]: row for row in rows_of(terminalreporter, "refusal")}
+    for row in rows:
+        row["refused"] = refusals.get(row["id"], {}).get("end")
+        row["refused with"] = refusals.get(row["id"], {}).get("status")
     REPORT.mkdir(exist_ok=True)
     (REPORT / "matrix.json").write_text(json.dumps(rows, indent=1))
     (REPORT / "matrix.md").write_text(markdown(rows))
@@ -64,6 +68,8 @@ def pytest_terminal_summary(terminalreporter):
         line("%-20s %d" % (name + ":", len(numbers[name])))
         for row in numbers[name]:
             line("    %s%s" % (row["id"], ": " + row["skipped"] if "skipped" in row else ""))
+    early = [row for row in refusals.values() if row["end"] != "answer" or row["status"] == 500]
+    line("refused before the first request / threaded:  %d / %d" % (len(early), len(refusals)))
     line("the flag is wrong:   %d" % len(numbers["flag wrong"]))
 
 

@@ -110,7 +110,7 @@ class Child:
 
     def output(self):
         """What it wrote so far, its own log files included."""
-        logs = [self.log] + sorted(self.directory.glob("*.log"))
+        logs = [self.log] + sorted(self.directory.glob("*.log")) + [self.directory / "express/error_log"]
         return "".join(log.read_text(errors="replace") for log in logs if log.exists())
 
     def entered(self):

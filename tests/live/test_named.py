@@ -33,11 +33,12 @@ def serves_eight(row):
 
 def test_gunicorn_gthread_with_one_thread_beside_an_idle_executor_of_the_application():
     """The application's own executors, pools and timers are no request workers."""
-    assert "single-threaded" == serves_eight(the_row("gunicorn gthread of one thread, the application with pools"))["status"]
+    row = the_row("gunicorn gthread of one thread, the application with pools")
+    assert "single-threaded" == serves_eight(row)["status"]
 
 
 def test_wsgiref_beside_a_metrics_server():
-    """prometheus_client's server runs in this process, with a thread for each request, and serves another application."""
+    """prometheus_client's server runs in this process, a thread for each request, and serves another application."""
     assert "single-threaded" == serves_eight(the_row("wsgiref beside prometheus_client.start_http_server"))["status"]
 
 
@@ -66,7 +67,8 @@ def test_an_unknown_server_that_declares_true_serves_with_the_operators_word():
         assert ("single-threaded", 1) == (first["verdict"]["status"], first["verdict"]["capacity"])
 
 
-@pytest.mark.parametrize("name", ["tornado WSGIContainer", "gunicorn tornado worker", "uWSGI async=10, bodies streamed"])
+@pytest.mark.parametrize("name", [
+    "tornado WSGIContainer", "gunicorn tornado worker", "uWSGI async=10, bodies streamed"])
 def test_streamed_bodies_that_interleave_on_one_thread_are_overlaps(name):
     """One thread, many unfinished bodies: the application's code runs for several requests in turn."""
     row = the_row(name)
@@ -79,9 +81,9 @@ def test_streamed_bodies_that_interleave_on_one_thread_are_overlaps(name):
     assert "threaded" == last["verdict"]["status"]
 
 
-def test_a_thread_for_each_connection_that_declares_false_is_caught_at_the_first_collision():
-    """Nothing shows on the first request, and the flag lies: the second request, which comes meanwhile, is refused."""
-    with Child("{py} homemade.py thread_each_says_false {port}", env={"TRUTH_OPTIONS": "{}"}) as child:
+def test_a_growing_pool_that_declares_false_is_caught_at_the_first_collision():
+    """One thread on the first request, and the flag lies: what comes while one is inside is refused, and all after."""
+    with Child("{py} homemade.py growing_says_false {port} 4", env={"TRUTH_OPTIONS": "{}"}) as child:
         assert 200 == child.first(lambda port: get(port, "/first"))[0]
         statuses = sorted(answer[0] for answer in at_once(8, lambda: get(child.port, "/hold")))
         assert 503 in statuses and child.entered() <= 2, statuses

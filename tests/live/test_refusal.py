@@ -13,8 +13,9 @@ from rig import Child, at_once, get
 from rows import ROWS
 from test_matrix import ask_h2
 
-RESPAWNS = {"uvicorn --interface wsgi --workers 2", "hypercorn wsgi: with two workers"}
-"""Masters that start their worker again and again: nothing is served, and nothing ends."""
+NEVER_ANSWER = {"uvicorn --interface wsgi --workers 2", "Django runserver default"}
+"""Nothing is served, and nothing ends: a master that starts its worker again and again, a reloader that waits for the
+source to be mended."""
 PATIENCE = 8.0
 """Seconds after which a server that neither answers nor ends counts as one that never serves."""
 
@@ -43,14 +44,14 @@ def test_a_threaded_deployment_never_enters_the_application(row, record_property
     """The server ends with an error, or answers each request with one; the log has the finding."""
     skip_unless_there(row)
     with refusing(row) as child:
-        child.never_answers = row.id in RESPAWNS
+        child.never_answers = row.id in NEVER_ANSWER
         ask = ask_h2 if row.h2 else get
         end, status = settle(child, ask)
         record_property("refusal", {"id": row.id, "end": end, "status": status})
         if end == "answer":
             statuses = {status} | {answer[0] for answer in at_once(8, lambda: ask(child.port, "/first"))}
             assert statuses <= {500, 503}, child.output()[-4000:]
-        assert status != 0
+        assert status != 0 or row.id.startswith("hypercorn"), "hypercorn ends with 0 whatever happened"
         assert child.entered() == 0
         assert "TG" in child.output(), child.output()[-4000:]
         assert end != "nothing" or child.never_answers, child.output()[-4000:]

@@ -34,7 +34,20 @@ def exchange(port, request):
                 if not chunk:
                     break
                 data += chunk
-    return re.sub(rb"(?mi)^date: .*\r\n", b"", data)
+    return joined(re.sub(rb"(?mi)^date: .*\r\n", b"", data))
+
+
+def joined(data):
+    """A chunked body in one piece: Apache cuts what it reads from a daemon anew each time."""
+    head, _, body = data.partition(b"\r\n\r\n")
+    if b"transfer-encoding: chunked" not in head.lower():
+        return data
+    whole, size = b"", 1
+    while size:
+        line, _, body = body.partition(b"\r\n")
+        size = int(line or b"0", 16)
+        whole, body = whole + body[:size], body[size + 2:]
+    return head + b"\r\n\r\n" + whole
 
 
 def answers(row, options):
@@ -60,4 +73,5 @@ def test_the_wire_does_not_change(row):
     policies = POLICIES if row.threaded else POLICIES + ('{"policy": "refuse"}',)
     for options in policies:
         guarded = answers(row, options)
-        assert bare == guarded, options
+        different = {name: (bare[name], guarded[name]) for name in bare if bare[name] != guarded[name]}
+        assert {} == different, options

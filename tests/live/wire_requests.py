@@ -15,6 +15,7 @@ def request(method, path, protocol="HTTP/1.1", body=b""):
 
 
 REQUESTS = {path: request("GET", path) for path in ROUTES}
-REQUESTS.update({"HEAD " + path: request("HEAD", path) for path in ("/list", "/length", "/generator", "/sized", "/file")})
+HEADS = ("/list", "/length", "/generator", "/sized", "/file")
+REQUESTS.update({"HEAD " + path: request("HEAD", path) for path in HEADS})
 REQUESTS.update({"HTTP/1.0 " + path: request("GET", path, "HTTP/1.0") for path in ("/list", "/generator", "/write")})
 REQUESTS["POST"] = request("POST", "/echo?a=b", body=b"posted")

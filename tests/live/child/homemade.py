@@ -65,7 +65,8 @@ def socketserver_class(bases, app, threaded):
         def handle(self):
             core.answer(self.request)
 
-    return type("Mine", (*bases, socketserver.TCPServer), {"allow_reuse_address": True, "daemon_threads": True}), Handler
+    settings = {"allow_reuse_address": True, "daemon_threads": True}
+    return type("Mine", (*bases, socketserver.TCPServer), settings), Handler
 
 
 def socketserver_mixin(app, port, number):
@@ -116,6 +117,37 @@ def queue_beside_executors(app, port, number):
     for pool in mine:
         list(pool.map(str, range(8)))
     queue_(app, port, number)
+
+
+class Growing:
+    """Worker threads that are added while requests wait, up to a maximum: one on the first request."""
+
+    def __init__(self, maximum, work):
+        self.maximum, self.work, self.workers, self.idle, self.waiting = maximum, work, [], 0, queue.Queue()
+
+    def put(self, thing):
+        if self.idle <= self.waiting.qsize() and len(self.workers) < self.maximum:
+            self.workers.append(threading.Thread(target=self.run, daemon=True))
+            self.workers[-1].start()
+        self.waiting.put(thing)
+
+    def run(self):
+        while True:
+            self.idle += 1
+            thing = self.waiting.get()
+            self.idle -= 1
+            self.work(thing)
+
+
+def growing(app, port, number, says=None):
+    server = Server(app, port, number > 1 if says is None else says)
+    pool = Growing(number, server.answer)
+    while True:
+        pool.put(server.accept())
+
+
+def growing_says_false(app, port, number):
+    growing(app, port, number, False)
 
 
 def accepting_threads(app, port, number):

@@ -56,14 +56,17 @@ class Inside:
 
 
 class Log(logging.Handler):
-    """Keeps what the guard logs, apart for before and while a request is handled."""
+    """Keeps what the guard logs, apart for before and while a request is handled, and prints it where nobody else does."""
 
     def __init__(self):
         super().__init__()
         self.lines = {"startup": [], "request": []}
 
     def emit(self, record):
-        self.lines["request" if on_request() else "startup"].append("%s %s" % (record.levelname, record.getMessage()))
+        line = "%s %s" % (record.levelname, record.getMessage())
+        self.lines["request" if on_request() else "startup"].append(line)
+        if not logging.getLogger().handlers:
+            print(line, file=sys.stderr, flush=True)
 
 
 def on_request():
