@@ -128,9 +128,16 @@ def test_a_class_that_derives_from_none_is_not_known_but_serves():
 
 def test_preloading_reads_the_arbiter():
     """With --preload no Worker exists yet: the Arbiter knows the class, and the Config the threads."""
-    chosen = worker_class("gthread", None)
+    chosen = type("Ours", (worker_class("gthread", None),), {"__module__": "ours"})
     arbiter = module("gunicorn.arbiter", ARBITER, look=lambda: at_startup(gunicorn)).Arbiter
-    assert 5 == arbiter(config(threads=5), chosen).setup().capacity
+    assert 5 == arbiter(config("ours.Ours", threads=5), chosen).setup().capacity
+
+
+def test_a_dirty_worker_serves_no_requests():
+    """gunicorn.dirty runs tasks in processes of its own, which the Arbiter below has forked."""
+    dirty = module("gunicorn.dirty.worker", "def load():\n    return look()\n", look=lambda: at_startup(gunicorn))
+    arbiter = module("gunicorn.arbiter", ARBITER, look=dirty.load).Arbiter
+    assert arbiter(config(), worker_class("gthread", None)).setup() is None
 
 
 def test_the_application_object_alone_gives_the_name_of_the_class():

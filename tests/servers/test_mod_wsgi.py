@@ -75,7 +75,7 @@ def test_express_is_told_by_its_variable(apache, monkeypatch):
     pytest.param(dict(), id="the package on PyPI"),
     pytest.param(dict(process_group="x"), id="no threads"),
     pytest.param(dict(threads_per_process=1), id="no process group"),
-    pytest.param(dict(process_group=None, threads_per_process=1), id="a group that is no text"),
+    pytest.param(dict(process_group=0, threads_per_process=1), id="a group that is no text"),
 ])
 def test_a_module_that_apache_did_not_make_says_nothing(apache, attributes):
     """That mod_wsgi can be imported is no evidence."""
@@ -107,7 +107,7 @@ def test_http2_withdraws_the_single_thread_of_an_embedded_interpreter(apache, en
 @pytest.mark.parametrize("environ", [
     pytest.param({"HTTP2": "on", "mod_wsgi.process_group": "x"}, id="a daemon behind HTTP/2"),
     pytest.param({"SERVER_PROTOCOL": "HTTP/1.1"}, id="HTTP/1.1"),
-    pytest.param({"HTTP2": ""}, id="HTTP2 not on"),
+    pytest.param({"HTTP2": "off"}, id="HTTP2 not on"),
 ])
 def test_http2_is_nothing_to_a_daemon(environ):
     """A daemon process is reached over its own socket, by its own threads only."""

@@ -62,6 +62,12 @@ def test_a_pool_that_changed_gives_nothing():
     assert pool("many", 0) is None
 
 
+def test_another_threading_server_is_not_pastes():
+    """A thread for each request is Paste's only if its server is."""
+    source = "def process_request_thread(self):\n    return look()\n"
+    assert module("socketserver", source, look=lambda: on_request(paste)).process_request_thread(object()) is None
+
+
 def test_off_the_stack_nothing_is_said():
     """No request, no server: and `serve` is handed the application, so nothing is known at startup."""
     assert (None, None, False) == (at_startup(paste), on_request(paste), serves(paste))

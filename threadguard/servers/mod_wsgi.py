@@ -50,7 +50,7 @@ def at_startup(process: Process) -> Optional[Reading]:
     if not isinstance(group, str):
         return None
     express = "MOD_WSGI_EXPRESS" in process.env  # set by the script that mod_wsgi-express generates
-    return read_settings(count(dig(module, "threads_per_process")), group, express, "the mod_wsgi module")
+    return read_settings(dig(module, "threads_per_process"), group, express, "the mod_wsgi module")
 
 
 def on_request(process: Process) -> Optional[Reading]:

@@ -19,9 +19,9 @@ from threadguard.servers import server_section
 def at_startup(process: Process, module: str, function: str) -> Optional[Reading]:
     """What the server that *function* of *module* has loaded is set to, while it loads the application."""
     frame = process.frame(module, function)
-    server = local(frame, "server") if frame is not None else None
-    if frame is None or server is None:
+    if frame is None:
         return None
+    server = local(frame, "server")
     context = captured(server, "context")
     runner = _name(server if context is None else dig(context, "object"))
     if runner.startswith("gunicorn.") and process.has_file("gunicorn.conf.py"):
