@@ -9,6 +9,7 @@ import gc
 import os
 import sys
 import threading
+from itertools import islice
 from types import FrameType, ModuleType, TracebackType
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple, Type
 
@@ -79,6 +80,22 @@ def default_of(function: Any, parameter: str) -> Any:
     return None if default is inspect.Parameter.empty else default
 
 
+def is_a(thing: Any, kinds: Any) -> bool:
+    """`isinstance` by the real type: asked for its ``__class__``, a lazy proxy (Django's settings) comes alive."""
+    return issubclass(type(thing), kinds)
+
+
+def calling(depth: int) -> Frames:
+    """The innermost *depth* frames that led here, without threadguard's own at the inner end."""
+    return tuple(islice(_outside(outward(sys._getframe(1))), depth))
+
+
+def instances(module: str, name: str) -> List[Any]:
+    """Every object of the class *name* of *module*, if that is loaded. Walks all objects: for startup."""
+    kind = getattr(sys.modules.get(module), name, None)
+    return [] if kind is None else [thing for thing in gc.get_objects() if is_a(thing, kind)]
+
+
 def outward(frame: Optional[FrameType]) -> Iterator[FrameType]:
     """*frame* and its callers, innermost first."""
     while frame is not None:
@@ -136,7 +153,7 @@ class Process:
         ident = threading.main_thread().ident
         if ident is None or ident == self.ident:
             return self.stack
-        return tuple(outward(self.tops.get(ident)))
+        return self.others.get(ident, ())  # as they were: a coroutine that has gone to sleep since has no callers
 
     @property
     def argv(self) -> List[str]:
@@ -205,6 +222,5 @@ class Process:
 
     def greenlets(self) -> List[Any]:
         """Every greenlet but the current one. Walks all objects: for a process that is known to use greenlets."""
-        kind = getattr(self.module("greenlet"), "greenlet", None)
         mine = self.greenlet
-        return [thing for thing in gc.get_objects() if isinstance(thing, kind) and thing is not mine] if kind else []
+        return [one for one in instances("greenlet", "greenlet") if one is not mine]

@@ -5,11 +5,12 @@ listens. Two of them that lead to the guarded application let two requests in, e
 unless both hand their connections to the one worker that runs me.
 """
 
+import weakref
 from types import FrameType, ModuleType
 from typing import Any, Iterator, List, NamedTuple, Optional, Tuple
 
 from threadguard.model import Reading, Source
-from threadguard.process import Frames, Process, module_of, variables
+from threadguard.process import Frames, Process, is_a, module_of, variables
 from threadguard.rules.code import in_one_loop, names_any, names_on_line, variables_used
 from threadguard.rules.reach import IsGuard, Reach, identity, vars_of
 from threadguard.rules.sources import is_queue, listens
@@ -99,20 +100,20 @@ def sockets_held(socket: ModuleType, frame: FrameType) -> Iterator[Any]:
 
 def sockets_in(socket: ModuleType, value: Any) -> Iterator[Any]:
     """*value* if it is a socket, else the sockets that it holds."""
-    if isinstance(value, (str, bytes, int, float, type, ModuleType, type(None))):
+    if is_a(value, (str, bytes, int, float, type, ModuleType, type(None))):
         return
     for thing in _one_step(value):
-        if isinstance(thing, socket.socket):
+        if is_a(thing, socket.socket):
             yield thing
         elif hasattr(type(thing), "get_map"):
             yield from _watched(socket, thing)
 
 
 def _one_step(value: Any) -> List[Any]:
-    if isinstance(value, (list, tuple, set, frozenset)):
+    if is_a(value, (list, tuple, set, frozenset)):
         return list(value)[:16]
-    if isinstance(value, dict):  # asyncore's map: file descriptors to dispatchers
-        held = list(value.values())[:64] if value and all(isinstance(key, int) for key in value) else []
+    if is_a(value, dict):  # asyncore's map: file descriptors to dispatchers
+        held = list(value.values())[:64] if value and all(is_a(key, int) for key in value) else []
         return held + [getattr(one, "__dict__", {}).get("socket") for one in held]
     return [value, *vars_of(value).values()]
 
@@ -121,9 +122,9 @@ def _watched(socket: ModuleType, selector: Any) -> Iterator[Any]:
     """The sockets that *selector* watches. asyncio (selector_events.py `_add_reader`) registers a number, and handles
     that hold the socket among their arguments."""
     for key in list((selector.get_map() or {}).values()):
-        handles = key.data if isinstance(key.data, tuple) else ()
+        handles = key.data if is_a(key.data, tuple) else ()
         for thing in (key.fileobj, *(one for handle in handles for one in getattr(handle, "_args", None) or ())):
-            if isinstance(thing, socket.socket):
+            if is_a(thing, socket.socket):
                 yield thing
 
 
@@ -164,14 +165,14 @@ def _feeding(process: Process, reach: Reach, serving: List[Loop]) -> int:
 
 
 def _pools(frame: FrameType) -> Iterator[Any]:
-    """What a worker function takes its work from: a queue, its executor, the pool whose method it is or that owns it."""
+    """What a worker function takes its work from: a queue, its executor, the pool whose method it is."""
     for name, value in inputs(frame).items():
         if name == "self":
             yield value
             yield from filter(is_queue, vars_of(value).values())
         elif is_queue(value):
             yield value
-        elif hasattr(value, "__callback__"):  # the executor: its worker has a weak reference
+        elif is_a(value, weakref.ref):  # the executor: its worker has a weak reference
             yield value()
 
 

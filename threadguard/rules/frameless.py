@@ -4,7 +4,7 @@ import threading
 from typing import Optional
 
 from threadguard.model import Reading, Source
-from threadguard.process import Process
+from threadguard.process import Process, is_a
 from threadguard.rules.reach import IsGuard
 
 
@@ -14,7 +14,7 @@ def frameless(process: Process, is_guard: IsGuard) -> Optional[Reading]:
     Python 3.10 and later; before that such pools rest on the flag.
     """
     mine = process.thread
-    if process.in_main_thread or not (mine is None or isinstance(mine, threading._DummyThread)):
+    if process.in_main_thread or not (mine is None or is_a(mine, threading._DummyThread)):
         return None
     idle = process.frameless()
     if idle < 2:

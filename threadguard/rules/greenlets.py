@@ -12,7 +12,7 @@ from types import FrameType
 from typing import Any, Iterator, List, Optional
 
 from threadguard.model import Reading, Source
-from threadguard.process import Frames, Process, count, outward, variables
+from threadguard.process import Frames, Process, count, is_a, outward, variables
 from threadguard.rules.accepting import own_loop
 from threadguard.rules.code import in_one_loop
 from threadguard.rules.reach import IsGuard, vars_of
@@ -64,7 +64,7 @@ def _referred(greenlet: Any) -> Iterator[Any]:
             owner = getattr(thing, "__self__", None)
             if owner is not None:
                 yield owner
-            if isinstance(thing, (list, tuple)) or type(thing).__name__ == "deque":
+            if is_a(thing, (list, tuple)) or type(thing).__name__ == "deque":
                 following.extend(list(thing)[:16])
         wave = following
 
@@ -72,17 +72,17 @@ def _referred(greenlet: Any) -> Iterator[Any]:
 def _holds(thing: Any, greenlet: Any) -> bool:
     """Whether *thing* is a pool with a size that holds *greenlet*: gevent/pool.py `Pool`, eventlet/greenpool.py
     `GreenPool`."""
-    if count(getattr(thing, "size", None)) is None:
-        return False
-    members = getattr(thing, "greenlets", None) or getattr(thing, "coroutines_running", None)
-    return isinstance(members, (set, list, tuple, dict)) and any(one is greenlet for one in members)
+    held = vars_of(thing)
+    members: Any = held.get("greenlets") or held.get("coroutines_running")
+    return (count(held.get("size")) is not None and is_a(members, (set, list, tuple, dict))
+            and any(one is greenlet for one in members))
 
 
 def _takes_work_in_turn(process: Process, mine: Any, frames: Frames) -> bool:
     """Whether my greenlet is a worker: in a loop that holds a queue, and not started with a connection in hand."""
     handed = (*getattr(mine, "args", ()), *inputs(frames[0]).values())
     socket = process.module("socket")
-    if any(thing is process.environ or (socket is not None and isinstance(thing, socket.socket)
+    if any(thing is process.environ or (socket is not None and is_a(thing, socket.socket)
                                         and not listens(socket, thing)) for thing in handed):
         return False
     return any(in_one_loop(frame) and _holds_queue(frame) for frame in frames[:3])

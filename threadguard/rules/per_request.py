@@ -4,7 +4,7 @@ from types import FunctionType
 from typing import Any, Dict, Iterator, List, Optional
 
 from threadguard.model import Reading, Source
-from threadguard.process import Process, module_of
+from threadguard.process import Process, is_a, module_of
 from threadguard.rules.accepting import accepts_next, leads_to_guard, own_loop, sockets_in
 from threadguard.rules.code import in_one_loop, sets_attribute
 from threadguard.rules.reach import IsGuard, Reach, vars_of
@@ -64,7 +64,7 @@ def _handed(process: Process) -> Iterator[Any]:
 def _given(worker: Any) -> List[Any]:
     """The attributes of *worker* that only ``__init__`` sets. A pool's worker sets one for each of its connections."""
     functions = [value for kind in type(worker).__mro__ for name, value in vars(kind).items()
-                 if isinstance(value, FunctionType) and name != "__init__"]
+                 if is_a(value, FunctionType) and name != "__init__"]
     own: Dict[str, Any] = vars_of(worker)
     return [value for name, value in own.items() if not any(sets_attribute(one.__code__, name) for one in functions)]
 
@@ -72,6 +72,6 @@ def _given(worker: Any) -> List[Any]:
 def _port(socket: Any) -> Any:
     try:
         name = socket.getsockname()
-        return name[1] if isinstance(name, tuple) else name
+        return name[1] if is_a(name, tuple) else name
     except OSError:
         return None

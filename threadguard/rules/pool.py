@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Any, Dict, Iterator, List, Optional
 
 from threadguard.model import Reading, Source
-from threadguard.process import Process, count, variables
+from threadguard.process import Process, count, is_a, variables
 from threadguard.rules.accepting import own_loop
 from threadguard.rules.code import in_one_loop
 from threadguard.rules.reach import IsGuard, vars_of
@@ -30,6 +30,7 @@ _LEAST = frozenset("min minthreads minworkers minpoolsize minsparethreads".split
 
 _OBJECTS = 600
 _MEMBERS = 4096
+_PLAIN = (str, bytes, int, float, type(None))
 _COLLECTIONS = (list, tuple, set, frozenset, dict)
 
 _GROWN_BY_HAND = ("cheroot.workers.threadpool",)
@@ -49,7 +50,7 @@ def _method_of(process: Process) -> Any:
     """The object whose method is my worker loop, if it has a source of work or threads of its own."""
     first = own_frames(process)[0]
     owner = inputs(first).get("self")
-    if owner is None or isinstance(owner, threading.Thread) or not in_one_loop(first):
+    if owner is None or is_a(owner, threading.Thread) or not in_one_loop(first):
         return None
     return owner if _bounds(owner) and not process.in_main_thread else None
 
@@ -62,20 +63,20 @@ def _holding(process: Process) -> Iterator[Any]:
     for _ in range(3):
         following: List[Any] = []
         for thing in wave:
-            if id(thing) in seen or len(seen) > _OBJECTS or isinstance(thing, (type, ModuleType, *_COLLECTIONS)):
+            if id(thing) in seen or len(seen) > _OBJECTS or is_a(thing, (type, ModuleType, *_COLLECTIONS)):
                 continue
             seen[id(thing)] = thing
             held = vars_of(thing)
             if thread is not None and any(_contains(value, thread) for value in held.values()):
                 yield thing
-            following.extend(value for value in held.values() if hasattr(value, "__dict__"))
+            following.extend(value for value in held.values() if not is_a(value, _PLAIN))
         wave = following
 
 
 def _contains(collection: Any, thread: threading.Thread) -> bool:
-    if not isinstance(collection, _COLLECTIONS) or len(collection) > _MEMBERS:
+    if not is_a(collection, _COLLECTIONS) or len(collection) > _MEMBERS:
         return False
-    things = [*collection, *collection.values()] if isinstance(collection, dict) else list(collection)
+    things = [*collection, *collection.values()] if is_a(collection, dict) else list(collection)
     return any(thing is thread for thing in things)
 
 

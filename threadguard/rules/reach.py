@@ -9,7 +9,7 @@ from functools import partial
 from types import CodeType, FrameType, FunctionType, MethodType, ModuleType
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Tuple
 
-from threadguard.process import Frames, module_of, variables
+from threadguard.process import Frames, is_a, module_of, variables
 from threadguard.rules.code import variables_used
 
 IsGuard = Callable[[object], bool]
@@ -31,10 +31,13 @@ _PLAIN = (str, bytes, int, float, complex, type(None), ModuleType, CodeType)
 
 def vars_of(thing: Any) -> Dict[str, Any]:
     """The attributes that *thing* holds itself, those in slots included; nothing is computed."""
-    found = dict(getattr(thing, "__dict__", ()))
+    try:
+        found = dict(object.__getattribute__(thing, "__dict__"))
+    except (AttributeError, TypeError):
+        found = {}
     for kind in type(thing).__mro__:
         slots = vars(kind).get("__slots__", ())
-        for name in (slots,) if isinstance(slots, str) else slots:
+        for name in (slots,) if is_a(slots, str) else slots:
             member = vars(kind).get(name)
             try:
                 found[name] = member.__get__(thing, kind)  # type: ignore[union-attr]
@@ -73,7 +76,7 @@ class Reach:
         for _ in range(_STEPS):
             following: List[Any] = []
             for thing in wave:
-                if isinstance(thing, _PLAIN) or id(thing) in seen or len(seen) > _OBJECTS:
+                if is_a(thing, _PLAIN) or id(thing) in seen or len(seen) > _OBJECTS:
                     continue
                 seen[id(thing)] = thing
                 yield thing
@@ -81,17 +84,17 @@ class Reach:
             wave = following
 
     def _from(self, thing: Any) -> Iterable[Any]:
-        if isinstance(thing, MethodType):
+        if is_a(thing, MethodType):
             return (thing.__self__, thing.__func__)
-        if isinstance(thing, FunctionType):
+        if is_a(thing, FunctionType):
             return self._of_function(thing)
-        if isinstance(thing, partial):
+        if is_a(thing, partial):
             return (thing.func, *thing.args, *thing.keywords.values())
-        if isinstance(thing, (tuple, list)):
-            return thing[:16]
-        if isinstance(thing, dict):
+        if is_a(thing, (tuple, list)):
+            return list(thing)[:16]
+        if is_a(thing, dict):
             return list(thing.values())[:16]
-        if isinstance(thing, type):
+        if is_a(thing, type):
             return _of_class(thing)
         return _of_instance(thing)
 
@@ -112,7 +115,7 @@ class Reach:
         found = []
         for name in used & namespace.keys():
             value = namespace[name]
-            if isinstance(value, (FunctionType, type)) and value.__module__ != namespace.get("__name__"):
+            if is_a(value, (FunctionType, type)) and value.__module__ != namespace.get("__name__"):
                 continue
             if name not in asked or not self.is_guard(value):
                 found.append(value)
@@ -123,7 +126,7 @@ def _of_instance(thing: Any) -> List[Any]:
     found = [value for name, value in vars_of(thing).items() if name.lstrip("_") in WAYS]
     for kind in type(thing).__mro__:
         found += [value for name, value in vars(kind).items() if _is_way(name, value)]
-        if kind.__module__ == type(thing).__module__ and isinstance(vars(kind).get("__call__"), FunctionType):
+        if kind.__module__ == type(thing).__module__ and is_a(vars(kind).get("__call__"), FunctionType):
             found.append(vars(kind)["__call__"])
     return found
 
@@ -131,11 +134,11 @@ def _of_instance(thing: Any) -> List[Any]:
 def _of_class(kind: type) -> List[Any]:
     """The attributes of a handler's class (``app = …``), and its functions, for what they name."""
     return [value for name, value in vars(kind).items()
-            if _is_way(name, value) or (isinstance(value, FunctionType) and value.__module__ == kind.__module__)]
+            if _is_way(name, value) or (is_a(value, FunctionType) and value.__module__ == kind.__module__)]
 
 
 def _is_way(name: str, value: Any) -> bool:
-    return name.lstrip("_") in WAYS and not hasattr(value, "__set__") and not isinstance(value, FunctionType)
+    return name.lstrip("_") in WAYS and not hasattr(value, "__set__") and not is_a(value, FunctionType)
 
 
 def identity(things: Iterable[Any]) -> Callable[[object], bool]:

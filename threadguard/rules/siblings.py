@@ -13,11 +13,11 @@ Where the two were called from the same place and yet run different functions (a
 each thread), only identical inputs count.
 """
 
-from types import FrameType
+from types import FrameType, MethodType
 from typing import Any, Dict, List, NamedTuple, Optional
 
 from threadguard.model import Reading, Source
-from threadguard.process import Frames, Process, module_of, variables
+from threadguard.process import Frames, Process, is_a, module_of, variables
 from threadguard.rules.code import in_one_loop, names_on_line
 from threadguard.rules.reach import IsGuard, Reach, vars_of
 from threadguard.rules.sources import is_source
@@ -100,7 +100,7 @@ def _same_pool(process: Process, pair: Pair, same_job: bool, beyond: Frames, is_
 
 def _identical(mine: Dict[str, Any], other: Dict[str, Any], plain: "tuple[type, ...]") -> bool:
     return mine.keys() == other.keys() and all(
-        _same(mine[name], other[name]) or (isinstance(mine[name], plain) and isinstance(other[name], plain))
+        _same(mine[name], other[name]) or (is_a(mine[name], plain) and is_a(other[name], plain))
         for name in mine)
 
 
@@ -108,8 +108,8 @@ def _same(one: Any, two: Any) -> bool:
     """Identity; of bound methods, which are made anew each time, that of object and function."""
     if one is two:
         return True
-    return (getattr(one, "__func__", None) is not None and one.__func__ is getattr(two, "__func__", None)
-            and one.__self__ is getattr(two, "__self__", None))
+    return (is_a(one, MethodType) and is_a(two, MethodType)
+            and one.__func__ is two.__func__ and one.__self__ is two.__self__)
 
 
 def _opened(found: Dict[str, Any]) -> Dict[str, Any]:

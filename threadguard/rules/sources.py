@@ -3,14 +3,14 @@
 from types import FrameType, ModuleType
 from typing import Any, List
 
-from threadguard.process import Process
+from threadguard.process import Process, is_a
 from threadguard.rules.code import variables_used
 
 
 def is_source(process: Process, thing: Any) -> bool:
     """Whether workers take their work from *thing*: a queue, or a socket that listens."""
     socket = process.module("socket")
-    return is_queue(thing) or (socket is not None and isinstance(thing, socket.socket) and listens(socket, thing))
+    return is_queue(thing) or (socket is not None and is_a(thing, socket.socket) and listens(socket, thing))
 
 
 def is_queue(thing: Any) -> bool:

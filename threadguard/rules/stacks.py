@@ -4,7 +4,7 @@ import threading
 from types import FrameType
 from typing import Any, Dict, List, Optional
 
-from threadguard.process import Frames, Process, module_of, outward, variables
+from threadguard.process import Frames, Process, is_a, module_of, outward, variables
 from threadguard.rules.code import rebound
 
 _MACHINERY = 12
@@ -49,7 +49,7 @@ def waits_for_request(greenlet: Any, process: Process) -> bool:
     """Whether *greenlet* called the current one with this request in hand: a call that is wrapped, not a server's."""
     for frame in outward(greenlet.gr_frame):
         for value in variables(frame).values():
-            if value is process.environ or (isinstance(value, tuple) and any(one is process.environ for one in value)):
+            if value is process.environ or (is_a(value, tuple) and any(one is process.environ for one in value)):
                 return True
     return False
 
