@@ -1,8 +1,10 @@
+import threading
 from types import SimpleNamespace
 
 import pytest
-from fake_stacks import at_startup, in_thread, module, on_request, serves
+from fake_stacks import DEADLINE, at_startup, in_thread, module, on_request, serves
 from threadguard.model import Reading, Source
+from threadguard.process import Process
 from threadguard.servers import uvicorn
 
 CONFIG = """
@@ -83,6 +85,26 @@ def test_uvicorns_remedy_is_for_what_uvicorn_put_there(middleware, interface, is
     running = module("uvicorn.server", source, wait=lambda: in_thread(request)).Server()
     running.config = SimpleNamespace(interface=interface)
     assert running.run() is is_uvicorns
+
+
+def test_the_main_thread_is_seen_as_it_was():
+    """The event loop goes on while a reader looks: frames that have returned since still tell who called them."""
+    looked, left, answers = threading.Event(), threading.Event(), []
+
+    def look():
+        with Process({}) as process:
+            looked.set()
+            assert left.wait(DEADLINE)
+            answers.append(uvicorn.serves(process))
+    responder = module("a2wsgi.wsgi", "def wsgi(): return look()", look=look)
+    thread = threading.Thread(target=responder.wsgi)
+    source = "class Server:\n    def run(self): thread.start(); return looked.wait(%d)" % DEADLINE
+    server = module("uvicorn.server", source, thread=thread, looked=looked).Server()
+    server.config = SimpleNamespace(interface="wsgi")
+    assert server.run()
+    left.set()
+    thread.join(DEADLINE)
+    assert [True] == answers
 
 
 def test_elsewhere_uvicorn_says_nothing():
