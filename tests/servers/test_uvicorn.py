@@ -88,7 +88,7 @@ def test_uvicorns_remedy_is_for_what_uvicorn_put_there(middleware, interface, is
 
 
 def test_the_main_thread_is_seen_as_it_was():
-    """The event loop goes on while a reader looks: frames that have returned since still tell who called them."""
+    """The event loop goes on while a reader looks: a coroutine that has gone to sleep since still tells its callers."""
     looked, left, answers = threading.Event(), threading.Event(), []
 
     def look():
@@ -98,8 +98,12 @@ def test_the_main_thread_is_seen_as_it_was():
             answers.append(uvicorn.serves(process))
     responder = module("a2wsgi.wsgi", "def wsgi(): return look()", look=look)
     thread = threading.Thread(target=responder.wsgi)
-    source = "class Server:\n    def run(self): thread.start(); return looked.wait(%d)" % DEADLINE
-    server = module("uvicorn.server", source, thread=thread, looked=looked).Server()
+
+    def step():
+        thread.start()
+        yield looked.wait(DEADLINE)
+    steps = step()
+    server = module("uvicorn.server", "class Server:\n    def run(self): return next(steps)", steps=steps).Server()
     server.config = SimpleNamespace(interface="wsgi")
     assert server.run()
     left.set()
