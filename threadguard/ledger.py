@@ -9,10 +9,10 @@ import itertools
 import sys
 import sysconfig
 import weakref
-from types import FrameType, GeneratorType
 from typing import Any, Dict, Iterator, NamedTuple, Optional, Tuple
 
 from threadguard import contexts
+from threadguard.stream import Stream
 
 NEVER = sys.maxsize
 """The ticket that is never drawn: `Ledger.look_from` where nothing is to be looked at."""
@@ -36,49 +36,6 @@ class _LockedCount:
 def _new_count() -> Iterator[int]:
     free_threaded = sysconfig.get_config_var("Py_GIL_DISABLED") and sys.version_info < (3, 14)
     return _LockedCount() if free_threaded else itertools.count()
-
-
-class Stream:
-    """A response whose body was handed out and is not finished, as far as one can see."""
-
-    __slots__ = ("request", "context", "kept", "told", "_body")
-
-    def __init__(self, request: Any, context: contexts.Context, body: "weakref.ref[Any]", kept: bool) -> None:
-        self.request = request
-        self.context = context
-        self.kept = kept
-        """An event loop goes on with it after its context has entered again."""
-        self.told = 0
-        """The newest request that it was found to interleave with."""
-        self._body = body
-
-    def is_finished(self) -> bool:
-        """Whether no code of the application is left to run for it."""
-        body = self._body()
-        if type(body) is GeneratorType:
-            return body.gi_frame is None
-        return body is None or getattr(body, "is_finished", False)
-
-    def is_running(self) -> bool:
-        """Whether its body computes a chunk at this moment."""
-        body = self._body()
-        return bool(body.gi_running if type(body) is GeneratorType else getattr(body, "is_running", False))
-
-    def is_on_my_stack(self) -> bool:
-        """Whether its body computes a chunk by calling me."""
-        if not self.is_running():
-            return False
-        body = self._body()
-        if type(body) is GeneratorType:
-            return contexts.is_on_stack(body.gi_frame)
-        return any(running is body for running in contexts.on_stack("__next__", "self"))
-
-    def place(self) -> contexts.Place:
-        """Where its body stands."""
-        frame: Optional[FrameType] = getattr(self._body(), "gi_frame", None)
-        if frame is not None and self.is_running():
-            return contexts.find(lambda other: other is frame)
-        return contexts.waiting(frame, self.context)
 
 
 class Neighbours(NamedTuple):

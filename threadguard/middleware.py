@@ -60,9 +60,9 @@ class ThreadGuard:
         `OptionError` if the group has other *server_threads*.
         """
         decides = POLICIES[self.policy](self.app, group, self._timeout)
-        answers, verdict = group.consider(server_threads)
-        decides.at_startup(verdict)
-        group.keep(answers, server_threads, refuses=self.policy == "refuse")
+        evidence = group.consider(server_threads)
+        decides.at_startup(evidence.verdict)
+        group.keep(evidence, refuses=self.policy == "refuse")
         group.guards.add(self)
         self._group, self._ledger, self._policy = group, group.ledger, decides
         self._alone = 0 if decides.asks_always else 1

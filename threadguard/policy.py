@@ -87,7 +87,7 @@ class Refuse:
         """See `Policy`."""
         group = self._group
         if collision is not None:
-            group.observe("TG302", ticket, environ, collision)
+            group.observe("TG302", environ, collision)
         if group.verdict.status != THREADED:
             group.ledger.keep_peak()
             return None
@@ -114,7 +114,7 @@ class Log:
     def answer(self, ticket: int, environ: Dict[str, Any], collision: Optional[int]) -> Optional[WSGIApp]:
         """See `Policy`."""
         if collision is not None:
-            self._group.observe("TG301", ticket, environ, collision)
+            self._group.observe("TG301", environ, collision)
         self._group.ledger.keep_peak()
         return None
 

@@ -1,0 +1,61 @@
+"""What is known of the server of a group: read at startup, read on a request, said by the operator, observed."""
+
+from typing import Dict, List, Optional, Tuple
+
+from threadguard import readers
+from threadguard.judge import decide, finding_of, judge
+from threadguard.model import Finding, Reading, Source, Verdict
+
+_NONE = readers.Answers({}, ())
+
+
+class Evidence:
+    """The readings and observations, and the verdict that follows from them."""
+
+    def __init__(self, startup: readers.Answers = _NONE, server_threads: Optional[int] = None) -> None:
+        self.startup = startup
+        self.server_threads = server_threads
+        self.request: Optional[readers.Answers] = None
+        self.observed: Tuple[Finding, ...] = ()
+        self.weigh()
+
+    def weigh(self) -> None:
+        """Come to the `verdict`. A reader's answer on the request replaces its own at startup; both are reported."""
+        readings = dict(self.startup.readings)
+        notes = list(self.startup.notes)
+        if self.request is not None:
+            readings.update(self.request.readings)
+            notes += self.request.notes
+            notes += self._superseded(readings)
+        if self.server_threads is not None:
+            readings["server_threads"] = _said_by_the_operator(self.server_threads)
+        self.decisive = decide(list(readings.values()))
+        """The reading that decides; None where there is none."""
+        self.verdict: Verdict = judge(readings.values(), notes, self.observed)
+
+    def _superseded(self, readings: Dict[str, Reading]) -> List[Finding]:
+        findings = [finding_of(reading) for name, reading in self.startup.readings.items()
+                    if readings[name].capacity != reading.capacity]
+        return [Finding(old.code, "at startup, %s; the request showed otherwise" % old.sentence, old.evidence,
+                        file=old.file, line=old.line) for old in findings]
+
+    @property
+    def remedy(self) -> str:
+        """What to change, in the words of the server that was found."""
+        return self.decisive.remedy if self.decisive is not None and self.decisive.remedy else readers.ANY_SERVER
+
+    @property
+    def server(self) -> Optional[str]:
+        """The server that was found; None where nothing but the flag speaks."""
+        first = self.decisive
+        return first.server if first is not None and first.source < Source.OPERATOR else None
+
+    @property
+    def grounds(self) -> Tuple[Finding, ...]:
+        """The findings that make the verdict what it is."""
+        return self.observed or self.verdict.findings[:1]
+
+
+def _said_by_the_operator(server_threads: int) -> Reading:
+    return Reading(Source.OPERATOR, "the server, as the operator says,", server_threads,
+                   "option server_threads = %d" % server_threads, "server_threads = 1, once it is true")

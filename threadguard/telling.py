@@ -1,0 +1,50 @@
+"""The log: each finding once for a process, repeats counted and summed up at most once a minute."""
+
+import logging
+import time
+from typing import Callable, Dict, Iterable, Set
+
+from threadguard import contexts, report
+from threadguard.model import Finding
+
+log = logging.getLogger("threadguard")
+MINUTE = 60.0
+
+
+class Telling:
+    """What this process has told."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._told: Set[object] = set()
+        self._repeats: Dict[str, int] = {}
+        self._last = clock()
+        self._mutex = contexts.new_mutex()
+
+    def once(self, level: int, findings: Iterable[Finding]) -> None:
+        """Log each of *findings* that was not logged before."""
+        for finding in findings:
+            if self._is_new(finding):
+                log.log(level, "%s", report.text_of(finding))
+
+    def once_by_code(self, level: int, finding: Finding) -> None:
+        """Log *finding* unless one of its code was logged before."""
+        if self._is_new(finding.code):
+            log.log(level, "%s", report.text_of(finding))
+
+    def _is_new(self, key: object) -> bool:
+        with self._mutex:
+            is_new = key not in self._told
+            self._told.add(key)
+        return is_new
+
+    def again(self, code: str) -> None:
+        """What *code* stands for was found once more."""
+        with self._mutex:
+            self._repeats[code] = self._repeats.get(code, 0) + 1
+            if self._clock() - self._last < MINUTE:
+                return
+            repeats, self._repeats = self._repeats, {}
+            self._last = self._clock()
+        for repeated, times in sorted(repeats.items()):
+            log.error("%s again, %d times since the last report of it", repeated, times)
