@@ -16,9 +16,9 @@ import threading
 
 import pytest
 
-from tests.rules_recipes.serving import HELD
-
-MODULES = ("threads", "stdlib", "executors")
+HELD = 3
+"""How many requests are sent at once."""
+MODULES = ("threads", "stdlib", "executors", "greenlets")
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 

@@ -13,7 +13,7 @@ from threadguard.model import Reading, Source
 from threadguard.process import Frames, Process, is_a, module_of, variables
 from threadguard.rules.code import in_one_loop, names_any, names_on_line, variables_used
 from threadguard.rules.reach import IsGuard, Reach, identity, vars_of
-from threadguard.rules.sources import is_queue, listens
+from threadguard.rules.sources import is_queue, is_socket, listens
 from threadguard.rules.stacks import inputs, own_frames
 
 AWAITS = frozenset(
@@ -45,10 +45,9 @@ class Loop(NamedTuple):
 
 def loop_in(process: Process, frames: Frames) -> Optional[Loop]:
     """The innermost loop in *frames* (innermost first) that calls one of `AWAITS` and holds a socket that listens."""
-    socket = process.module("socket")
     for place, frame in enumerate(frames):
-        if socket is not None and names_any(frame.f_code, AWAITS):
-            listeners = tuple(one for one in sockets_held(socket, frame) if listens(socket, one))
+        if names_any(frame.f_code, AWAITS):
+            listeners = tuple(one for one in sockets_held(frame) if listens(process, one))
             end = next((end for end in range(place, len(frames)) if in_one_loop(frames[end])), None)
             if listeners and end is not None:
                 return Loop(frames[:end + 1], listeners)
@@ -89,24 +88,24 @@ def other_loops(process: Process) -> Iterator[Loop]:
             yield loop
 
 
-def sockets_held(socket: ModuleType, frame: FrameType) -> Iterator[Any]:
+def sockets_held(frame: FrameType) -> Iterator[Any]:
     """The sockets among the variables of *frame*, their attributes, and what its selectors and maps watch."""
     values = list(variables(frame).values())
     used = variables_used(frame.f_code)[0]
     values += [frame.f_globals[name] for name in used & frame.f_globals.keys()]
     for value in values:
-        yield from sockets_in(socket, value)
+        yield from sockets_in(value)
 
 
-def sockets_in(socket: ModuleType, value: Any) -> Iterator[Any]:
+def sockets_in(value: Any) -> Iterator[Any]:
     """*value* if it is a socket, else the sockets that it holds."""
     if is_a(value, (str, bytes, int, float, type, ModuleType, type(None))):
         return
     for thing in _one_step(value):
-        if is_a(thing, socket.socket):
+        if is_socket(thing):
             yield thing
         elif hasattr(type(thing), "get_map"):
-            yield from _watched(socket, thing)
+            yield from _watched(thing)
 
 
 def _one_step(value: Any) -> List[Any]:
@@ -118,19 +117,19 @@ def _one_step(value: Any) -> List[Any]:
     return [value, *vars_of(value).values()]
 
 
-def _watched(socket: ModuleType, selector: Any) -> Iterator[Any]:
+def _watched(selector: Any) -> Iterator[Any]:
     """The sockets that *selector* watches. asyncio (selector_events.py `_add_reader`) registers a number, and handles
     that hold the socket among their arguments."""
     for key in list((selector.get_map() or {}).values()):
         handles = key.data if is_a(key.data, tuple) else ()
         for thing in (key.fileobj, *(one for handle in handles for one in getattr(handle, "_args", None) or ())):
-            if is_a(thing, socket.socket):
+            if is_socket(thing):
                 yield thing
 
 
 def several_loops(process: Process, is_guard: IsGuard) -> Optional[Reading]:
     """More than one loop that accepts connections leads to the guarded application, and to a context of its own."""
-    if not process.others or process.module("socket") is None:
+    if not process.others:
         return None
     reach = Reach(is_guard)
     serving = [loop for loop in other_loops(process) if leads_to_guard(loop, reach)]

@@ -77,8 +77,20 @@ def _kept_at(frames: Frames, queue: Any) -> Optional[int]:
             values = variables(frame)
             if values.get("inqueue") is queue:
                 return count(values.get("processes"))
-            if dig(values.get("pool"), "_inqueue") is queue:  # before Python 3.8.? it was handed the pool alone
-                return count(dig(values.get("pool"), "_processes"))
+    return None
+
+
+def gevent_threadpool(process: Process, is_guard: IsGuard) -> Optional[Reading]:
+    """`gevent.threadpool.ThreadPool`, whose workers are real threads: its ``maxsize``.
+
+    A worker (gevent/threadpool.py `_WorkerGreenlet`) keeps a method of its pool.
+    """
+    for frame in own_frames(process)[:3]:
+        worker = variables(frame).get("self") if module_of(frame) == "gevent.threadpool" else None
+        size = count(dig(worker, "_unregister_worker.__self__.maxsize"))
+        if size is not None:
+            own = own_loop(process)
+            return None if own else _pool(size, "the ThreadPool that runs it", "maxsize of gevent's ThreadPool")
     return None
 
 

@@ -1,14 +1,14 @@
 """Greenlets: a server that runs each request in one of its own, or a few that take requests from a queue.
 
 Being in a child greenlet is no proof. Left out are
-- a greenlet that was switched to with this request in hand (SQLAlchemy's ``greenlet_spawn``): its caller waits for it;
+- a greenlet that was switched to with this request in hand, or by SQLAlchemy's ``greenlet_spawn``: its caller waits;
 - a greenlet that accepts the connections itself and serves them in turn: a whole server was started in it;
 - a thread of `threading` that is a greenlet, as gevent's patching makes them, or any greenlet in a loop for work: such
   are judged like threads, by their siblings.
 """
 
 import gc
-from types import FrameType
+from types import FrameType, MethodType
 from typing import Any, Iterator, List, Optional
 
 from threadguard.model import Reading, Source
@@ -17,14 +17,14 @@ from threadguard.rules.accepting import own_loop
 from threadguard.rules.code import in_one_loop
 from threadguard.rules.reach import IsGuard, vars_of
 from threadguard.rules.siblings import are_siblings
-from threadguard.rules.sources import globals_named, is_queue, listens
-from threadguard.rules.stacks import inputs, own_frames, waits_for_request, worker_frames
+from threadguard.rules.sources import globals_named, is_queue, is_socket, listens
+from threadguard.rules.stacks import inputs, own_frames, caller_that_waits, worker_frames
 
 
 def greenlets(process: Process, is_guard: IsGuard) -> Optional[Reading]:
     """The size of the greenlet pool that runs this request; no bound if there is none."""
     mine = process.greenlet
-    if getattr(mine, "parent", None) is None or waits_for_request(mine.parent, process) or own_loop(process):
+    if getattr(mine, "parent", None) is None or caller_that_waits(process) is not None or own_loop(process):
         return None
     frames = own_frames(process)
     pool = next(_pools(process, mine, frames), None)
@@ -49,7 +49,8 @@ def _pools(process: Process, mine: Any, frames: Frames) -> Iterator[Any]:
     stacks = (*frames, *outward(getattr(spawner, "gr_frame", None)), *outward(mine.parent.gr_frame))
     for frame in stacks:
         for value in variables(frame).values():
-            for thing in (value, *vars_of(value).values()):
+            owner = value.__self__ if is_a(value, MethodType) else value
+            for thing in (owner, *vars_of(owner).values()):
                 if _holds(thing, mine):
                     yield thing
 
@@ -81,9 +82,7 @@ def _holds(thing: Any, greenlet: Any) -> bool:
 def _takes_work_in_turn(process: Process, mine: Any, frames: Frames) -> bool:
     """Whether my greenlet is a worker: in a loop that holds a queue, and not started with a connection in hand."""
     handed = (*getattr(mine, "args", ()), *inputs(frames[0]).values())
-    socket = process.module("socket")
-    if any(thing is process.environ or (socket is not None and is_a(thing, socket.socket)
-                                        and not listens(socket, thing)) for thing in handed):
+    if any(thing is process.environ or (is_socket(thing) and not listens(process, thing)) for thing in handed):
         return False
     return any(in_one_loop(frame) and _holds_queue(frame) for frame in frames[:3])
 

@@ -29,11 +29,11 @@ def thread_per_request(process: Process, is_guard: IsGuard) -> Optional[Reading]
     application. That one waits already, or nothing holds it up: neither it nor what it called for this connection
     joins a thread, or waits for a lock or a result.
     """
-    frames, socket = own_frames(process), process.module("socket")
-    if not frames or socket is None or own_loop(process) or process.in_main_thread:
+    frames = own_frames(process)
+    if not frames or own_loop(process) or process.in_main_thread:
         return None
     handed = list(_handed(process))
-    connections = [one for value in handed for one in sockets_in(socket, value) if not listens(socket, one)]
+    connections = [one for value in handed for one in sockets_in(value) if not listens(process, one)]
     has_environ = any(value is process.environ for value in handed)
     ports = {_port(one) for one in connections}
     once = not any(in_one_loop(frame) for frame in frames)
@@ -73,5 +73,5 @@ def _port(socket: Any) -> Any:
     try:
         name = socket.getsockname()
         return name[1] if is_a(name, tuple) else name
-    except OSError:
+    except (AttributeError, OSError):
         return None

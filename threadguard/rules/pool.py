@@ -21,7 +21,7 @@ from threadguard.rules.stacks import inputs, own_frames
 BOUNDS = frozenset("""
     max maxthreads maxworkers maxconcurrency concurrency size poolsize threadpoolsize threads numthreads nthreads
     threadcount threadscount numberofthreads workers numworkers nworkers workercount workerscount numberofworkers
-    threadlimit maxpoolsize capacity
+    threadlimit maxpoolsize capacity maximum maximumthreads maximumworkers
     """.split())
 """Names of bounds, without underscores, in lower case."""
 

@@ -1,16 +1,21 @@
 """What workers take their work from: queues, deques, sockets that listen."""
 
-from types import FrameType, ModuleType
+from types import FrameType
 from typing import Any, List
 
-from threadguard.process import Process, is_a
+from threadguard.process import Process
 from threadguard.rules.code import variables_used
 
 
 def is_source(process: Process, thing: Any) -> bool:
     """Whether workers take their work from *thing*: a queue, or a socket that listens."""
-    socket = process.module("socket")
-    return is_queue(thing) or (socket is not None and is_a(thing, socket.socket) and listens(socket, thing))
+    return is_queue(thing) or listens(process, thing)
+
+
+def is_socket(thing: Any) -> bool:
+    """Whether *thing* is a socket, gevent's and eventlet's own kinds included."""
+    kind = type(thing)
+    return hasattr(kind, "accept") and hasattr(kind, "connect") and hasattr(kind, "fileno")
 
 
 def is_queue(thing: Any) -> bool:
@@ -25,9 +30,11 @@ def globals_named(frame: FrameType) -> List[Any]:
     return [frame.f_globals[name] for name in names]
 
 
-def listens(socket: ModuleType, thing: Any) -> bool:
+def listens(process: Process, thing: Any) -> bool:
     """Whether *thing* is a socket that accepts connections (``SO_ACCEPTCONN``)."""
+    socket: Any = process.module("socket")
     try:
-        return bool(thing.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
+        return (socket is not None and is_socket(thing)
+                and bool(thing.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)))
     except (AttributeError, OSError, ValueError, TypeError):  # closed, or the system does not know the option
         return False

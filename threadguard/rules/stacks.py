@@ -12,6 +12,9 @@ _MACHINERY = 12
 
 _RUNS = ("_bootstrap", "_bootstrap_inner", "run")
 
+_BRIDGES = ("sqlalchemy", "greenletio")
+"""Packages whose greenlets run one synchronous call for one task of an event loop (`greenlet_spawn`, `async_`)."""
+
 _VARARGS, _VARKEYWORDS = 0x4, 0x8
 
 
@@ -35,23 +38,30 @@ def worker_frames(frames: Frames, thread: Optional[threading.Thread]) -> Frames:
 def own_frames(process: Process) -> Frames:
     """The frames of this context from its worker function inwards, outermost first.
 
-    A greenlet that was switched to while this very request was in hand is a part of its caller: their frames are one.
+    A greenlet that its caller waits for is a part of the caller: their frames are one stack.
     """
     frames = process.stack
-    greenlet = process.greenlet
-    parent = getattr(greenlet, "parent", None)
-    if parent is not None and waits_for_request(parent, process):
-        frames = frames + tuple(outward(parent.gr_frame))
+    caller = caller_that_waits(process)
+    if caller is not None:
+        frames = frames + tuple(outward(caller.gr_frame))
     return worker_frames(frames, process.thread)
 
 
-def waits_for_request(greenlet: Any, process: Process) -> bool:
-    """Whether *greenlet* called the current one with this request in hand: a call that is wrapped, not a server's."""
-    for frame in outward(greenlet.gr_frame):
-        for value in variables(frame).values():
-            if value is process.environ or (is_a(value, tuple) and any(one is process.environ for one in value)):
-                return True
-    return False
+def caller_that_waits(process: Process) -> Any:
+    """The greenlet that called the current one for this request and waits for it to return, or None.
+
+    It has this very request in hand, or the current greenlet is a bridge's from synchronous code to an event loop.
+    """
+    greenlet = process.greenlet
+    parent = getattr(greenlet, "parent", None)
+    if parent is None:
+        return None
+    if type(greenlet).__module__.partition(".")[0] in _BRIDGES:
+        return parent
+    held = (value for frame in outward(parent.gr_frame) for value in variables(frame).values())
+    in_hand = any(value is process.environ or (is_a(value, tuple) and any(one is process.environ for one in value))
+                  for value in held)
+    return parent if in_hand else None
 
 
 def other_workers(process: Process) -> Dict[int, Frames]:
