@@ -7,7 +7,7 @@ from wsgiref.util import setup_testing_defaults
 
 import pytest
 
-from threadguard import ThreadGuard, group
+from threadguard import ThreadGuard, groups
 
 DEADLINE = 10
 _names = itertools.count()
@@ -87,8 +87,16 @@ def in_thread(function):
     return results[0]
 
 
+@pytest.fixture(autouse=True)
+def watches_end():
+    """No guard of one test watches the threads of the next: a traceback may hold it for longer."""
+    yield
+    for group in groups._groups.values():
+        group._end_watches()
+
+
 @pytest.fixture
-def guarded():
+def guarded(watches_end):
     """`ThreadGuard` with a group of its own for this test, shared by all that it guards."""
     name = "test %d" % next(_names)
 
@@ -96,7 +104,9 @@ def guarded():
         return ThreadGuard(app, **{"group": name, **options})
 
     yield guard
-    group._groups.pop(name, None)
+    group = groups._groups.pop(name, None)
+    if group is not None:
+        group._end_watches()
 
 
 @pytest.fixture

@@ -114,14 +114,18 @@ def is_on_stack(frame: Optional[FrameType]) -> bool:
     return frame is not None and any(outer is frame for outer in outward(sys._getframe(1)))
 
 
-def _greenlet_frames() -> Iterator[FrameType]:
+def _greenlet_frames() -> List[FrameType]:
+    """The frames of every waiting greenlet.
+
+    A list, not a generator over `gc.get_objects`: that list would hold the generator, and so itself and every object,
+    until the next collection. uWSGI's gevent loop takes the extra reference to its arguments for an error and dies
+    (plugins/gevent/gevent.c, `PyTuple_SetItem`).
+    """
     module = sys.modules.get("greenlet")
-    if module is not None:
-        for thing in gc.get_objects():
-            if isinstance(thing, module.greenlet):
-                frame = dig(thing, "gr_frame")
-                if frame is not None:
-                    yield frame
+    if module is None:
+        return []
+    frames = [dig(thing, "gr_frame") for thing in gc.get_objects() if isinstance(thing, module.greenlet)]
+    return [frame for frame in frames if frame is not None]
 
 
 class Place(NamedTuple):

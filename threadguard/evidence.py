@@ -1,6 +1,6 @@
 """What is known of the server of a group: read at startup, read on a request, said by the operator, observed."""
 
-from typing import Dict, List, Optional, Tuple
+from typing import Any, Dict, Iterable, List, Optional, Tuple
 
 from threadguard import readers
 from threadguard.judge import decide, finding_of, judge
@@ -31,13 +31,31 @@ class Evidence:
             readings["server_threads"] = _said_by_the_operator(self.server_threads)
         self.decisive = decide(list(readings.values()))
         """The reading that decides; None where there is none."""
-        self.verdict: Verdict = judge(readings.values(), notes, self.observed)
+        self.verdict: Verdict = judge(readings.values(), list(dict.fromkeys(notes)), self.observed)
+
+    def add(self, reading: Reading) -> None:
+        """One more *reading* of before the first request; the same server's on a request will replace it."""
+        self.startup = self.startup._replace(readings={**self.startup.readings, reading.server: reading})
+        self.weigh()
 
     def _superseded(self, readings: Dict[str, Reading]) -> List[Finding]:
         findings = [finding_of(reading) for name, reading in self.startup.readings.items()
                     if readings[name].capacity != reading.capacity]
         return [Finding(old.code, "at startup, %s; the request showed otherwise" % old.sentence, old.evidence,
                         file=old.file, line=old.line) for old in findings]
+
+    def is_withdrawn(self, environ: Dict[str, Any]) -> bool:
+        """Whether the request of *environ* takes back what an earlier one showed."""
+        return self.may_be_withdrawn and any(
+            reading.withdrawn_by is not None and reading.withdrawn_by(environ) for reading in self._shown())
+
+    @property
+    def may_be_withdrawn(self) -> bool:
+        """Whether a later request can take back what this one showed."""
+        return any(reading.withdrawn_by is not None for reading in self._shown())
+
+    def _shown(self) -> Iterable[Reading]:
+        return () if self.request is None else self.request.readings.values()
 
     @property
     def remedy(self) -> str:

@@ -5,21 +5,18 @@ By default all guards of a process are one group, because what is not thread-saf
 """
 
 import logging
-import os
 import weakref
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
-from threadguard import contexts, readers, report
+from threadguard import contexts, poolstart, readers, report
 from threadguard.codes import CODES
 from threadguard.evidence import Evidence
 from threadguard.ledger import NEVER, Ledger
 from threadguard.meeting import Meeting
-from threadguard.model import THREADED, UNKNOWN, Finding, Stats, Verdict
+from threadguard.model import THREADED, UNKNOWN, Finding, Reading, Stats, Verdict
 from threadguard.options import OptionError
 from threadguard.telling import Telling
 from threadguard.turns import Turns
-
-DEFAULT = "default"
 
 _LAST_LOOK = 1024
 """A reading that found no more than the flag is made again on the 2nd, 4th, … request, up to this one: a call that
@@ -39,6 +36,7 @@ class Group:
         """Whether a guard of the group has the policy refuse: under a threaded verdict it must see every request."""
         self.reports_kept = 5
         """How many overlaps are reported with both sides; the others are only counted."""
+        self._watches: List[Callable[[], None]] = []
         self._forget(Evidence())
 
     def _forget(self, evidence: Evidence) -> None:
@@ -95,15 +93,38 @@ class Group:
     def read(self, ticket: int, environ: Dict[str, Any]) -> bool:
         """Make the first request's reading, or make it again, if *ticket* is due for it."""
         with self._mutex:
-            if ticket < self._next_look:
-                return False
             evidence = self._evidence
+            if ticket < self._next_look and not evidence.is_withdrawn(environ):
+                return False
+            self._end_watches()
             evidence.request = readers.on_request(environ, self.is_guard)
             evidence.weigh()
             weak = evidence.verdict.declared_only or evidence.verdict.status == UNKNOWN
             self._next_look = 2 * ticket + 1 if weak and ticket < _LAST_LOOK else NEVER
             self._set_watch()
             return True
+
+    def watch_pools(self, guard: Any) -> None:
+        """Until the first request, or until *guard* and its like are gone, look at pools that a server starts."""
+        weakref.finalize(guard, self._end_watches_of_none).atexit = False
+        if not self._watches:
+            self._watches.append(poolstart.watch(self.is_guard, self._pool_starts))
+
+    def _pool_starts(self, reading: Reading) -> None:
+        """What a guard raises here comes out of the server's start of its pool, and ends that server."""
+        with self._mutex:
+            self._evidence.add(reading)
+            self._set_watch()
+        for guard in list(self.guards):
+            guard.pool_starts()
+
+    def _end_watches_of_none(self) -> None:
+        if not list(self.guards):  # its length still counts the one that is going
+            self._end_watches()
+
+    def _end_watches(self) -> None:
+        while self._watches:
+            self._watches.pop()()
 
     def read_now(self, environ: Dict[str, Any]) -> bool:
         """Make the first request's reading on *environ*, unless it was made: a health check may come before users."""
@@ -117,7 +138,7 @@ class Group:
     def _set_watch(self) -> None:
         """Tell the ledger whom to look at: everybody while there is something to refuse."""
         refusing = self.refuses and self.verdict.status == THREADED
-        self.ledger.look_from = 0 if refusing else self._next_look
+        self.ledger.look_from = 0 if refusing or self._evidence.may_be_withdrawn else self._next_look
 
     # -- what is seen ----------------------------------------------------------------------------------------------
 
@@ -207,21 +228,3 @@ class Group:
             "TG304", CODES["TG304"].title, "in process %d\n  %s" % (
                 self.ledger.pid, report.side("inside", environ, place)),
             "find out what this request waits for; policy refuse, and a single-threaded server, do without turns")])
-
-
-_groups: Dict[str, Group] = {}
-_hooked: List[bool] = []
-
-
-def group_named(name: Optional[str]) -> Group:
-    """The group *name* of this process; the default one for None. It lives as long as the process."""
-    if not _hooked and hasattr(os, "register_at_fork"):
-        _hooked.append(True)
-        os.register_at_fork(after_in_child=_after_fork)
-    return _groups.setdefault(name or DEFAULT, Group(name or DEFAULT))
-
-
-def _after_fork() -> None:
-    """uWSGI's workers do not get here (its fork runs no hooks), so the pid is compared on every request as well."""
-    for group in list(_groups.values()):
-        group.start_afresh()

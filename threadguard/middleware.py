@@ -11,7 +11,8 @@ from typing import Any, Callable, Dict, Iterable, Optional
 from threadguard import contexts, options
 from threadguard.bodies import hand_out, runs_no_code
 from threadguard.contexts import getpid
-from threadguard.group import Group, group_named
+from threadguard.group import Group
+from threadguard.groups import group_named
 from threadguard.health import Health
 from threadguard.model import Stats, Verdict
 from threadguard.policy import POLICIES, WSGIApp, log
@@ -50,6 +51,7 @@ class ThreadGuard:
         self.app = app
         self.policy = _policy_in_force(given["policy"])
         self._timeout: float = given["serialize_timeout"]
+        self._watches_pools: bool = given["watch_pool_start"]
         self._health_options = given["health_path"], given["health_token"]
         self.join(group_named(given["group"]), given["server_threads"])
 
@@ -69,6 +71,8 @@ class ThreadGuard:
         path, token = self._health_options
         self._health = None if path is None else Health(group, self.policy, decides.tell, path, token)
         decides.tell()
+        if self._watches_pools:
+            group.watch_pools(self)
 
     @contexts.calls_the_application
     def __call__(self, environ: Dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -111,6 +115,11 @@ class ThreadGuard:
             gc.collect()  # a body in a garbage cycle is inside no more: nobody can iterate it
             around = ledger.look_around(ticket, environ)
         return self._policy.answer(ticket, environ, around.collision)
+
+    def pool_starts(self) -> None:
+        """A server starts a pool before the first request. Under ``refuse`` this raises, which ends that server."""
+        self._policy.at_startup(self.verdict)
+        self._policy.tell()
 
     @property
     def verdict(self) -> Verdict:

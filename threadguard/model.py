@@ -4,8 +4,8 @@ A server's reader gives a `Reading`; `judge` weighs readings and turns them into
 """
 
 import enum
-from dataclasses import dataclass
-from typing import Optional, Tuple
+from dataclasses import dataclass, field
+from typing import Any, Callable, Dict, Optional, Tuple
 
 SINGLE_THREADED = "single-threaded"
 THREADED = "threaded"
@@ -53,6 +53,9 @@ class Reading:
     line: Optional[int] = None
     code: Optional[str] = None
     """The code to report it under, where the default for its source does not fit."""
+    withdrawn_by: Optional[Callable[[Dict[str, Any]], bool]] = field(default=None, compare=False)
+    """Tells of a later environ that it takes this reading back: the readers are asked again. Costs a look for each
+    request, so it is for a server whose setting cannot tell what enters it."""
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,9 @@ def on_request(process: Process) -> Optional[Reading]:
         return replace(reading, source=Source.POOL, server="mod_wsgi embedded behind HTTP/2", capacity=None,
                        evidence="this request came by HTTP/2 into process group '', whatever the MPM's threads; %s"
                        % reading.evidence)
-    return reading and replace(reading, source=Source.POOL)
+    # One connection may come by HTTP/1.1 and the next one by HTTP/2.
+    return reading and replace(reading, source=Source.POOL,
+                               withdrawn_by=enters_by_http2 if reading.capacity == 1 else None)
 
 
 def serves(process: Process) -> bool:

@@ -1,0 +1,80 @@
+"""What is known of the server: at startup, on a request, from the operator."""
+
+import pytest
+from conftest import Response, new_environ
+
+from threadguard import readers
+from threadguard.evidence import Evidence
+from threadguard.model import Finding, Reading, Source
+
+
+def hello(environ, start_response):
+    start_response("200 OK", [])
+    return [b"hello"]
+
+
+def answers(capacity, source=Source.SETTING, **more):
+    return readers.Answers({"a": Reading(source, "a", capacity, "read", "change it", **more)}, ())
+
+
+@pytest.mark.parametrize("startup, request_, status", [(4, 1, "single-threaded"), (1, 4, "threaded")])
+def test_the_request_s_answer_replaces_startup_s_in_both_directions(startup, request_, status):
+    """And both are reported."""
+    evidence = Evidence(answers(startup))
+    evidence.request = answers(request_, Source.POOL)
+    evidence.weigh()
+    assert evidence.verdict.status == status
+    assert evidence.verdict.findings[1].sentence.startswith("at startup, a lets ")
+
+
+def test_what_startup_alone_could_read_stays():
+    """A reader that says nothing on the request has not taken anything back."""
+    evidence = Evidence(answers(4))
+    evidence.request = readers.Answers({"wsgi.multithread": Reading(Source.DECLARED, "x", 1, "flag")}, ())
+    evidence.weigh()
+    assert evidence.verdict.capacity == 4
+
+
+def test_the_grounds_are_what_was_observed_or_what_decides():
+    """That is what is logged."""
+    evidence = Evidence(answers(4))
+    assert [finding.code for finding in evidence.grounds] == ["TG101"]
+    evidence.observed = (Finding("TG301", "seen"),)
+    evidence.weigh()
+    assert [finding.code for finding in evidence.grounds] == ["TG301"]
+
+
+def test_a_reading_that_a_later_request_withdraws_is_made_again(guarded, monkeypatch):
+    """Embedded mod_wsgi serves one connection by HTTP/1.1 and is entered by HTTP/2 on the next."""
+    asked = []
+
+    def on_request(environ, is_guard):
+        asked.append(environ["SERVER_PROTOCOL"])
+        by_http2 = environ["SERVER_PROTOCOL"] == "HTTP/2.0"
+        return answers(4 if by_http2 else 1, Source.POOL,
+                       withdrawn_by=None if by_http2 else lambda later: later["SERVER_PROTOCOL"] == "HTTP/2.0")
+
+    monkeypatch.setattr(readers, "on_request", on_request)
+    guard = guarded(hello)
+    for _ in range(3):
+        assert Response(guard, new_environ(SERVER_PROTOCOL="HTTP/1.1")).body == b"hello"
+    assert Response(guard, new_environ(SERVER_PROTOCOL="HTTP/2.0")).status == "503 Service Unavailable"
+    assert asked == ["HTTP/1.1", "HTTP/2.0"]
+
+
+def test_a_reader_that_raises_is_a_finding_and_nothing_else(guarded, monkeypatch, caplog):
+    """It never breaks the application and never counts as single."""
+    class Broken:
+        NAME, REMEDY, READS = "broken", "", ()
+
+        def at_startup(self, process):
+            raise AttributeError("moved in version 9")
+
+        on_request = serves = at_startup
+
+    monkeypatch.setattr(readers, "SERVERS", (Broken(),))
+    guard = guarded(hello)
+    assert Response(guard).body == b"hello"
+    assert [finding.code for finding in guard.verdict.findings] == ["TG204", "TG402"]
+    assert "the reader for broken failed" in caplog.text and "AttributeError: moved in version 9" in caplog.text
+    assert len(caplog.records) == 1
