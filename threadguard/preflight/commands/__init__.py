@@ -1,0 +1,1 @@
+"""The commands of the servers, one module each; `threadguard.preflight.command_lines` lists them in one tuple."""

@@ -1,0 +1,111 @@
+"""A systemd unit: ExecStart with Environment, EnvironmentFile and WorkingDirectory, and the drop-ins beside the unit.
+
+systemd.exec(5) and systemd.service(5): an empty assignment clears a list, ``-`` before an EnvironmentFile lets it be
+missing, ``$NAME`` as a word of its own is split into words, ``${NAME}`` stays one.
+"""
+
+import glob
+import os
+import re
+from typing import Dict, Iterable, Iterator, List, NamedTuple, Tuple
+
+from threadguard.preflight import command_lines, shell, source
+from threadguard.preflight.model import CannotTell, Command, Item, Options, Unreadable
+from threadguard.preflight.source import Source
+
+NAME = "systemd unit"
+
+_ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
+
+
+class _Entry(NamedTuple):
+    value: str
+    file: str
+    line: int
+
+
+def matches(text: Source) -> bool:
+    """By its name, or by the section [Service]."""
+    return text.name.endswith(".service") or re.search(r"^\[Service\]", text.text, re.MULTILINE) is not None
+
+
+def read(text: Source, options: Options) -> Iterator[Item]:
+    """What ExecStart starts."""
+    entries: Dict[str, List[_Entry]] = {}
+    for path in [text.path] + sorted(glob.glob(glob.escape(text.path) + ".d/*.conf")):
+        _collect(text if path == text.path else source.read(path), entries)
+    if not entries.get("ExecStart"):
+        raise Unreadable("it has no ExecStart in [Service]", text.path)
+    env, unknown = _environment(entries, text.directory)
+    directory = entries["WorkingDirectory"][-1].value.lstrip("-") if entries.get("WorkingDirectory") else text.directory
+    for entry in entries["ExecStart"]:
+        words = _words(entry.value, env)
+        command = Command(tuple(words), env, directory, options, entry.file, entry.line)
+        items = command_lines.read(command)
+        if not items:
+            raise CannotTell("ExecStart starts no server that threadguard knows", file=entry.file, line=entry.line)
+        if unknown:
+            raise CannotTell("EnvironmentFile=%s is not there, and may set anything" % unknown, "put the file there, or"
+                             " check on the machine that has it", entry.file, entry.line)
+        yield from items
+
+
+def _collect(text: Source, entries: Dict[str, List[_Entry]]) -> None:
+    section, pending, start = "", "", 0
+    for number, line in enumerate(text.lines, 1):
+        if pending == "" and line.strip()[:1] in ("#", ";"):
+            continue
+        start = start if pending else number
+        if line.endswith("\\"):
+            pending += line[:-1] + " "
+            continue
+        whole, pending = (pending + line).strip(), ""
+        if whole.startswith("["):
+            section = whole
+        elif section == "[Service]" and "=" in whole:
+            name, _, value = whole.partition("=")
+            if value.strip():
+                entries.setdefault(name.strip(), []).append(_Entry(value.strip(), text.path, start))
+            else:
+                entries.pop(name.strip(), None)
+
+
+def _environment(entries: Dict[str, List[_Entry]], directory: str) -> Tuple[Dict[str, str], str]:
+    """The variables, and the name of a file that should have been there."""
+    env: Dict[str, str] = {}
+    missing = ""
+    for entry in entries.get("Environment", []):
+        env.update(_assignments(shell.split(entry.value)))
+    for entry in entries.get("EnvironmentFile", []):
+        path = entry.value.lstrip("-")
+        if not os.path.exists(source.join(directory, path)):
+            missing = missing or ("" if entry.value.startswith("-") else path)
+            continue
+        lines = source.read(source.join(directory, path)).lines
+        env.update(_assignments(word for line in lines if line.strip()[:1] not in ("#", ";", "")
+                                for word in [_unquoted(line.strip())]))
+    return env, missing
+
+
+def _unquoted(line: str) -> str:
+    name, equals, value = line.partition("=")
+    words = shell.split(value)
+    return name.strip() + equals + (" ".join(words) if words else "")
+
+
+def _assignments(words: Iterable[str]) -> Dict[str, str]:
+    found = (_ASSIGNMENT.match(word) for word in words)
+    return {match.group(1): match.group(2) for match in found if match}
+
+
+def _words(value: str, env: Dict[str, str]) -> List[str]:
+    words: List[str] = []
+    for word in shell.split(re.sub(r"^[@\-:+!|]+", "", value)):
+        if word == ";":
+            break
+        alone = re.match(r"\$(\w+)$", word)
+        if alone and alone.group(1) in env:
+            words += shell.split(env[alone.group(1)])
+        else:
+            words.append(shell.expand(word.replace("%%", "%"), env))
+    return words

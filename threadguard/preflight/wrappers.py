@@ -1,0 +1,172 @@
+"""What stands before a server's own command: variables, ``env``, ``nice``, ``poetry run``, ``python -m``, ``sh -c``.
+
+Each step takes a `Command` and gives the one that it starts. Options of wrappers are known as far as they take a value;
+a wrapper that is not known is a program that threadguard cannot see through.
+"""
+
+import os
+import re
+from dataclasses import replace
+from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
+
+from threadguard.preflight import shell
+from threadguard.preflight.model import CannotTell, Command
+from threadguard.preflight.source import join
+
+_ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
+_MOST_STEPS = 20
+
+
+class _Wrapper(NamedTuple):
+    values: str = ""
+    """Its options that take a value in the next word."""
+    words: int = 0
+    """Words of its own before the command."""
+    subcommand: str = ""
+    """The one that runs a command."""
+
+
+_PLAIN = _Wrapper()
+_WRAPPERS: Dict[str, _Wrapper] = {
+    "exec": _Wrapper("-a"), "command": _PLAIN, "nohup": _PLAIN, "setsid": _PLAIN, "time": _Wrapper("-f -o"),
+    "nice": _Wrapper("-n --adjustment"), "ionice": _Wrapper("-c -n --class --classdata"),
+    "timeout": _Wrapper("-k -s --kill-after --signal", 1), "stdbuf": _Wrapper("-i -o -e --input --output --error"),
+    "taskset": _Wrapper("", 1), "numactl": _PLAIN,
+    "sudo": _Wrapper("-u -g -p -C -h -r -t --user --group"), "runuser": _Wrapper("-u -g -G --user --group"),
+    "gosu": _Wrapper("", 1), "su-exec": _Wrapper("", 1), "setpriv": _Wrapper("--reuid --regid --groups"),
+    "tini": _Wrapper("-p -e"), "dumb-init": _Wrapper("--rewrite -r"), "catatonit": _PLAIN,
+    "chpst": _Wrapper("-u -U -b -e -/ -n -l -L -m -d -o -p -f -c -r -t"), "softlimit": _Wrapper("-m -d -o -p -f -c"),
+    "poetry": _Wrapper("-C -P --directory --project", 0, "run"), "pipenv": _Wrapper("--python", 0, "run"),
+    "pdm": _Wrapper("-p --project", 0, "run"), "rye": _Wrapper("", 0, "run"),
+    "uv": _Wrapper("--with --extra --group --only-group --no-group --python -p --project --directory --env-file"
+                   " --package --with-requirements --with-editable --index --index-url --cache-dir", 0, "run"),
+    "newrelic-admin": _Wrapper("", 0, "run-program"), "ddtrace-run": _PLAIN, "opentelemetry-instrument": _PLAIN,
+}
+_SHELLS = ("sh", "bash", "dash", "ash", "zsh", "ksh")
+_PYTHON = re.compile(r"(python|pypy)(\d(\.\d+)*t?)?$")
+_PYTHON_VALUES = ("-W", "-X", "--check-hash-based-pycs")
+
+
+def program_of(word: str) -> str:
+    """The name of the program that *word* starts, without its directory."""
+    name = os.path.basename(word.replace("\\", "/"))
+    return name[:-4] if name.endswith(".exe") else name
+
+
+def unwrap(command: Command) -> Iterator[Command]:
+    """The commands that *command* starts in the end: one, unless a shell starts several."""
+    for _ in range(_MOST_STEPS):
+        command = _assign(command)
+        if not command.words:
+            return
+        program = program_of(command.words[0])
+        script = _script(command) if program in _SHELLS else None
+        if script is not None:
+            for each in in_shell(script, command):
+                yield from unwrap(each)
+            return
+        step = _step(program)
+        inner = step(command) if step is not None else None
+        if inner is None:
+            yield command
+            return
+        command = inner
+    raise CannotTell("the command has more than %d wrappers around it" % _MOST_STEPS)
+
+
+def in_shell(text: str, command: Command) -> Iterator[Command]:
+    """The simple commands that a shell makes of *text*, started as *command* is; ``cd`` and ``export`` are obeyed."""
+    env, directory = dict(command.env), command.directory
+    for words in shell.commands(text):
+        words = [shell.expand(word, env, command.env_is_complete) for word in words]
+        if words[:1] == ["cd"] and len(words) == 2:
+            directory = join(directory, words[1])
+        elif words and (words[0] == "export" or all(map(_ASSIGNMENT.match, words))):
+            env.update(_assignments(words[words[0] == "export":]))
+        elif words:
+            yield replace(command, words=tuple(words), env=env, directory=directory)
+
+
+def _assignments(words: List[str]) -> Dict[str, str]:
+    matches = (_ASSIGNMENT.match(word) for word in words)
+    return {match.group(1): match.group(2) for match in matches if match}
+
+
+def _assign(command: Command) -> Command:
+    """Take the variables in front of the command into its environment."""
+    words, env = list(command.words), dict(command.env)
+    while words and _ASSIGNMENT.match(words[0]):
+        env.update(_assignments([words.pop(0)]))
+    return replace(command, words=tuple(words), env=env)
+
+
+def _script(command: Command) -> Optional[str]:
+    """What a shell is given to run with -c; None for a script in a file."""
+    for number, word in enumerate(command.words[1:], 2):
+        if not word.startswith("-"):
+            return None
+        if not word.startswith("--") and "c" in word:
+            return command.words[number] if number < len(command.words) else None
+    return None
+
+
+def _step(program: str) -> Optional[Callable[[Command], Optional[Command]]]:
+    if program == "env":
+        return _env
+    if _PYTHON.match(program):
+        return _python
+    if program in _WRAPPERS:
+        return _wrapped
+    return None
+
+
+def _wrapped(command: Command) -> Optional[Command]:
+    wrapper = _WRAPPERS[program_of(command.words[0])]
+    rest = _skip_options(command.words[1:], wrapper.values.split())
+    if wrapper.subcommand:
+        if rest[:1] != (wrapper.subcommand,):
+            return None
+        rest = rest[1:]
+        if rest[:1] in (("-m",), ("--module",)):  # uv run -m gunicorn
+            return replace(command, words=("python", "-m") + rest[1:])
+        rest = _skip_options(rest, wrapper.values.split())
+    return replace(command, words=rest[wrapper.words:])
+
+
+def _skip_options(words: Tuple[str, ...], values: List[str]) -> Tuple[str, ...]:
+    number = 0
+    while number < len(words) and words[number].startswith("-") and words[number] != "-":
+        if words[number] == "--":
+            return words[number + 1:]
+        number += 2 if words[number] in values else 1
+    return words[number:]
+
+
+def _env(command: Command) -> Command:
+    env, words = dict(command.env), list(command.words[1:])
+    complete = command.env_is_complete
+    while words and words[0].startswith("-"):
+        option = words.pop(0)
+        if option in ("-i", "-", "--ignore-environment"):
+            env, complete = {}, True
+        elif option in ("-u", "--unset") and words:
+            env.pop(words.pop(0), None)
+        elif option in ("-C", "--chdir") and words:
+            command = replace(command, directory=join(command.directory, words.pop(0)))
+        elif option in ("-S", "--split-string") and words:
+            words = shell.split(words[0]) + words[1:]
+    return replace(command, words=tuple(words), env=env, env_is_complete=complete)
+
+
+def _python(command: Command) -> Optional[Command]:
+    """``python -m gunicorn``, ``python manage.py``; None for a program in a string, and for an interpreter alone."""
+    words = list(command.words[1:])
+    while words and words[0].startswith("-"):
+        option = words.pop(0)
+        if option in _PYTHON_VALUES and words:
+            words.pop(0)
+        elif option.endswith("m") and not option.startswith("--"):
+            return replace(command, words=tuple(words)) if words else None
+        elif option.endswith("c") and not option.startswith("--"):
+            return None
+    return replace(command, words=tuple(words)) if words else None

@@ -1,0 +1,1 @@
+"""The subcommands of ``threadguard``, one module each; `threadguard.cli` lists them in one tuple."""

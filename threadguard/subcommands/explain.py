@@ -1,0 +1,70 @@
+"""``threadguard explain TG101``: what a finding means, why it matters, and how to mend it, server by server."""
+
+import argparse
+import sys
+import textwrap
+
+from threadguard.codes import CODES, Code
+from threadguard.servers import SERVERS
+
+NAME = "explain"
+HELP = "say what a finding means, why it matters and how to mend it"
+
+_MATTERS = {
+    "1": "An application that must be single-threaded keeps state of one request in its process: module globals,"
+         " os.environ, the locale. A second request inside the same process changes it under the first. Nothing fails:"
+         " pages come out wrong, changes are booked under another user's name.",
+    "2": "What the server shows on a request is stronger than what was configured: it is what happens.",
+    "3": "This is no risk any more but an event: the data of the requests that it names may be mixed up.",
+    "4": "What is not known is not judged: requests pass, and threadguard watches for collisions all the same.",
+    "9": "Nothing was judged.",
+}
+_THREADED = ("TG101", "TG102", "TG201", "TG202", "TG203", "TG301", "TG302", "TG303", "TG305")
+_MEND = {
+    "TG104": "In the ini file: filter-with = threadguard in the application's section, and a section"
+             " [filter:threadguard] with use = egg:threadguard. In code: app = ThreadGuard(app).",
+    "TG304": "Find out what the request that the report names waits for; it keeps its place until it is finished.",
+    "TG401": "If the server has one thread, option server_threads = 1 states it.",
+    "TG402": "Please report it, with the text of the finding; server_threads states the capacity until then.",
+    "TG403": "Check the file that includes the others, or the server's command: threadguard check -- COMMAND. Write"
+             " the setting as a plain number. The guard in the application judges it in any case, at the latest on the"
+             " first request.",
+    "TG901": "Write the option as the finding says; threadguard has no others.",
+    "TG902": "Mend the file, or name the one that the server really reads.",
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The code."""
+    parser.add_argument("code", nargs="?", help="such as TG101; without it, all codes are listed")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Explain the code, or list them all."""
+    if arguments.code is None:
+        for entry in CODES.values():
+            print("%s  %s" % (entry.code, entry.title))
+        return 0
+    known = CODES.get(arguments.code.upper())
+    if known is None:
+        print("threadguard explain: there is no code %r; without one all are listed" % arguments.code, file=sys.stderr)
+        return 2
+    print(explain(known))
+    return 0
+
+
+def explain(code: Code) -> str:
+    """The text for *code*."""
+    matters = "Why it matters: " + _MATTERS[code.code[2]]
+    parts = ["%s %s" % (code.code, code.title), _wrapped(code.meaning), _wrapped(matters)]
+    if code.code in _MEND:
+        parts.append(_wrapped("How to mend it: " + _MEND[code.code]))
+    elif code.code in _THREADED:
+        parts.append("How to mend it:\n" + "\n".join(
+            textwrap.fill("%s: %s" % (server.NAME, server.REMEDY), 100, initial_indent="  ", subsequent_indent="      ")
+            for server in SERVERS))
+    return "\n\n".join(parts)
+
+
+def _wrapped(text: str) -> str:
+    return textwrap.fill(text, 100)

@@ -1,0 +1,70 @@
+"""``threadguard servers``: what is known of each server. The table in the documentation is made from the same data."""
+
+import argparse
+import json
+import textwrap
+from typing import Any, Callable, Dict, List, Tuple
+
+from threadguard.preflight.command_lines import COMMANDS
+from threadguard.servers import SERVERS
+
+NAME = "servers"
+HELP = "list the servers that are known: what is read, when, and the remedy"
+
+_WHEN = {"startup": "at startup", "request": "on a request"}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """How to print it."""
+    parser.add_argument("--format", choices=sorted(_FORMATS), default="text", help="default: text")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the table."""
+    print(_FORMATS[arguments.format](table()))
+    return 0
+
+
+def table() -> List[Dict[str, Any]]:
+    """A row for each server: its name, what is read when, the programs that ``check`` knows, the remedy."""
+    programs: Dict[str, Tuple[str, ...]] = {command.NAME: command.PROGRAMS for command in COMMANDS}
+    by_serve = next(command.PROGRAMS for command in COMMANDS if "gearbox" in command.PROGRAMS)
+    express = next(command.PROGRAMS for command in COMMANDS if "mod_wsgi-express" in command.PROGRAMS)
+    programs.update({name: (name,) for name in by_serve}, mod_wsgi=express)
+    return [{
+        "server": server.NAME,
+        "reads": [{"what": what, "when": when} for what, when in server.READS],
+        "programs": list(programs.get(server.NAME, ())),
+        "remedy": server.REMEDY,
+    } for server in SERVERS]
+
+
+def _text(rows: List[Dict[str, Any]]) -> str:
+    return "\n\n".join(_paragraph(row) for row in rows)
+
+
+def _paragraph(row: Dict[str, Any]) -> str:
+    reads = [(_WHEN[each["when"]], each["what"]) for each in row["reads"]] or [
+        ("on a request", "the rules that need no server's name")]
+    lines = reads + ([("by check", ", ".join(row["programs"]))] if row["programs"] else [])
+    lines.append(("remedy", row["remedy"]))
+    return "\n".join([row["server"]] + [
+        textwrap.fill("%-13s %s" % (name + ":", what), 100, initial_indent="  ", subsequent_indent=" " * 16)
+        for name, what in lines])
+
+
+def _markdown(rows: List[Dict[str, Any]]) -> str:
+    lines = ["| server | at startup | on a request | command that `check` reads | remedy |", "|---|---|---|---|---|"]
+    for row in rows:
+        cells = [row["server"]]
+        cells += ["; ".join(each["what"] for each in row["reads"] if each["when"] == when) or "–" for when in _WHEN]
+        cells += [", ".join("`%s`" % program for program in row["programs"]) or "–", row["remedy"]]
+        lines.append("| %s |" % " | ".join(cell.replace("|", "\\|") for cell in cells))
+    return "\n".join(lines)
+
+
+def _json(rows: List[Dict[str, Any]]) -> str:
+    return json.dumps(rows, indent=2)
+
+
+_FORMATS: Dict[str, Callable[[List[Dict[str, Any]]], str]] = {"text": _text, "json": _json, "markdown": _markdown}
