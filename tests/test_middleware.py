@@ -235,6 +235,34 @@ def test_under_serialize_the_turn_lasts_until_the_body_is_closed(guarded, body):
     assert in_thread(lambda: Response(guard)).body == b"ab"
 
 
+def test_under_serialize_one_who_comes_is_not_inside(guarded):
+    """A request draws its ticket before it waits: that is no interleaving with the body that has the turn."""
+    def app(environ, start_response):
+        return returning(Chunks(b"a", b"b"))(environ, start_response)
+
+    guard = guarded(app, policy="serialize")
+    body = guard(new_environ(), start_response)
+    ticket = next(guard._ledger.tickets)
+    guard._ledger.inside[ticket] = new_environ()
+    assert list(body) == [b"a", b"b"]
+    guard._ledger.leave(ticket)
+    assert guard.stats().overlaps == 0
+
+
+def test_under_serialize_an_abandoned_body_that_goes_on_is_an_interleaving(guarded):
+    """It lost its turn to the next request of its thread, and meets that one."""
+    def app(environ, start_response):
+        return returning(Chunks(b"a", b"b"))(environ, start_response)
+
+    guard = guarded(app, policy="serialize")
+    first = guard(new_environ(), start_response)
+    second = guard(new_environ(), start_response)
+    assert next(first) == b"a"
+    assert guard.stats().overlaps == 1
+    second.close()
+    first.close()
+
+
 def test_under_serialize_who_waits_is_served_in_order(guarded, gate):
     """The line is first in, first out."""
     guard = guarded(gate, policy="serialize")

@@ -191,6 +191,11 @@ class Group:
             if later is not None:
                 self.observe("TG303", ledger.request_of(ticket), later)
 
+    def before_late_chunk(self, ticket: int) -> None:
+        """The same for a body that had the turn: only one that lost it, abandoned, can meet another."""
+        if ticket not in self.ledger.inside:
+            self.before_chunk(ticket)
+
     def count_refused(self) -> None:
         """One more request is answered with 503."""
         with self._mutex:

@@ -156,7 +156,7 @@ class Serialize:
             environ["wsgi.multithread"] = False
             body = self._app(environ, start_response)
             if not runs_no_code(body, environ):
-                return hand_out(ledger, ticket, environ, body, group.turns.pass_on, group.before_chunk)
+                return hand_out(ledger, ticket, environ, body, group.turns.pass_on, group.before_late_chunk)
         except BaseException:
             group.turns.leave(ticket)
             raise
