@@ -56,6 +56,8 @@ class Conf:
     """Names of loaded modules, without ``_module``."""
     defines: Dict[str, str] = field(default_factory=dict)
     root: str = "."
+    knows_defines: bool = False
+    """Whether a name that is not among `defines` is not defined."""
     files: int = 0
 
 
@@ -66,9 +68,13 @@ class _Open(NamedTuple):
     is_condition: bool
 
 
-def load(text: Source) -> Conf:
-    """The whole configuration that *text* begins. Raises `Unreadable`."""
-    conf = Conf(root=text.directory)
+def load(text: Source, root: str = "", defines: Optional[Dict[str, str]] = None) -> Conf:
+    """The whole configuration that *text* begins. Raises `Unreadable`.
+
+    *root* is ServerRoot as the command line has it; *defines* are all its parameters of -D, None where they are not
+    known.
+    """
+    conf = Conf(root=root or text.directory, defines=dict(defines or {}), knows_defines=defines is not None)
     _read(text, conf, ())
     return conf
 
@@ -161,7 +167,7 @@ def _holds(section: Section, conf: Conf) -> Optional[bool]:
     if section.name == "ifmodule":
         holds = _is_loaded(name, conf)
     elif section.name == "ifdefine":
-        holds = True if name in conf.defines else None  # httpd's own -D is not known
+        holds = True if name in conf.defines else False if conf.knows_defines else None  # httpd's own -D
     elif section.name == "iffile":
         holds = os.path.exists(source.join(conf.root, name))
     return None if holds is None else holds is not negated

@@ -1,5 +1,6 @@
 """The formats of the files that can be checked, one module each, in the order in which they are tried."""
 
+from dataclasses import replace
 from typing import Iterable, List, Optional, Protocol, Tuple
 
 from threadguard.preflight.command_lines import explain
@@ -40,7 +41,7 @@ def read(text: Source, options: Options) -> List[Item]:
     items: List[Item] = []
     try:
         for item in known.read(text, options):
-            items.append(item)
+            items.append(item if item.file is not None else replace(item, file=text.path))
     except (CannotTell, Unreadable) as error:
         error.file = error.file or text.path
         items += explain(error, "the server of %s" % text.path)

@@ -56,6 +56,7 @@ class Ini:
         try:
             if self._file is None:
                 self._file = _loader_class(self._loader)(self.text.path)
+                self._file.update_defaults(self._variables, overwrite=False)
             return self._file.get_context(kind, name, dict(self._variables))
         except (Unreadable, CannotTell):
             raise

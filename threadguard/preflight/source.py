@@ -65,6 +65,12 @@ def read(path: str) -> Source:
     return Source(path, text[1:] if text.startswith("\ufeff") else text)
 
 
+def shown(path: str) -> str:
+    """*path* as seen from here, if it lies below, else as it is."""
+    relative = os.path.relpath(path) if os.path.isabs(path) else path
+    return path if relative.startswith("..") else relative
+
+
 def join(directory: str, name: str) -> str:
     """*name* as seen from *directory*, as short as the user would write it."""
     return name if directory in (".", "") or os.path.isabs(name) else os.path.join(directory, name)

@@ -85,11 +85,9 @@ def expand(option: Option, directory: str, seen: Tuple[str, ...] = (), file: str
     elif re.match(r"\w+://|-$", name) or re.search(r"[%$@]\(", name):
         raise CannotTell("%s = %s names a file that is not known here" % (option.name, name), file=option.file,
                          line=option.line)
-    elif file:
-        name = source.join(directory, name) if not os.path.exists(name) else name
-    else:
+    elif not file or not os.path.exists(name):  # uWSGI looks in its working directory, which a file does not tell
         name = source.join(directory, name)
-    inner = load(name, _INCLUDES[option.name], seen)
+    inner = load(source.shown(name), _INCLUDES[option.name], seen)
     return [each._replace(is_conditional=True) for each in inner] if option.is_conditional else inner
 
 

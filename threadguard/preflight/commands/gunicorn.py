@@ -55,8 +55,7 @@ def _code(command: Command) -> str:
         given = arguments.parse(words, _VALUES, _FLAGS)
     except (CannotTell, Unreadable):
         return "a configuration file, if there is one"
-    directory = source.join(command.directory, given.last("--chdir") or ".")
-    default = DEFAULT_FILE if os.path.exists(os.path.join(directory, DEFAULT_FILE)) else ""
+    default = DEFAULT_FILE if os.path.exists(os.path.join(command.directory, DEFAULT_FILE)) else ""
     return given.last("--config") or default
 
 
@@ -75,7 +74,7 @@ def _without_running(command: Command) -> Settings:
     line = arguments.parse(command.words[1:], _VALUES, _FLAGS)
     variable = arguments.parse(shell.split(command.env.get("GUNICORN_CMD_ARGS", "")), _VALUES, _FLAGS)
     chosen = line.last("--config") or variable.last("--config")
-    module = _module(command, chosen, line.last("--chdir"))
+    module = _module(command, chosen)
     given = (("the command line", line), ("GUNICORN_CMD_ARGS", variable))
     return {name: Setting(_converted(name, found.value), *found[1:])
             for name, found in ((name, _find(name, given, module)) for name in SETTINGS)}
@@ -105,15 +104,14 @@ def _converted(name: str, value: Any) -> Any:
     return value
 
 
-def _module(command: Command, chosen: Optional[str], chdir: Optional[str]) -> Optional[literals.Literals]:
-    """The configuration file, without running it; None if there is none."""
-    directory = source.join(command.directory, chdir or ".") if chdir else command.directory
+def _module(command: Command, chosen: Optional[str]) -> Optional[literals.Literals]:
+    """The configuration file, without running it; None if there is none. ``--chdir`` only counts once it is read."""
     if chosen is None:
-        path = source.join(directory, DEFAULT_FILE)
+        path = source.join(command.directory, DEFAULT_FILE)
         return literals.Literals(source.read(path)) if os.path.exists(path) else None
     if chosen.startswith("python:") or not shell.is_known(chosen):
         raise CannotTell("its configuration is %.80r" % chosen, literals.RUN_IT)
-    path = source.join(directory, chosen[len("file:"):] if chosen.startswith("file:") else chosen)
+    path = source.join(command.directory, chosen[len("file:"):] if chosen.startswith("file:") else chosen)
     if not os.path.exists(path):
         raise Unreadable("there is no such file", path)
     return literals.Literals(source.read(path))

@@ -51,7 +51,7 @@ def _place(by: str, name: str) -> Tuple[str, Optional[str], Optional[int]]:
     """Who set *name*, in words; its file and line, if it was a file."""
     if by in _PLACES or by.startswith("python:"):
         return _PLACES.get(by, by), None, None
-    return os.path.basename(by), _shown(by), _line(by, name)
+    return os.path.basename(by), source.shown(by), _line(by, name)
 
 
 def _run(command: Command) -> Dict[str, Any]:
@@ -113,12 +113,6 @@ def _last_words(errors: Any, status: int) -> str:
     lines = [line.strip() for line in errors.read().decode("utf-8", "replace").splitlines() if line.strip()]
     ended = "it was ended by signal %d" % -status if status < 0 else "it exited with status %d" % status
     return "%s (%s)" % (lines[-1][:300], ended) if lines else ended
-
-
-def _shown(path: str) -> str:
-    """*path* as seen from here, if it lies below."""
-    relative = os.path.relpath(path)
-    return path if relative.startswith("..") else relative
 
 
 def _line(file: str, name: str) -> Optional[int]:

@@ -9,9 +9,10 @@ from dataclasses import replace
 from typing import Iterator, List, Optional, Sequence, Tuple
 
 from threadguard.model import Reading
-from threadguard.preflight import shell, uwsgi_files
+from threadguard.preflight import guarded, shell, source, uwsgi_files
 from threadguard.preflight.commands.uwsgi_flags import FLAGS, SHORT
-from threadguard.preflight.model import CannotTell, Command
+from threadguard.preflight.model import CannotTell, Command, Item
+from threadguard.preflight.pastedeploy import Ini
 from threadguard.preflight.uwsgi_files import Option
 from threadguard.servers import uwsgi
 
@@ -26,10 +27,13 @@ _NOT_OPTIONS = ("UWSGI_RELOADS", "UWSGI_VASSALS_DIR", "UWSGI_EMPEROR_FD", "UWSGI
 _FILE = re.compile(r"\.(ini|xml|ya?ml|json|js)(:[\w.-]+)?$")
 
 
-def read_command(command: Command) -> Iterator[Reading]:
-    """Threads, and async cores by whatever name."""
+def read_command(command: Command) -> Iterator[Item]:
+    """Threads, and async cores by whatever name; for PasteDeploy's files, whether the application is guarded."""
     options = list(_from_variables(command)) + list(_from_words(command))
     yield judge(options, command)
+    for option in options:
+        if option.name in ("ini-paste", "ini-paste-logged") and shell.is_known(option.value):
+            yield from guarded.findings(Ini(source.read(source.join(command.directory, option.value))))
 
 
 def judge(options: Sequence[Option], command: Command) -> Reading:

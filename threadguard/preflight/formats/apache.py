@@ -32,8 +32,12 @@ def matches(text: Source) -> bool:
 
 
 def read(text: Source, options: Options) -> Iterator[Item]:
-    """Each application that is mounted; where none is, each daemon process group."""
-    conf = apache_conf.load(text)
+    """What the file and those that it includes say."""
+    return judge(apache_conf.load(text))
+
+
+def judge(conf: Conf) -> Iterator[Item]:
+    """Each application that *conf* mounts; where it mounts none, each daemon process group."""
     mounts = [directive for directive in conf.directives if _is_mount(directive)]
     daemons = [directive for directive in conf.directives if directive.name == "wsgidaemonprocess"]
     found: Dict[Tuple[object, ...], Reading] = {}

@@ -2,7 +2,7 @@
 
 from typing import Iterable
 
-from threadguard.preflight.commands import gunicorn
+from threadguard.preflight import command_lines
 from threadguard.preflight.model import Command, Item, Options
 from threadguard.preflight.source import Source
 
@@ -16,4 +16,4 @@ def matches(text: Source) -> bool:
 
 def read(text: Source, options: Options) -> Iterable[Item]:
     """What it sets."""
-    return gunicorn.read_command(Command(("gunicorn", "-c", text.path, "application"), {}, ".", options, text.path))
+    return command_lines.read(Command(("gunicorn", "-c", text.path, "application"), {}, ".", options, text.path))
