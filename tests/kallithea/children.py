@@ -1,6 +1,5 @@
 """Child processes of the tests: every wait has a deadline, every child is ended by its own pid."""
 
-import base64
 import http.client
 import os
 import re
@@ -10,7 +9,7 @@ import subprocess
 import threading
 from pathlib import Path
 from types import TracebackType
-from typing import Dict, List, Mapping, Optional, Sequence, Tuple, Type
+from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple, Type
 
 DEADLINE = 60.0
 """Seconds that a server may take to start or to end: four helpers may share the machine's cores."""
@@ -75,6 +74,16 @@ class Child:
         """What the server said so far."""
         return self._log.read_text("utf-8", "replace")
 
+    def says(self, word: str, times: int) -> None:
+        """Wait until *word* is *times* in what the server says. Fails with all that it said at the deadline."""
+        pause = threading.Event()
+        for _ in range(int(DEADLINE / 0.1)):
+            if self.log.count(word) >= times:
+                return
+            assert self._process.poll() is None, self.log
+            pause.wait(0.1)
+        raise AssertionError("not %d times %r:\n%s" % (times, word, self.log))
+
     def ended(self) -> int:
         """The exit status of a server that does not start. Fails if it is still there at the deadline."""
         try:
@@ -93,12 +102,11 @@ class Child:
                 pause.wait(0.1)
         raise AssertionError("%s does not listen\n%s" % (" ".join(self.command), self.log))
 
-    def get(self, path: str, user: Optional[str] = None) -> Tuple[int, bytes]:
-        """Status and body of one request, made as *user* (``name:password``) if one is given."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=DEADLINE)
-        headers = {"Authorization": "Basic " + base64.b64encode(user.encode()).decode()} if user else {}
+    def get(self, path: str, timeout: float = DEADLINE) -> Tuple[int, bytes]:
+        """Status and body of one request. Raises OSError where there is no answer in *timeout* seconds."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
         try:
-            connection.request("GET", path, headers=headers)
+            connection.request("GET", path)
             answer = connection.getresponse()
             return answer.status, answer.read()
         finally:
@@ -116,6 +124,22 @@ def lines_of(text: str, word: str) -> List[str]:
     return [line for line in text.splitlines() if word in line]
 
 
-def findings(text: str) -> List[str]:
-    """The findings of threadguard in *text*, in their one form, without what a logger puts before them."""
-    return re.findall(r"(?m)((?:[^\s:]+:\d+: )?TG\d+ .*\n  because: .*\n  remedy:  .*)$", text)
+class Said(NamedTuple):
+    """A finding as it is printed, without what a logger puts before its lines."""
+
+    head: str
+    because: str
+    remedy: str
+
+
+def findings(text: str) -> Set[Said]:
+    """The findings of threadguard in *text*, each in the one form that findings have."""
+    form = r"(?m)((?:[^\s:]+:\d+: )?TG\d+ .*)\n  because: (.*)\n  remedy:  (.*)$"
+    return {Said(*found) for found in re.findall(form, text)}
+
+
+def the_finding(text: str) -> Said:
+    """The one finding in *text*, however often it is there. Fails with the text if there is none, or more."""
+    found = findings(text)
+    assert len(found) == 1, text
+    return found.pop()

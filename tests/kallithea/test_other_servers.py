@@ -1,5 +1,6 @@
 """Kallithea with the guard under the other servers of its ini templates, single-threaded: all of it works."""
 
+import concurrent.futures
 from typing import Tuple
 
 import pytest
@@ -27,3 +28,15 @@ def test_a_single_threaded_kallithea_serves(instance: Instance, http_server: str
         pushed = [push_hg(instance, server), push_git(instance, server)]
     assert [row for row in instance.journal() if row in pushed] == pushed
     assert lines_of(server.log, "TG") == []
+
+
+def test_a_threaded_kallithea_is_right_when_it_is_serialised(instance: Instance) -> None:
+    """With ``policy = serialize`` and four threads, pushes made at the same time are journalled as what they were."""
+    ini = instance.ini("serialised", "[server:main]", "threads=4")
+    ini.write_text(ini.read_text().replace("\npolicy = refuse\n", "\npolicy = serialize\n"))
+    with instance.serve(ini) as server, concurrent.futures.ThreadPoolExecutor(2) as pool:
+        assert server.answers()[0] == 200
+        runs = [pool.submit(lambda push=push: [push(instance, server) for _ in range(4)]) for push in (push_hg, push_git)]
+        pushed = {row for run in runs for row in run.result()}
+    assert {row for row in instance.journal() if row in pushed} == pushed
+    assert [line for line in lines_of(server.log, "TG") if "TG305" not in line] == []

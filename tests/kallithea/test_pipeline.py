@@ -27,7 +27,8 @@ def pipeline(instance: Instance) -> Path:
 def test_kallithea_cli_fails_with_a_pipeline(instance: Instance, pipeline: Path, command: str) -> None:
     """`kallithea-cli` looks for sqlalchemy.url in the settings of the pipeline, where it is not."""
     said = instance.cli(command, "-c", str(pipeline), status=1)
-    assert said == ""
+    assert len(lines_of(said, "assert app_conf.get('sqlalchemy.url')")) == 1
+    assert said.endswith("\nAssertionError\n")
 
 
 def test_a_git_push_through_a_pipeline_is_lost_from_the_journal(instance: Instance, pipeline: Path) -> None:

@@ -1,0 +1,44 @@
+"""What is printed of each server, and the table."""
+
+import os
+from typing import List, Tuple
+
+from rows import Outcome, Row
+
+LONGEST = 60
+"""Lines of a server's stderr that are shown."""
+QUEUE = "WARNING:waitress.queue:Task queue depth is"
+
+
+def show(row: Row, outcome: Outcome) -> None:
+    """Print the command, and what an operator would see of the server's own stderr."""
+    shown = [os.path.basename(word) for word in row.command]
+    settings = ["%s=%s" % pair for pair in row.more.items()]
+    print("\n$ %s" % " ".join(settings + shown))
+    for line in shortened(outcome.said.splitlines()):
+        print("  | " + line)
+    if outcome.status is not None:
+        print("  ended with exit status %d, its port was never open" % outcome.status)
+    if outcome.measured.example:
+        print("  for example: " + outcome.measured.example)
+
+
+def shortened(lines: List[str]) -> List[str]:
+    """*lines* without waitress' remarks on its queue, and at most `LONGEST` of them; what is left out is said."""
+    shown = [line for line in lines if not line.startswith(QUEUE)]
+    left_out = ["(... and %d times: %s)" % (len(lines) - len(shown), QUEUE)] if len(shown) < len(lines) else []
+    if len(shown) > LONGEST:
+        left_out.insert(0, "(... and %d more lines)" % (len(shown) - LONGEST))
+    return shown[:LONGEST] + left_out
+
+
+def table(outcomes: List[Tuple[Row, Outcome]]) -> None:
+    """Print the counts."""
+    line = "%-38s %6s %6s %6s %8s   %-16s %s"
+    print("\n" + line % ("waitress, 4 clients, 2 repositories", "pages", "right", "wrong", "503", "wsgi.multithread",
+                         "as it should be"))
+    for row, outcome in outcomes:
+        measured = outcome.measured
+        good = "yes" if row.as_expected(outcome) else "NO"
+        print(line % (row.title, measured.pages, measured.right, measured.wrong, measured.refused, measured.told,
+                      good + (", did not start" if outcome.status is not None else "")))

@@ -1,0 +1,152 @@
+"""Kallithea with the guard under Apache: the WSGI script of Kallithea's documentation, judged by mod_wsgi's settings.
+
+The script calls loadapp on the ini file, whose section ``[server:main]`` then serves nobody and must not be looked at.
+"""
+
+import os
+import pwd
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Iterator, Optional
+
+import pytest
+from children import Child, free_port, lines_of, the_finding
+from clients import push_git, push_hg
+from instance import BIN, Instance
+
+APACHE = shutil.which("apache2", path=os.environ.get("PATH", "") + ":/usr/sbin")
+MODULES = Path("/usr/lib/apache2/modules")
+USER = "www-data"
+
+CONFIGURATION = """\
+ServerRoot {directory}
+ServerName localhost
+Listen 127.0.0.1:{port}
+PidFile {directory}/apache-{port}.pid
+ErrorLog {directory}/error-{port}.log
+LoadModule mpm_event_module {modules}/mod_mpm_event.so
+LoadModule authz_core_module {modules}/mod_authz_core.so
+LoadModule wsgi_module {modules}/mod_wsgi.so
+{user}
+WSGIRestrictEmbedded On
+WSGISocketPrefix {directory}/wsgi
+WSGIDaemonProcess kallithea {daemon} python-home={home} python-path={directory} lang=C.UTF-8 home={directory}
+WSGIProcessGroup kallithea
+WSGIApplicationGroup %{{GLOBAL}}
+WSGIScriptAlias / {directory}/dispatch.wsgi
+WSGIPassAuthorization On
+<Directory {directory}>
+    Require all granted
+</Directory>
+"""
+
+SCRIPT = """\
+import os
+os.environ["HGRCPATH"] = os.devnull
+ini = {ini!r}
+from logging.config import fileConfig
+fileConfig(ini, {{'__file__': ini, 'here': {directory!r}}})
+from paste.deploy import loadapp
+application = loadapp('config:' + ini)
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def apache() -> None:
+    """Skip where Apache or mod_wsgi is missing, or where mod_wsgi has another Python than Kallithea's environment."""
+    if APACHE is None or not (MODULES / "mod_wsgi.so").exists():
+        pytest.skip("Apache with mod_wsgi is not on this machine (Debian: apache2, libapache2-mod-wsgi-py3;"
+                    " make setup-servers)")
+    built_for = (MODULES / "mod_wsgi.so").resolve().name.rpartition("-")[2]
+    if built_for != "%d.%d" % sys.version_info[:2]:
+        pytest.skip("mod_wsgi is built for Python %s, Kallithea's environment has %s" % (
+            built_for, sys.version.split()[0]))
+
+
+@pytest.fixture(scope="module")
+def home() -> Iterator[Path]:
+    """The virtual environment as Apache's user can read it: itself, or a copy."""
+    if _reads(BIN.parent):
+        yield BIN.parent
+        return
+    with tempfile.TemporaryDirectory(prefix="threadguard-kallithea-venv-") as directory:
+        copy = Path(directory) / "venv"
+        shutil.copytree(str(BIN.parent), str(copy), symlinks=True)
+        os.chmod(directory, 0o755)
+        if not _reads(copy):
+            pytest.skip("the user %s cannot run %s: set THREADGUARD_KALLITHEA_PYTHON to one that it can" % (
+                USER, os.path.realpath(sys.executable)))
+        yield copy
+
+
+def _reads(home: Path) -> bool:
+    """Whether Apache's user can import Kallithea from the virtual environment *home*."""
+    command = [str(home / "bin" / "python"), "-W", "ignore", "-c", "import kallithea"]
+    if _apache_user() is not None:
+        command = ["setpriv", "--reuid", USER, "--regid", USER, "--clear-groups", *command]
+    return subprocess.run(command, cwd="/", stderr=subprocess.DEVNULL, timeout=60).returncode == 0
+
+
+def _apache_user() -> Optional[str]:
+    """The user that Apache changes to: none but root may change."""
+    return USER if os.getuid() == 0 else None
+
+
+def _apache(instance: Instance, ini: Path, home: Path, daemon: str) -> Child:
+    """Apache with *daemon* as the parameters of WSGIDaemonProcess; its own log goes where the child's does."""
+    directory, port = str(instance.directory), free_port()
+    user = "User %s\nGroup %s" % (USER, USER) if _apache_user() else ""
+    (instance.directory / "dispatch.wsgi").write_text(SCRIPT.format(ini=str(ini), directory=directory))
+    configuration = instance.directory / ("apache-%d.conf" % port)
+    configuration.write_text(CONFIGURATION.format(directory=directory, port=port, modules=MODULES, user=user,
+                                                  daemon=daemon, home=home))
+    _hand_over(instance.directory)
+    return Child([str(APACHE), "-f", str(configuration), "-D", "FOREGROUND"], instance.env, instance.directory, port)
+
+
+def _hand_over(directory: Path) -> None:
+    """Give *directory* with all that is in it to Apache's user."""
+    if _apache_user() is not None:
+        record = pwd.getpwnam(USER)
+        for name, _, files in os.walk(str(directory)):
+            for path in [name, *(os.path.join(name, file) for file in files)]:
+                os.chown(path, record.pw_uid, record.pw_gid)
+
+
+def _error_log(instance: Instance, server: Child) -> str:
+    return (instance.directory / ("error-%d.log" % server.port)).read_text("utf-8", "replace")
+
+
+def _pages(log: str) -> str:
+    """*log* without what Apache puts before each line of a traceback."""
+    return "\n".join(line.rpartition("] ")[2] for line in log.splitlines())
+
+
+def test_a_single_threaded_daemon_serves(instance: Instance, home: Path) -> None:
+    """`processes=2 threads=1` works: pages, hg and git pushes with their journal; nothing is reported."""
+    # threads = 4 of a server that does not serve: gearbox would, and is not what runs here.
+    ini = instance.ini("guarded", "[server:main]", "threads=4")
+    with _apache(instance, ini, home, "processes=2 threads=1") as server:
+        assert server.answers()[0] == 200, _error_log(instance, server)
+        pushed = [push_hg(instance, server), push_git(instance, server)]
+    assert [row for row in instance.journal() if row in pushed] == pushed
+    assert lines_of(_error_log(instance, server), "TG") == []
+
+
+@pytest.mark.parametrize("daemon, threads", [
+    pytest.param("processes=4", 15, id="processes=4 alone"),
+    pytest.param("processes=1 threads=2", 2, id="threads=2"),
+])
+def test_a_threaded_daemon_is_refused(instance: Instance, home: Path, daemon: str, threads: int) -> None:
+    """Every page is an error and Kallithea is not entered, for the 15 threads of a daemon that is told none too."""
+    ini = instance.ini("guarded", witness=True)
+    with _apache(instance, ini, home, daemon) as server:
+        statuses = {server.answers(path)[0] for path in ("/", "/_admin/login", "/r1", "/g1")}
+    said = the_finding(_pages(_error_log(instance, server)))
+    assert said.head == "TG101 mod_wsgi's daemon lets %d requests at once into each process" % threads
+    assert "mod_wsgi module has %d thread" % threads in said.because
+    assert said.remedy.startswith("WSGIDaemonProcess NAME processes=N threads=1")
+    assert (statuses, instance.entered) == ({500}, [])

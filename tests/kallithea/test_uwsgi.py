@@ -1,0 +1,69 @@
+"""Kallithea's uWSGI template, with the guard, under Debian's uWSGI."""
+
+import shutil
+import subprocess
+import sys
+
+import pytest
+from children import lines_of, the_finding
+from clients import push_git, push_hg
+from instance import BIN, Instance
+
+UWSGI = ("uwsgi", "--plugin", "python3", "--venv", str(BIN.parent), "--ini-paste-logged", "guarded.ini")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def uwsgi() -> None:
+    """Skip where uWSGI is missing, or where its plugin runs another Python than Kallithea's environment."""
+    if shutil.which("uwsgi") is None:
+        pytest.skip("uwsgi is not on this machine (Debian: uwsgi-core, uwsgi-plugin-python3; make setup-servers)")
+    done = subprocess.run(["uwsgi", "--plugin", "python3", "--python-version"], stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL, timeout=30)
+    version = done.stdout.decode().strip()
+    if version.split(".")[:2] != ["%d" % number for number in sys.version_info[:2]]:
+        pytest.skip("uWSGI's plugin python3 (Debian: uwsgi-plugin-python3) runs Python %s, Kallithea's environment %s" % (
+            version or "not at all", sys.version.split()[0]))
+
+
+def test_kallithea_s_own_template_serves(instance: Instance) -> None:
+    """Processes, a master, enable-threads: single-threaded, so pages and pushes work and nothing is reported."""
+    ini = instance.ini("guarded", http_server="uwsgi")
+    with instance.serve(ini, *UWSGI) as server:
+        assert server.answers()[0] == 200
+        pushed = [push_hg(instance, server), push_git(instance, server)]
+    assert [row for row in instance.journal() if row in pushed] == pushed
+    assert lines_of(server.log, "TG") == []
+
+
+def _assert_it_tells(log: str) -> None:
+    said = the_finding(log)
+    assert said.head == "TG101 uWSGI lets 4 requests at once into each process"
+    assert "cores = 4" in said.because
+    assert said.remedy.startswith("threads = 1 or absent")
+
+
+@pytest.mark.parametrize("setting, variable", [
+    pytest.param("threads=4", "LANG=C.UTF-8", id="threads = 4 in the ini file"),
+    pytest.param("vacuum=true", "UWSGI_THREADS=4", id="UWSGI_THREADS=4"),
+])
+def test_a_threaded_uwsgi_never_serves(instance: Instance, setting: str, variable: str) -> None:
+    """Kallithea's template loads the application in the workers, and uWSGI starts them again and again.
+
+    Each try says what to change; no request is answered, and Kallithea is never entered.
+    """
+    ini = instance.ini("guarded", "[uwsgi]", setting, http_server="uwsgi", witness=True)
+    with instance.serve(ini, "env", variable, *UWSGI) as server:
+        server.says("TG101", 2)
+        with pytest.raises(OSError):
+            server.get("/", timeout=1)
+    _assert_it_tells(server.log)
+    assert instance.entered == []
+
+
+def test_a_threaded_uwsgi_that_loads_in_the_master_ends(instance: Instance) -> None:
+    """Without `lazy` the template's `need-app` ends uWSGI at once, with its status 22."""
+    ini = instance.ini("guarded", "[uwsgi]", "threads=4", "lazy=false", http_server="uwsgi", witness=True)
+    with instance.serve(ini, *UWSGI) as server:
+        assert server.ended() == 22
+    _assert_it_tells(server.log)
+    assert instance.entered == []
