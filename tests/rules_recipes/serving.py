@@ -58,7 +58,7 @@ class Cooperative(Application):
 
 greenlets = sys.argv[1].startswith("greenlets.")
 application = Cooperative() if greenlets else Application()
-guard = ThreadGuard(application, policy="log")
+guard = ThreadGuard(application, policy="log", watch_pool_start=False)
 flag = len(sys.argv) > 2 and sys.argv[2] == "True"
 
 

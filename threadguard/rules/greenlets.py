@@ -15,7 +15,7 @@ from threadguard.model import Reading, Source
 from threadguard.process import Frames, Process, count, is_a, outward, variables
 from threadguard.rules.accepting import own_loop
 from threadguard.rules.code import in_one_loop
-from threadguard.rules.reach import IsGuard, vars_of
+from threadguard.rules.reach import IsGuard, Reach, vars_of
 from threadguard.rules.siblings import are_siblings
 from threadguard.rules.sources import globals_named, is_queue, is_socket, listens
 from threadguard.rules.stacks import inputs, own_frames, caller_that_waits, worker_frames
@@ -95,7 +95,7 @@ def _holds_queue(frame: FrameType) -> bool:
 
 def _of_siblings(process: Process, frames: Frames, is_guard: IsGuard) -> Optional[Reading]:
     others = (worker_frames(tuple(outward(one.gr_frame)), None) for one in process.greenlets())
-    found = sum(are_siblings(process, frames, other, is_guard) for other in others)
+    found = sum(are_siblings(process, frames, other, Reach(is_guard)) for other in others)
     if not found:
         return None
     return Reading(Source.STRUCTURE, "the greenlet server", None,

@@ -51,10 +51,14 @@ class Reach:
 
     def __init__(self, is_guard: IsGuard) -> None:
         self.is_guard = is_guard
+        self._kinds: Dict[type, List[Any]] = {}
+        self._serving: Dict[Frames, bool] = {}
 
     def serves(self, frames: Frames) -> bool:
         """Whether what *frames* hold leads to a guard of the group."""
-        return self.leads(self.held(frames), self.is_guard)
+        if frames not in self._serving:
+            self._serving[frames] = self.leads(self.held(frames), self.is_guard)
+        return self._serving[frames]
 
     def leads(self, start: Iterable[Any], goal: Callable[[object], bool]) -> bool:
         """Whether one of *start* is, or leads to, an object that *goal* accepts."""
@@ -96,7 +100,10 @@ class Reach:
             return list(thing.values())[:16]
         if is_a(thing, type):
             return _of_class(thing)
-        return _of_instance(thing)
+        kind = type(thing)
+        if kind not in self._kinds:
+            self._kinds[kind] = _of_kind(kind)
+        return [value for name, value in vars_of(thing).items() if name.lstrip("_") in WAYS] + self._kinds[kind]
 
     def _of_function(self, function: FunctionType) -> List[Any]:
         asked = variables_used(function.__code__)[1]
@@ -122,12 +129,13 @@ class Reach:
         return found
 
 
-def _of_instance(thing: Any) -> List[Any]:
-    found = [value for name, value in vars_of(thing).items() if name.lstrip("_") in WAYS]
-    for kind in type(thing).__mro__:
-        found += [value for name, value in vars(kind).items() if _is_way(name, value)]
-        if kind.__module__ == type(thing).__module__ and is_a(vars(kind).get("__call__"), FunctionType):
-            found.append(vars(kind)["__call__"])
+def _of_kind(kind: type) -> List[Any]:
+    """What an instance has of its class: attributes, and what happens when it is called."""
+    found: List[Any] = []
+    for base in kind.__mro__:
+        found += [value for name, value in vars(base).items() if _is_way(name, value)]
+        if base.__module__ == kind.__module__ and is_a(vars(base).get("__call__"), FunctionType):
+            found.append(vars(base)["__call__"])
     return found
 
 

@@ -49,8 +49,9 @@ def siblings(process: Process, is_guard: IsGuard) -> Optional[Reading]:
     mine = own_frames(process)
     if not mine or module_of(mine[0]) in _EXECUTORS:
         return None
+    reach = Reach(is_guard)
     found = [ident for ident, frames in other_workers(process).items()
-             if are_siblings(process, mine, frames, is_guard) or (not frames and _starts_alike(process, ident, mine))]
+             if are_siblings(process, mine, frames, reach) or (not frames and _starts_alike(process, ident, mine))]
     if not found:
         return None
     names = sorted(getattr(process.thread_of(ident), "name", str(ident)) for ident in found)
@@ -58,7 +59,7 @@ def siblings(process: Process, is_guard: IsGuard) -> Optional[Reading]:
                    % (len(found), mine[0].f_code.co_name, ", ".join(names[:4])))
 
 
-def are_siblings(process: Process, mine: Frames, other: Frames, is_guard: IsGuard) -> bool:
+def are_siblings(process: Process, mine: Frames, other: Frames, reach: Reach) -> bool:
     """Whether the stacks *mine* and *other* (outermost first) are those of two workers of one pool."""
     pairs: List[Pair] = []
     for one, two in zip(mine[:_DEPTH], other):
@@ -70,7 +71,7 @@ def are_siblings(process: Process, mine: Frames, other: Frames, is_guard: IsGuar
     beyond = other[len(pairs):]
     # At different positions one works and one waits; at the same one, with nothing further in, one waits in C.
     same_job = pairs[-1].mine.f_lasti != pairs[-1].other.f_lasti or not beyond
-    return any(_same_pool(process, pair, same_job, beyond, is_guard) for pair in pairs)
+    return any(_same_pool(process, pair, same_job, beyond, reach) for pair in pairs)
 
 
 def _starts_alike(process: Process, ident: int, mine: Frames) -> bool:
@@ -86,7 +87,7 @@ def _arguments(thread: Any) -> Dict[str, Any]:
     return {**numbered, **getattr(thread, "_kwargs", {})}
 
 
-def _same_pool(process: Process, pair: Pair, same_job: bool, beyond: Frames, is_guard: IsGuard) -> bool:
+def _same_pool(process: Process, pair: Pair, same_job: bool, beyond: Frames, reach: Reach) -> bool:
     mine, other = inputs(pair.mine), inputs(pair.other)
     if _identical(mine, other, _PLAIN + _TEXT if same_job else _PLAIN):
         return True
@@ -94,7 +95,6 @@ def _same_pool(process: Process, pair: Pair, same_job: bool, beyond: Frames, is_
         return False
     if _same_source(process, _opened(mine), _opened(other), pair.other, beyond):
         return True
-    reach = Reach(is_guard)
     return reach.serves((pair.mine,)) and reach.serves((pair.other,))
 
 
