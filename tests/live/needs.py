@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import sys
 from pathlib import Path
 
 from rig import BIN, OLD
@@ -50,6 +51,11 @@ def missing(needs):
     for need in needs:
         if not there(need):
             return "%s is not installed: %s" % (need, remedy(need))
-    if any(need.startswith("/usr/sbin/apache2") for need in needs) and not os.access("/usr/sbin/apache2", os.X_OK):
-        return "/usr/sbin/apache2 may not be run by this user"
+    if "mod_wsgi" in needs and not world_readable(Path(sys.base_prefix)):
+        return "Apache's user may not read the Python in %s: use one that it may, such as Debian's" % sys.base_prefix
     return None
+
+
+def world_readable(path):
+    """Whether anybody may go into *path*: Apache gives up its rights before it imports."""
+    return os.getuid() != 0 or all(part.stat().st_mode & 0o001 for part in (path, *path.parents))

@@ -10,7 +10,8 @@ from test_matrix import told
 
 FORKED = (
     "uWSGI processes=3", "uWSGI lazy-apps, processes=2", "Debian's uWSGI processes=2",
-    "gunicorn sync with three workers", "gunicorn --preload with two workers", "mod_wsgi 4.9 daemon preloaded, processes=2 threads=1",
+    "gunicorn sync with three workers", "gunicorn --preload with two workers",
+    "mod_wsgi 4.9 daemon preloaded, processes=2 threads=1",
     "home-made: two processes by multiprocessing, one loop each", "tornado WSGIContainer in three processes",
 )
 CHOSEN = {row.id: row for row in ROWS if row.id in FORKED}

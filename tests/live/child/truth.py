@@ -56,7 +56,7 @@ class Inside:
 
 
 class Log(logging.Handler):
-    """Keeps what the guard logs, apart for before and while a request is handled, and prints it where nobody else does."""
+    """Keeps what the guard logs, before a request and on one, and prints it where nobody else does."""
 
     def __init__(self):
         super().__init__()

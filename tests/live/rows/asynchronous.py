@@ -12,9 +12,14 @@ STARLETTE = "from a2wsgi import WSGIMiddleware\nfrom starlette.applications impo
 UVICORN, HYPERCORN = "{bin}/uvicorn --port {port} ", "{bin}/hypercorn --bind 127.0.0.1:{port} "
 
 
+def loop(*args, **more):
+    """A row of ``child/apiloops.py``."""
+    return api(*args, module="apiloops", **more)
+
+
 def greenlets(name, function, threaded, capacity=None, number="", hold=GEVENT, **more):
     """A row of a server that runs greenlets."""
-    return api(name, function, threaded, capacity, number, hold=hold, needs=(name.split(".")[0],), **more)
+    return loop(name, function, threaded, capacity, number, hold=hold, needs=(name.split(".")[0],), **more)
 
 
 def bridge(name, command, text, threaded, capacity=None, needs=(), **more):
@@ -30,7 +35,7 @@ def granian(args, threaded, capacity=None, **more):
 
 def twist(name, function, threaded, capacity=None, number=""):
     """A row of Twisted started by a script."""
-    return api("Twisted " + name, function, threaded, capacity, number, needs=("twisted",))
+    return loop("Twisted " + name, function, threaded, capacity, number, needs=("twisted",))
 
 
 ROWS = (
@@ -52,10 +57,11 @@ ROWS = (
     twist("own pool of four", "twisted", MANY, 4, 4),
     twist("the reactor's pool", "twisted", MANY),
     twist("suggestThreadPoolSize(1)", "twisted_suggested", ONE, 1, 1),
-    api("tornado WSGIContainer", "tornado", ONE, needs=("tornado",)),
-    api("tornado WSGIContainer in three processes", "tornado_processes", ONE, None, 3, needs=("tornado",), processes=3),
-    api("tornado WSGIContainer with an executor of four", "tornado", MANY, 4, 4, needs=("tornado",)),
-    api("tornado WSGIContainer with an executor of one", "tornado", ONE, 1, 1, needs=("tornado",)),
+    loop("tornado WSGIContainer", "tornado", ONE, needs=("tornado",)),
+    loop("tornado WSGIContainer in three processes", "tornado_processes", ONE, None, 3, needs=("tornado",),
+         processes=3),
+    loop("tornado WSGIContainer with an executor of four", "tornado", MANY, 4, 4, needs=("tornado",)),
+    loop("tornado WSGIContainer with an executor of one", "tornado", ONE, 1, 1, needs=("tornado",)),
     Row("uvicorn --interface wsgi", UVICORN + "--interface wsgi guarded:application", MANY, 10,
         needs=("uvicorn", "a2wsgi")),
     Row("uvicorn --interface wsgi --workers 2", UVICORN + "--interface wsgi --workers 2 guarded:application", MANY, 10,

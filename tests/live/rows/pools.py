@@ -3,9 +3,9 @@
 from rows.model import MANY, ONE, Row, ini
 
 
-def api(name, function, threaded, capacity=None, number="", **more):
+def api(name, function, threaded, capacity=None, number="", module="apis", **more):
     """A server started by a Python script through its own interface."""
-    return Row(name, "{py} apis.py %s {port} %s" % (function, number), threaded, capacity, **more)
+    return Row(name, "{py} launch.py %s %s {port} %s" % (module, function, number), threaded, capacity, **more)
 
 
 def waitress(name, args, threaded, capacity, **more):

@@ -6,7 +6,12 @@ from rows.pools import api
 
 def home(name, function, threaded, capacity=None, number="", **more):
     """A recipe of ``child/homemade.py``."""
-    return Row("home-made: " + name, "{py} homemade.py %s {port} %s" % (function, number), threaded, capacity, **more)
+    return api("home-made: " + name, function, threaded, capacity, number, module="homemade", **more)
+
+
+def looped(name, function, threaded, capacity=None, number="", **more):
+    """A recipe of ``child/homeloops.py``."""
+    return api("home-made: " + name, function, threaded, capacity, number, module="homeloops", **more)
 
 
 SERVERS = (
@@ -18,12 +23,12 @@ SERVERS = (
     api("bjoern", "bjoern", ONE, 1, needs=("bjoern",)),
     api("pyruvate of one worker", "pyruvate", ONE, 1, 1, needs=("pyruvate",)),
     api("pyruvate of four workers", "pyruvate", MANY, 4, 4, needs=("pyruvate",)),
-    api("aiohttp_wsgi default", "aiohttp", MANY, 4, needs=("aiohttp_wsgi",)),
-    api("aiohttp_wsgi of one thread", "aiohttp", ONE, 1, 1, needs=("aiohttp_wsgi",)),
-    api("zope.server of one thread", "zope", ONE, 1, 1, needs=("zope.server",)),
-    api("zope.server of four threads", "zope", MANY, 4, 4, needs=("zope.server",)),
-    api("gevent with a pool of four real threads", "gevent_threadpool", MANY, 4, 4, needs=("gevent",)),
-    api("gevent with a pool of one real thread", "gevent_threadpool", ONE, 1, 1, needs=("gevent",)),
+    api("aiohttp_wsgi default", "aiohttp", MANY, 4, module="apiloops", needs=("aiohttp_wsgi",)),
+    api("aiohttp_wsgi of one thread", "aiohttp", ONE, 1, 1, module="apiloops", needs=("aiohttp_wsgi",)),
+    api("zope.server of four threads", "zope", MANY, 4, 4, needs=("zope.server", "asyncore")),
+    api("gevent with a pool of four real threads", "gevent_threadpool", MANY, 4, 4, module="apiloops",
+        needs=("gevent",)),
+    api("gevent with a pool of one real thread", "gevent_threadpool", ONE, 1, 1, module="apiloops", needs=("gevent",)),
 )
 HOME = (
     home("socketserver with ThreadingMixIn", "socketserver_mixin", MANY),
@@ -43,14 +48,15 @@ HOME = (
     home("a bare thread for each connection", "thread_each", MANY),
     home("a bare thread for each connection, declared single-threaded", "thread_each_says_false", MANY),
     home("a bare thread for each connection, joined before the next", "thread_each_joined", ONE, 1),
-    home("gevent StreamServer", "stream_server", MANY, hold="/hold?with=gevent:sleep", needs=("gevent",)),
-    home("gevent StreamServer spawn=1", "stream_server", ONE, 1, 1, hold="/hold?with=gevent:sleep", needs=("gevent",)),
-    home("raw greenlets and a select loop", "raw_greenlets", MANY, hold="/hold?with=homemade:pause",
+    looped("gevent StreamServer", "stream_server", MANY, hold="/hold?with=gevent:sleep", needs=("gevent",)),
+    looped("gevent StreamServer spawn=1", "stream_server", ONE, 1, 1, hold="/hold?with=gevent:sleep",
+           needs=("gevent",)),
+    looped("raw greenlets and a select loop", "raw_greenlets", MANY, hold="/hold?with=homeloops:pause",
          needs=("greenlet",)),
-    home("asyncio and an executor of one", "asyncio_executor", ONE, 1, 1),
-    home("asyncio and an executor of four", "asyncio_executor", MANY, 4, 4),
-    home("asyncio and its default executor", "asyncio_executor", MANY),
-    home("asyncio calling the application on the loop", "asyncio_loop", ONE),
+    looped("asyncio and an executor of one", "asyncio_executor", ONE, 1, 1),
+    looped("asyncio and an executor of four", "asyncio_executor", MANY, 4, 4),
+    looped("asyncio and its default executor", "asyncio_executor", MANY),
+    looped("asyncio calling the application on the loop", "asyncio_loop", ONE),
     home("two processes by multiprocessing, one loop each", "multiprocess", ONE, 1, 2, processes=2),
     home("two processes by os.fork, each with four threads", "forked_threads", MANY, 4, 4, processes=2),
 )

@@ -29,6 +29,7 @@ def debian(name, args, threaded, capacity=None, plugins="python3", **more):
 ROWS = (
     row("default", "", ONE, 1),
     row("need-app", "--need-app", ONE, 1),
+    row("need-app, threads=4", "--need-app --threads 4", MANY, 4),
     row("processes=3", "--master --processes 3", ONE, 1, processes=3),
     row("workers=2, threads=1", "--master --workers 2 --threads 1", ONE, 1, processes=2),
     row("threads=4", "--threads 4", MANY, 4),
