@@ -1,6 +1,7 @@
 """Use the installed threadguard as someone would who has no checkout: run with -I, in an empty directory."""
 
 import pathlib
+import subprocess
 import sys
 import threading
 import types
@@ -78,6 +79,9 @@ def main():
         assert app.verdict.status == "single-threaded", app.verdict
         stats = app.stats()  # of the process: all guards are one group
         assert (stats.requests, stats.in_flight, stats.overlaps) == (number, 0, 0), stats
+    explained = subprocess.run([str(pathlib.Path(sys.executable).parent / "threadguard"), "explain", "TG101"],
+                               check=True, timeout=60, stdout=subprocess.PIPE, universal_newlines=True).stdout
+    assert "TG101" in explained, explained
     print("ok: guarded in code, by filter-with and by [filter-app:], from %s" % threadguard.__version__)
 
 
