@@ -9,7 +9,7 @@ import sys
 from typing import Optional, Protocol, Sequence, Tuple
 
 import threadguard
-from threadguard.subcommands import check, explain, servers
+from threadguard.subcommands import check, explain, probe, servers
 
 _INTERRUPTED = 130
 
@@ -32,7 +32,7 @@ class Subcommand(Protocol):
         """Do it, print the result, and give the exit status."""
 
 
-SUBCOMMANDS: Tuple[Subcommand, ...] = (check, explain, servers)
+SUBCOMMANDS: Tuple[Subcommand, ...] = (check, probe, explain, servers)
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:

@@ -47,6 +47,9 @@ _ENTRIES = (
          " for all the same."),
     Code("TG205", "wsgi.multithread contradicts the server",
          "The flag says one thing and the server's own setting another. The setting decides; the flag is only noted."),
+    Code("TG206", "no two probes met",
+         "Requests of threadguard probe were held in a process one after the other, while others were under way, and no"
+         " two of them were there at the same time: the server lets one in at a time."),
     Code("TG301", "two requests were inside the application at once",
          "A request entered while one of another thread or greenlet was still inside: the process is threaded, proved"
          " until it ends, whatever its settings say."),
@@ -74,6 +77,9 @@ _ENTRIES = (
     Code("TG403", "cannot tell before the start",
          "What sets the capacity is code, a variable, or in another file than those that were read. It is not guessed:"
          " the guard judges the deployment when it starts, or on its first request."),
+    Code("TG404", "too few probes to tell",
+         "No two probes met, but so few were held in a process, or so many failed, that chance alone may have kept them"
+         " apart. More requests, or more of them at once, tell."),
     Code("TG901", "wrong use",
          "An option of threadguard has a name or a value that is not allowed."),
     Code("TG902", "unreadable",

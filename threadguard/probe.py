@@ -14,8 +14,12 @@ from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, List, Optional, Tuple
 from urllib.parse import urlencode, urlsplit
 
+from threadguard.model import SINGLE_THREADED, THREADED, UNKNOWN
+
 HOLD = 0.2
 """Seconds for which each probe asks to be held."""
+ENOUGH = 0.01
+"""The chance that luck kept the probes of a threaded process apart, up to which a "no two met" counts."""
 _PATIENCE = 30.0
 _LONGEST_ANSWER = 65536
 
@@ -47,13 +51,17 @@ class Outcome:
 
     @property
     def status(self) -> str:
-        """``threaded``, ``single-threaded`` or ``unknown``, over all processes."""
-        seen = list(self.processes.values())
-        if any(process.met or process.verdict == "threaded" for process in seen):
-            return "threaded"
-        if not seen or self.failures or any(self.luck(process) > 0.01 for process in seen):
-            return "unknown"
-        return "single-threaded"
+        """``threaded``, ``single-threaded`` or ``unknown``: the worst of all processes."""
+        statuses = {self.status_of(process) for process in self.processes.values()}
+        if THREADED in statuses:
+            return THREADED
+        return UNKNOWN if UNKNOWN in statuses or self.failures or not statuses else SINGLE_THREADED
+
+    def status_of(self, process: Seen) -> str:
+        """What was shown of one process."""
+        if process.met or process.verdict == THREADED:
+            return THREADED
+        return UNKNOWN if self.luck(process) > ENOUGH else SINGLE_THREADED
 
     def luck(self, process: Seen) -> float:
         """How probable it is that a *threaded* process would have shown no two that met.

@@ -4,6 +4,8 @@
 """
 
 import json
+import os
+import sys
 from typing import Any, Callable, Dict, List, Sequence
 from urllib.parse import quote
 
@@ -136,3 +138,8 @@ def exit_status(checked: Sequence[Checked], fail_on: str = "") -> int:
     """
     instead = {"unknown": THREADED, "threaded": SINGLE_THREADED}.get(fail_on, UNKNOWN)
     return EXIT[worst(instead if target.status == UNKNOWN else target.status for target in checked)]
+
+
+def use_colour() -> bool:
+    """Whether to use colours: on a terminal that has them, unless NO_COLOR is set (no-color.org)."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

@@ -5,16 +5,18 @@ capacity, and `Finding`s where there is nothing to read. It never guesses: what 
 """
 
 from dataclasses import dataclass, field
-from typing import Callable, Dict, Iterable, Mapping, Optional, Tuple, Union
+from typing import Callable, Dict, Iterable, Mapping, Optional, Sequence, Tuple, TypeVar, Union
 
 from threadguard.judge import finding_of
 from threadguard.model import SINGLE_THREADED, THREADED, UNKNOWN, Finding, Reading
 
 UNREADABLE = "unreadable"
 Item = Union[Reading, Finding]
+_T = TypeVar("_T")
 
-_STATUS = {"TG100": SINGLE_THREADED, "TG101": THREADED, "TG102": THREADED, "TG402": UNKNOWN, "TG403": UNKNOWN,
-           "TG901": UNREADABLE, "TG902": UNREADABLE}
+_STATUS = {"TG100": SINGLE_THREADED, "TG101": THREADED, "TG102": THREADED, "TG201": THREADED, "TG206": SINGLE_THREADED,
+           "TG306": THREADED, "TG402": UNKNOWN, "TG403": UNKNOWN, "TG404": UNKNOWN, "TG901": UNREADABLE,
+           "TG902": UNREADABLE}
 EXIT: Dict[str, int] = {SINGLE_THREADED: 0, THREADED: 1, UNREADABLE: 2, UNKNOWN: 3}
 _WORST_FIRST = (THREADED, UNREADABLE, UNKNOWN, SINGLE_THREADED)
 
@@ -105,6 +107,13 @@ def cannot_tell(server: str, evidence: str, remedy: str = ASK_DIFFERENTLY, file:
 def unreadable(name: str, evidence: str, file: Optional[str] = None, line: Optional[int] = None) -> Finding:
     """The finding for something that cannot be read."""
     return Finding("TG902", "%s cannot be read" % name, evidence, "", file, line)
+
+
+def at_most(things: Sequence[_T], what: str, limit: int = 100) -> Sequence[_T]:
+    """*things*, if they are not so many that nobody means it. Raises `Unreadable`."""
+    if len(things) > limit:
+        raise Unreadable("it has more than %d %s" % (limit, what))
+    return things
 
 
 def as_finding(item: Item) -> Finding:

@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     checked: List[preflight.Checked] = [preflight.check_file(target, options) for target in arguments.targets]
     if arguments.command:
         checked.append(preflight.check_command(arguments.command, os.environ, options))
-    shown = report_formats.FORMATS[arguments.format](checked, colour=_colour(), quiet=arguments.quiet)
+    shown = report_formats.FORMATS[arguments.format](checked, colour=report_formats.use_colour(), quiet=arguments.quiet)
     if shown:
         print(shown)
     if arguments.fail_on == "threaded" and any(target.status == UNKNOWN for target in checked):
@@ -50,8 +50,3 @@ def _say(text: str) -> None:
 
 def _quiet(text: str) -> None:
     """Nothing."""
-
-
-def _colour() -> bool:
-    """Whether to use colours: on a terminal that has them, unless NO_COLOR is set (no-color.org)."""
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

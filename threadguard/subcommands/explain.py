@@ -19,7 +19,7 @@ _MATTERS = {
     "4": "What is not known is not judged: requests pass, and threadguard watches for collisions all the same.",
     "9": "Nothing was judged.",
 }
-_THREADED = ("TG101", "TG102", "TG201", "TG202", "TG203", "TG301", "TG302", "TG303", "TG305")
+_THREADED = ("TG101", "TG102", "TG201", "TG202", "TG203", "TG301", "TG302", "TG303", "TG305", "TG306")
 _MEND = {
     "TG104": "In the ini file: filter-with = threadguard in the application's section, and a section"
              " [filter:threadguard] with use = egg:threadguard. In code: app = ThreadGuard(app).",
@@ -29,6 +29,7 @@ _MEND = {
     "TG403": "Check the file that includes the others, or the server's command: threadguard check -- COMMAND. Write"
              " the setting as a plain number. The guard in the application judges it in any case, at the latest on the"
              " first request.",
+    "TG404": "Ask with more --requests, and with a --concurrency of at least twice the number of processes.",
     "TG901": "Write the option as the finding says; threadguard has no others.",
     "TG902": "Mend the file, or name the one that the server really reads.",
 }
