@@ -223,7 +223,7 @@ def bare_greenlets_threaded():
     new, sock = greenlet().greenlet, listen()
     running = []
     while True:
-        if select.select([sock], [], [], 0 if running else None)[0]:
+        if select.select([sock], [], [], 0.01 if running else None)[0]:
             running.append(new(answer))
             running[-1].switch(sock.accept()[0], guard)
         for one in running[:]:

@@ -16,7 +16,7 @@ from threadguard.process import Frames, Process, count, is_a, outward, variables
 from threadguard.rules.accepting import own_loop
 from threadguard.rules.code import in_one_loop
 from threadguard.rules.reach import IsGuard, Reach, vars_of
-from threadguard.rules.siblings import are_siblings
+from threadguard.rules.siblings import are_siblings, identical, same
 from threadguard.rules.sources import globals_named, is_queue, is_socket, listens
 from threadguard.rules.stacks import inputs, own_frames, caller_that_waits, worker_frames
 
@@ -94,9 +94,18 @@ def _holds_queue(frame: FrameType) -> bool:
 
 
 def _of_siblings(process: Process, frames: Frames, is_guard: IsGuard) -> Optional[Reading]:
-    others = (worker_frames(tuple(outward(one.gr_frame)), None) for one in process.greenlets())
-    found = sum(are_siblings(process, frames, other, Reach(is_guard)) for other in others)
+    mine, reach = process.greenlet, Reach(is_guard)
+    found = sum(
+        are_siblings(process, frames, worker_frames(tuple(outward(one.gr_frame)), None), reach)
+        or _spawned_alike(mine, one) for one in process.greenlets() if not one.dead)
     if not found:
         return None
     return Reading(Source.STRUCTURE, "the greenlet server", None,
                    "%d other greenlets are in the same loop of %s as this one" % (found, frames[0].f_code.co_name))
+
+
+def _spawned_alike(mine: Any, other: Any) -> bool:
+    """Whether *other*, a greenlet of gevent's that has not run yet, was spawned with the same things as *mine*."""
+    run, arguments = getattr(mine, "_run", None), getattr(mine, "args", ())
+    return (run is not None and not other.gr_frame and same(run, getattr(other, "_run", None))
+            and identical(dict(enumerate(arguments)), dict(enumerate(getattr(other, "args", ())))))

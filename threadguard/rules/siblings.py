@@ -14,7 +14,7 @@ each thread), only identical inputs count.
 """
 
 from types import FrameType, MethodType
-from typing import Any, Dict, List, NamedTuple, Optional
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from threadguard.model import Reading, Source
 from threadguard.process import Frames, Process, is_a, module_of, variables
@@ -78,8 +78,8 @@ def _starts_alike(process: Process, ident: int, mine: Frames) -> bool:
     """Whether the thread *ident*, which has not come to its function yet, was started with the same things as mine."""
     one, two = process.thread, process.thread_of(ident)
     target = getattr(one, "_target", None)
-    return (target is not None and _same(target, getattr(two, "_target", None)) and in_one_loop(mine[0])
-            and _identical(_arguments(one), _arguments(two), _PLAIN + _TEXT))
+    return (target is not None and same(target, getattr(two, "_target", None)) and in_one_loop(mine[0])
+            and identical(_arguments(one), _arguments(two)))
 
 
 def _arguments(thread: Any) -> Dict[str, Any]:
@@ -89,7 +89,7 @@ def _arguments(thread: Any) -> Dict[str, Any]:
 
 def _same_pool(process: Process, pair: Pair, same_job: bool, beyond: Frames, reach: Reach) -> bool:
     mine, other = inputs(pair.mine), inputs(pair.other)
-    if _identical(mine, other, _PLAIN + _TEXT if same_job else _PLAIN):
+    if identical(mine, other, _PLAIN + _TEXT if same_job else _PLAIN):
         return True
     if not same_job:
         return False
@@ -98,13 +98,14 @@ def _same_pool(process: Process, pair: Pair, same_job: bool, beyond: Frames, rea
     return reach.serves((pair.mine,)) and reach.serves((pair.other,))
 
 
-def _identical(mine: Dict[str, Any], other: Dict[str, Any], plain: "tuple[type, ...]") -> bool:
+def identical(mine: Dict[Any, Any], other: Dict[Any, Any], plain: Tuple[type, ...] = _PLAIN + _TEXT) -> bool:
+    """Whether the values of *mine* and *other* are the same objects by name, but for those of *plain* types."""
     return mine.keys() == other.keys() and all(
-        _same(mine[name], other[name]) or (is_a(mine[name], plain) and is_a(other[name], plain))
+        same(mine[name], other[name]) or (is_a(mine[name], plain) and is_a(other[name], plain))
         for name in mine)
 
 
-def _same(one: Any, two: Any) -> bool:
+def same(one: Any, two: Any) -> bool:
     """Identity; of bound methods, which are made anew each time, that of object and function."""
     if one is two:
         return True
