@@ -11,7 +11,7 @@ from threadguard.model import Finding, Reading
 from threadguard.preflight import wrappers
 from threadguard.preflight.commands import cheroot, django, flask, granian, gunicorn, httpd, hypercorn
 from threadguard.preflight.commands import mod_wsgi_express, paste_serve, twist, uvicorn, uwsgi, waitress
-from threadguard.preflight.model import CannotTell, Command, Item, Unreadable, cannot_tell, unreadable
+from threadguard.preflight.model import CannotTell, Command, Item, Unreadable, at_most, cannot_tell, unreadable
 
 
 class ServerCommand(Protocol):
@@ -34,11 +34,14 @@ COMMANDS: Tuple[ServerCommand, ...] = (
     uvicorn, hypercorn, granian, twist,
 )
 
+_MOST = 20
+
 
 def read(command: Command) -> List[Item]:
     """What *command* starts, through its wrappers; empty if it starts no server that is known."""
     try:
-        return [item for inner in wrappers.unwrap(command) for item in _read_known(inner)]
+        inner = at_most(list(wrappers.unwrap(command)), "commands in one", _MOST)
+        return [item for each in inner for item in _read_known(each)]
     except (CannotTell, Unreadable) as error:
         return [_placed(item, command) for item in explain(error, "the command")]
 
@@ -46,7 +49,8 @@ def read(command: Command) -> List[Item]:
 def read_script(text: str, command: Command) -> List[Item]:
     """What a shell starts that is given *text*; *command* has everything but the words."""
     try:
-        return [item for inner in wrappers.in_shell(text, command) for item in read(inner)]
+        inner = at_most(list(wrappers.in_shell(text, command)), "commands in one", _MOST)
+        return [item for each in inner for item in read(each)]
     except (CannotTell, Unreadable) as error:
         return [_placed(item, command) for item in explain(error, "the command")]
 

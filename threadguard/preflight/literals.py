@@ -1,6 +1,8 @@
 """The plain assignments of a Python file, read without running it: ``threads = 4`` is known, ``threads = n`` is not."""
 
 import ast
+import io
+import tokenize
 import warnings
 from typing import Any, Dict, Iterable, List, Optional, Tuple
 
@@ -17,6 +19,7 @@ class Literals:
     def __init__(self, source: Source) -> None:
         self.source = source
         try:
+            tokenize.detect_encoding(io.BytesIO(source.text.encode()).readline)  # or a SyntaxError: no such encoding
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # a bad escape in a string is not ours to tell
                 tree = ast.parse(source.text)

@@ -15,10 +15,18 @@ _REDIRECTION = re.compile(r"(%s)|(?<!\S)(?:\d*(?:>>|<<|[<>])|&>>?)&?[ \t]*[^\s;&
 _VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)(?:(:?[-?+=])([^{}]*))?\})")
 _UNKNOWN = re.compile(r"\$\w|\$\{|\$\(|`")
 _OPERATORS = set("();<>|&")
+_LONGEST = 128 * 1024
+"""Characters: Linux takes no longer argument (MAX_ARG_STRLEN), and shlex is slow."""
+
+
+def _refuse_too_long(text: str) -> None:
+    if len(text) > _LONGEST:
+        raise Unreadable("the command is longer than %d KiB" % (_LONGEST // 1024))
 
 
 def commands(text: str) -> Iterator[List[str]]:
     """The words of each simple command in *text*, in order; redirections are left out."""
+    _refuse_too_long(text)
     kept: List[str] = []
 
     def keep(match: Match[str]) -> str:
@@ -47,6 +55,7 @@ def commands(text: str) -> Iterator[List[str]]:
 
 def split(text: str) -> List[str]:
     """The words of *text*, which no shell sees: a process manager or a server splits it."""
+    _refuse_too_long(text)
     try:
         return shlex.split(text)
     except ValueError as error:

@@ -5,13 +5,12 @@ values where the last one counts. So its formats are read here: the ini dialect 
 would not (an option without a value, one that is there twice), the others by the parsers of their formats.
 """
 
-import json
 import os
 import re
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
 from xml.parsers import expat
 
-from threadguard.preflight import source, yaml_text
+from threadguard.preflight import json_text, source, yaml_text
 from threadguard.preflight.model import CannotTell, Unreadable
 from threadguard.preflight.source import Source
 
@@ -129,17 +128,14 @@ def _ini(text: Source, section: str) -> Iterator[_Pair]:
 
 
 def _json(text: Source, section: str) -> Iterator[_Pair]:
-    try:
-        found = json.loads(text.text)
-    except (ValueError, RecursionError) as error:
-        raise Unreadable("it is no JSON: %s" % error, text.path) from None
+    found, lines = json_text.parse(text), json_text.Lines(text)
     inner = found.get(section) if isinstance(found, dict) else None
     if not isinstance(inner, dict):
         raise Unreadable("it has no object %r" % section, text.path)
     for key, values in inner.items():
         for value in values if isinstance(values, list) else [values]:
             written = str(int(value or 0)) if isinstance(value, (bool, type(None))) else str(value)
-            yield key, written, text.line_of(r'"%s"\s*:' % re.escape(key))
+            yield key, written, lines.find(key)
 
 
 def _yaml(text: Source, section: str) -> Iterator[_Pair]:
@@ -148,7 +144,7 @@ def _yaml(text: Source, section: str) -> Iterator[_Pair]:
         raise Unreadable("it has no mapping %r" % section, text.path)
     for key, value in yaml_text.pairs(inner):
         for each in yaml_text.sequence(value):
-            yield str(key.value), str(each.value), each.start_mark.line + 1
+            yield str(key.value), yaml_text.text(each) or "", each.start_mark.line + 1
 
 
 class _Stop(Exception):

@@ -6,14 +6,18 @@ from threadguard.preflight import arguments
 from threadguard.preflight.model import CannotTell, Unreadable
 from threadguard.preflight.source import Source
 
+_LONGEST = 512 * 1024  # characters: PyYAML's own parser takes a second for a hundred thousand
+
 
 def compose(text: Source) -> Any:
     """The root node of *text*. Raises `CannotTell` where PyYAML is not installed, `Unreadable` for what is no YAML."""
     yaml = arguments.optional("yaml")
     if yaml is None:
         raise CannotTell("PyYAML is not installed here, which reads YAML", "pip install PyYAML", text.path)
+    if len(text.text) > _LONGEST:
+        raise Unreadable("it is longer than %d KiB" % (_LONGEST // 1024), text.path)
     try:
-        return yaml.compose(text.text, yaml.SafeLoader)
+        return yaml.compose(text.text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except (yaml.YAMLError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         raise Unreadable("it is no YAML: %s" % (getattr(error, "problem", None) or type(error).__name__), text.path,

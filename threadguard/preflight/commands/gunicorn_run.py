@@ -71,8 +71,11 @@ def _run(command: Command) -> Dict[str, Any]:
         said = answer.read() if child.returncode == 0 else b""
         if not said:
             raise Unreadable("gunicorn does not start with it: %s" % _last_words(errors, child.returncode))
-    found: Dict[str, Any] = json.loads(said)
-    return found
+    try:
+        found: Dict[str, Any] = json.loads(said)
+        return {"values": found["values"], "by": found["by"]}
+    except (ValueError, KeyError, TypeError):
+        raise Unreadable("gunicorn's configuration spoilt the answer: %.80r" % said) from None
 
 
 def _wait(child: "subprocess.Popen[bytes]") -> None:

@@ -12,7 +12,7 @@ from typing import Dict, Iterator, List, Optional, Tuple
 from threadguard.model import Reading
 from threadguard.preflight import apache_conf, arguments
 from threadguard.preflight.apache_conf import Conf, Directive, Section
-from threadguard.preflight.model import CannotTell, Item, Options, Unreadable
+from threadguard.preflight.model import CannotTell, Item, Options, Unreadable, at_most
 from threadguard.preflight.source import Source
 from threadguard.servers import mod_wsgi
 
@@ -41,7 +41,7 @@ def judge(conf: Conf) -> Iterator[Item]:
     mounts = [directive for directive in conf.directives if _is_mount(directive)]
     daemons = [directive for directive in conf.directives if directive.name == "wsgidaemonprocess"]
     found: Dict[Tuple[object, ...], Reading] = {}
-    for mount in mounts:
+    for mount in at_most(mounts, "applications", 1000):
         reading = _judge(mount, daemons, conf)
         found.setdefault((reading.server, reading.file, reading.line), reading)
     for daemon in () if mounts else daemons:

@@ -6,7 +6,7 @@ from typing import Any, Dict, Iterator, List, Optional
 from threadguard.preflight import shell, source, yaml_text
 from threadguard.preflight.command_lines import explain
 from threadguard.preflight.formats import dockerfile
-from threadguard.preflight.model import CannotTell, Item, Options, Unreadable
+from threadguard.preflight.model import CannotTell, Item, Options, Unreadable, at_most
 from threadguard.preflight.source import Source
 
 NAME = "compose file"
@@ -23,7 +23,7 @@ def read(text: Source, options: Options) -> Iterator[Item]:
     services = yaml_text.child(yaml_text.compose(text), "services")
     found: List[Item] = []
     other: List[Item] = []
-    for name, service in yaml_text.pairs(services):
+    for name, service in at_most(list(yaml_text.pairs(services)), "services"):
         try:
             found += _service(service, text, options)
         except (CannotTell, Unreadable) as error:
@@ -61,7 +61,8 @@ def _line(node: Any) -> Optional[dockerfile.Line]:
     if node is None or node.tag.endswith(":null"):
         return None
     line = node.start_mark.line + 1
-    words = [str(item.value) for item in node.value] if node.id == "sequence" else shell.split(str(node.value))
+    words = [yaml_text.text(item) or "" for item in node.value] if node.id == "sequence" else shell.split(
+        yaml_text.text(node) or "")
     return dockerfile.Line(tuple(word.replace("$$", "$") for word in words), "", line) if words else None
 
 
@@ -75,7 +76,7 @@ def _environment(service: Any, text: Source) -> Dict[str, str]:
                 env[name.strip()] = value.strip().strip("'\"")
     node = yaml_text.child(service, "environment")
     for key, value in yaml_text.pairs(node):
-        env[str(key.value)] = str(value.value)
+        env[str(key.value)] = yaml_text.text(value) or ""
     for item in yaml_text.sequence(node):
         name, equals, value = (yaml_text.text(item) or "").partition("=")
         if equals:

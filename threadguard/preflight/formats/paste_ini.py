@@ -6,7 +6,7 @@ from typing import Iterator
 from threadguard.preflight import guarded, ini_server
 from threadguard.preflight.command_lines import explain
 from threadguard.preflight.formats import uwsgi_conf
-from threadguard.preflight.model import CannotTell, Item, Options, Unreadable, cannot_tell
+from threadguard.preflight.model import CannotTell, Item, Options, Unreadable, at_most, cannot_tell
 from threadguard.preflight.pastedeploy import Ini
 from threadguard.preflight.source import Source
 
@@ -24,7 +24,7 @@ def matches(text: Source) -> bool:
 def read(text: Source, options: Options) -> Iterator[Item]:
     """What serves the application: any of the sections may, as long as ``--server-name`` chooses none."""
     ini = Ini(text)
-    names = [options.server_name] if options.server_name else ini.servers()
+    names = [options.server_name] if options.server_name else at_most(ini.servers(), "[server:] sections")
     for name in names:
         try:
             yield from ini_server.read(ini, name, text.directory)
@@ -33,6 +33,7 @@ def read(text: Source, options: Options) -> Iterator[Item]:
     by_uwsgi = not options.server_name and uwsgi_conf.matches(text)
     if by_uwsgi:
         yield from uwsgi_conf.read(text, options)
+    guards = list(guarded.findings(ini))
     if not names and not by_uwsgi:
         yield cannot_tell("the server", "no [server:] section says what serves the application", file=text.path)
-    yield from guarded.findings(ini)
+    yield from guards

@@ -4,7 +4,7 @@ import re
 from typing import Iterator
 
 from threadguard.preflight import command_lines
-from threadguard.preflight.model import CannotTell, Command, Item, Options
+from threadguard.preflight.model import CannotTell, Command, Item, Options, at_most
 from threadguard.preflight.source import Source
 
 NAME = "Procfile"
@@ -20,13 +20,13 @@ def matches(text: Source) -> bool:
 def read(text: Source, options: Options) -> Iterator[Item]:
     """What its processes start; those that start no server that is known do not count, as long as one does."""
     found, names = False, []
-    for number, line in enumerate(text.lines, 1):
-        process = _PROCESS.match(line)
-        if process and not line.startswith("#"):
-            names.append(process.group(1))
-            shell = Command((), {}, text.directory, options, text.path, number)
-            for item in command_lines.read_script(process.group(2), shell):
-                found = True
-                yield item
+    lines = ((number, _PROCESS.match(line)) for number, line in enumerate(text.lines, 1) if line[:1] != "#")
+    processes = [(number, process) for number, process in lines if process]
+    for number, process in at_most(processes, "processes"):
+        names.append(process.group(1))
+        shell = Command((), {}, text.directory, options, text.path, number)
+        for item in command_lines.read_script(process.group(2), shell):
+            found = True
+            yield item
     if not found:
         raise CannotTell("none of its processes (%s) starts a server that threadguard knows" % ", ".join(names))

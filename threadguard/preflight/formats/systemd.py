@@ -10,7 +10,7 @@ import re
 from typing import Dict, Iterable, Iterator, List, NamedTuple, Tuple
 
 from threadguard.preflight import command_lines, shell, source
-from threadguard.preflight.model import CannotTell, Command, Item, Options, Unreadable
+from threadguard.preflight.model import CannotTell, Command, Item, Options, Unreadable, at_most
 from threadguard.preflight.source import Source
 
 NAME = "systemd unit"
@@ -38,7 +38,7 @@ def read(text: Source, options: Options) -> Iterator[Item]:
         raise Unreadable("it has no ExecStart in [Service]", text.path)
     env, unknown = _environment(entries, text.directory)
     directory = entries["WorkingDirectory"][-1].value.lstrip("-") if entries.get("WorkingDirectory") else text.directory
-    for entry in entries["ExecStart"]:
+    for entry in at_most(entries["ExecStart"], "commands"):
         words = _words(entry.value, env)
         command = Command(tuple(words), env, directory, options, entry.file, entry.line)
         items = command_lines.read(command)

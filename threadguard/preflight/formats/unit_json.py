@@ -1,10 +1,9 @@
 """NGINX Unit's JSON: the option ``threads`` of each Python application."""
 
-import json
-import re
 from dataclasses import replace
-from typing import Any, Dict, Iterator
+from typing import Any, Dict, Iterator, Optional
 
+from threadguard.preflight import json_text
 from threadguard.preflight.model import CannotTell, Item, Options, Unreadable
 from threadguard.preflight.source import Source
 from threadguard.servers import unit
@@ -19,10 +18,7 @@ def matches(text: Source) -> bool:
 
 def read(text: Source, options: Options) -> Iterator[Item]:
     """The applications of a configuration, be it by itself or as the control socket gives it, under ``config``."""
-    try:
-        root = json.loads(text.text)
-    except (ValueError, RecursionError) as error:
-        raise Unreadable("it is no JSON: %s" % error, text.path, getattr(error, "lineno", None)) from None
+    root = json_text.parse(text)
     if isinstance(root, dict) and isinstance(root.get("config"), dict):
         root = root["config"]
     applications = root.get("applications") if isinstance(root, dict) else None
@@ -32,13 +28,15 @@ def read(text: Source, options: Options) -> Iterator[Item]:
               if isinstance(settings, dict) and str(settings.get("type")).startswith("python")}
     if not python:
         raise CannotTell("none of its applications is of type python", file=text.path)
+    lines = json_text.Lines(text)
     for name, settings in python.items():
-        yield _judge(name, settings, text)
+        line = lines.find(name, lines.find("applications"))
+        if "threads" in settings:
+            line = lines.find("threads", line)
+        yield _judge(name, settings, text, line)
 
 
-def _judge(name: str, settings: Dict[str, Any], text: Source) -> Item:
-    line = text.line_of(r'"threads"\s*:', after=r'"%s"\s*:' % re.escape(name)) if "threads" in settings else None
-    line = line or text.line_of(r'"%s"\s*:\s*({|$)' % re.escape(name))
+def _judge(name: str, settings: Dict[str, Any], text: Source, line: Optional[int]) -> Item:
     where = "the application %r" % name
     if settings.get("protocol") == "asgi":
         raise CannotTell("%s has \"protocol\": \"asgi\"" % where, file=text.path, line=line)

@@ -1,0 +1,1 @@
+"""Configurations and command lines, right and wrong, with what `threadguard check` must say of each."""
