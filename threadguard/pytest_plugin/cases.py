@@ -1,0 +1,107 @@
+"""What was seen in one test: the groups that its guards are in, the overlaps, and those that were expected."""
+
+import threading
+from typing import Any, Dict, List, NamedTuple, Set, Tuple
+
+from threadguard import report
+from threadguard.group import Group
+from threadguard.model import THREADED, Finding
+
+SHOWN = 5
+"""How many overlaps are shown with both sides; the others are only counted."""
+KEPT = 100
+"""How many overlaps a group keeps with both sides: some of them a test may expect, and others not."""
+
+
+class Watched(NamedTuple):
+    """A group, and what is to be known of it."""
+
+    group: Group
+    app: str
+    """The name of the application that it guards; empty where it guards several, which are counted elsewhere."""
+    fails: bool
+    """Whether an overlap in it fails the test."""
+    is_live: bool = False
+    """Whether a server of the suite calls it: then a threaded one is a finding."""
+    before: int = 0
+    """Requests that it saw in earlier tests."""
+
+
+def overlaps_in(group: Group) -> int:
+    """How many were seen in *group*, those that were refused included."""
+    return group.stats().overlaps + sum(finding.code == "TG302" for finding in group.reports)
+
+
+class Case:
+    """One test."""
+
+    def __init__(self, item: Any, mode: str) -> None:
+        self.item = item
+        self.mode = mode
+        self.calls: List[str] = []
+        """The name of the application, for each request of a test client."""
+        self.client: Any = None
+        """The guard of what test clients call."""
+        self._watched: Dict[int, Watched] = {}
+        self._expected: Set[Tuple[int, int]] = set()
+        self._mutex = threading.Lock()
+
+    def watch(self, watched: Watched) -> None:
+        """What is seen in this group belongs to this test."""
+        with self._mutex:
+            self._watched.setdefault(id(watched.group), watched)
+
+    def _all(self) -> List[Watched]:
+        with self._mutex:
+            return list(self._watched.values())
+
+    def seen(self) -> Set[Tuple[int, int]]:
+        """The overlaps until now, each as its group and its place there."""
+        return {(id(watched.group), place) for watched in self._all() for place in range(len(watched.group.reports))}
+
+    def expect(self, overlaps: Set[Tuple[int, int]]) -> List[Finding]:
+        """*overlaps* are no errors. What they are, in words; and as many more are kept of each group."""
+        with self._mutex:
+            self._expected |= overlaps
+        found = []
+        for watched in self._all():
+            reports = watched.group.reports
+            watched.group.reports_kept = len(reports) + KEPT
+            found += [finding for place, finding in enumerate(reports) if (id(watched.group), place) in overlaps]
+        return found
+
+    def failure(self) -> str:
+        """What to fail the test with; empty if there is nothing."""
+        return self._told([watched for watched in self._all() if watched.fails])
+
+    def row(self) -> Dict[str, Any]:
+        """The test in the summary: plain data, which travels from the workers of pytest-xdist."""
+        watched = self._all()
+        stats = [(one, one.group.stats()) for one in watched]
+        apps: Dict[str, int] = {}
+        for name in self.calls:
+            apps[name] = apps.get(name, 0) + 1
+        for one, counted in stats:
+            if one.app and counted.requests:
+                apps[one.app] = apps.get(one.app, 0) + counted.requests
+        return {
+            "test": self.item.nodeid, "apps": apps,
+            "requests": sum(counted.requests - one.before for one, counted in stats),
+            "peak": max((counted.peak for _, counted in stats), default=0),
+            "overlaps": sum(overlaps_in(one.group) for one in watched),
+            "unexpected": len(self._unexpected(watched)),
+            "reports": self._told([one for one in watched if not one.fails]),
+            "threaded": [report.text_of(one.group.verdict.findings[0]) for one in watched
+                         if one.is_live and one.group.verdict.status == THREADED and not one.group.is_proved],
+        }
+
+    def _told(self, watched: List[Watched]) -> str:
+        findings = self._unexpected(watched)
+        if not findings:
+            return ""
+        lines = [report.text_of_all(findings[:SHOWN])]
+        return "\n".join(lines + ["and %d more" % (len(findings) - SHOWN)] * (len(findings) > SHOWN))
+
+    def _unexpected(self, watched: List[Watched]) -> List[Finding]:
+        return [finding for one in watched for place, finding in enumerate(one.group.reports)
+                if (id(one.group), place) not in self._expected]

@@ -1,0 +1,105 @@
+"""What the plugin does in a session in which it is used: it watches each test from its set-up to its tear-down."""
+
+from typing import Any, Dict, Generator, List, Optional, Set, Tuple
+
+import pytest
+
+from threadguard.model import Finding
+from threadguard.pytest_plugin import FAIL, OFF, mode_of, summary
+from threadguard.pytest_plugin.cases import Case, Watched
+from threadguard.pytest_plugin.clients import changes
+from threadguard.pytest_plugin.doors import Doors, name_of
+from threadguard.pytest_plugin.fixture import Guards
+from threadguard.pytest_plugin.groups import Registered
+from threadguard.pytest_plugin.patches import Patches
+
+
+class Session:
+    """The hooks. :param mode: for tests that are not marked."""
+
+    def __init__(self, config: pytest.Config, mode: str) -> None:
+        self._config = config
+        self._mode = mode
+        self._doors = Doors()
+        self._patches = Patches(changes(self._doors))
+        self._registered = Registered()
+        self._rows: List[Dict[str, Any]] = []
+        self.guards = Guards(self)
+        self._doors.knows_guards = lambda: self.guards.is_used or self._registered.are_there
+        self.case: Optional[Case] = None
+
+    def guard_clients(self) -> None:
+        """Guard what test clients call, in tests of another mode than off."""
+        self._patches.make()
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """A test begins."""
+        case = Case(item, mode_of(item, self._mode))
+        if self.guards.is_used:
+            self.guards.renew(case)
+        if case.mode != OFF and self._registered.are_there:
+            self._registered.renew()
+        self.case = self._doors.case = case
+
+    @pytest.hookimpl(hookwrapper=True, tryfirst=True)
+    def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, Any, None]:
+        """A test ends, and with it the fixtures that nobody needs any more: an overlap in it is its error."""
+        outcome = yield
+        case, self.case, self._doors.case = self._all_of(self.case), None, None
+        if case is None:
+            return
+        failure = case.failure()
+        if self._mode != OFF or case.mode != OFF:
+            self._keep(case)
+        if failure:
+            outcome.force_exception(pytest.fail.Exception(failure, pytrace=False))
+
+    def _keep(self, case: Case) -> None:
+        row = case.row()
+        if row["requests"]:
+            self._rows.append(row)
+
+    def _all_of(self, case: Optional[Case]) -> Optional[Case]:
+        """*case* with the groups that the application made during it."""
+        if case is not None and case.mode != OFF and self._registered.are_there:
+            for group in self._registered.all():
+                apps = sorted({name_of(guard.app) for guard in group.guards})
+                case.watch(Watched(group, " and ".join(apps), case.mode == FAIL))
+        return case
+
+    def seen(self) -> Set[Tuple[int, int]]:
+        """The overlaps in this test until now."""
+        case = self._all_of(self.case)
+        return case.seen() if case is not None else set()
+
+    def expect(self, overlaps: Set[Tuple[int, int]]) -> List[Finding]:
+        """*overlaps* are no errors; what they are."""
+        return self.case.expect(overlaps) if self.case is not None else []
+
+    @property
+    def is_thread_unsafe(self) -> bool:
+        """Whether the test is marked as one that must not run in several threads."""
+        return self.case is not None and self.case.item.get_closest_marker("thread_unsafe") is not None
+
+    def pytest_sessionfinish(self) -> None:
+        """A worker of pytest-xdist hands its rows to the one who prints."""
+        output = getattr(self._config, "workeroutput", None)
+        if output is not None:
+            output["threadguard"] = self._rows
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Take the rows of a worker that has ended."""
+        self._rows += getattr(node, "workeroutput", {}).get("threadguard", [])
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        """Print what was seen."""
+        if self._rows or self._mode != OFF:
+            summary.write(terminalreporter, self._mode, self._rows)
+
+    def pytest_unconfigure(self) -> None:
+        """Leave everything as it was."""
+        self._patches.take_back()
+        self.guards.restore()
+        self._registered.restore()
