@@ -71,6 +71,14 @@ def test_after_a_collision_every_request_is_refused(guarded, gate):
     assert (stats.in_flight, stats.peak, stats.requests, stats.refused, stats.overlaps) == (0, 1, 1, 2, 0)
 
 
+def test_what_was_seen_is_not_to_be_declared_away(guarded, gate):
+    """The way out for an unknown server is none for one that was seen to be threaded."""
+    guard = guarded(gate, policy="log")
+    with held_inside(guard, gate, new_environ(wsgi__multithread=True)), held_inside(guard, gate):
+        pass
+    assert "server_threads" not in guard.verdict.findings[0].remedy
+
+
 def test_the_refusal_is_one_line_of_text_with_the_code(guarded, gate):
     """The 503 tells the code, and no settings and no stacks."""
     guard = guarded(gate)

@@ -60,7 +60,9 @@ class Evidence:
     @property
     def remedy(self) -> str:
         """What to change, in the words of the server that was found."""
-        return self.decisive.remedy if self.decisive is not None and self.decisive.remedy else readers.ANY_SERVER
+        named = self.decisive.remedy if self.decisive is not None else ""
+        # Who has seen two requests together is not told how to declare that there is one thread.
+        return readers.ANY_SERVER if named in ("", readers.UNKNOWN_SERVER) else named
 
     @property
     def server(self) -> Optional[str]:

@@ -10,7 +10,7 @@ from threadguard.process import Process
 from threadguard.servers import SERVERS, Server
 
 ANY_SERVER = "set this server to one thread for each process, and start more processes for more throughput"
-_UNKNOWN_SERVER = ANY_SERVER + "; if it has one thread already, option server_threads = 1 states it"
+UNKNOWN_SERVER = ANY_SERVER + "; if it has one thread already, option server_threads = 1 states it"
 
 
 class Answers(NamedTuple):
@@ -75,7 +75,7 @@ def _named(reading: Reading, serving: Optional[Server]) -> Reading:
     if reading.remedy:
         return reading
     if serving is None:
-        return replace(reading, remedy=_UNKNOWN_SERVER if reading.source is Source.DECLARED else ANY_SERVER)
+        return replace(reading, remedy=UNKNOWN_SERVER if reading.source is Source.DECLARED else ANY_SERVER)
     return replace(reading, server=serving.NAME, remedy=serving.REMEDY)
 
 

@@ -1,0 +1,54 @@
+"""The health page in a browser: what a person sees, and that nothing in it runs."""
+
+import shutil
+import subprocess
+
+import pytest
+from conftest import held_inside, new_environ
+from test_probe import served
+
+BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
+TOKEN = "t0ken"
+
+pytestmark = pytest.mark.skipif(BROWSER is None, reason="needs Chromium: make setup-servers installs it")
+
+
+def seen_by_chromium(url, profile):
+    """The document as the browser holds it after it has run whatever it runs."""
+    command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+               "--disable-background-networking", "--disable-component-update", "--disable-sync",
+               "--user-data-dir=%s" % profile, "--dump-dom", url]
+    done = subprocess.run(command, timeout=90, stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def with_token(app):
+    """A proxy of the operator's that adds the token, as a browser cannot."""
+    def proxy(environ, start_response):
+        environ["HTTP_AUTHORIZATION"] = "Bearer " + TOKEN
+        environ["SERVER_SOFTWARE"] = "<script>document.title='broken'</script>"
+        return app(environ, start_response)
+    return proxy
+
+
+def test_a_browser_shows_the_verdict_and_the_overlap(guarded, gate, tmp_path):
+    """Status, counts and both sides of the overlap are on the page, and no script of anybody's runs."""
+    guard = guarded(gate, policy="log", health_path="/-/tg", health_token=TOKEN)
+    with held_inside(guard, gate, "/first"):
+        with held_inside(guard, gate, new_environ(PATH_INFO="/<script>document.title='broken'</script>")):
+            gate.open.set()
+    with served(with_token(guard), False) as url:
+        page = seen_by_chromium(url + "/-/tg", tmp_path)
+    assert "<title>threadguard: fail</title>" in page
+    assert "TG301 two requests were inside the application at once" in page
+    assert "GET /first" in page and "/&lt;script&gt;document.title" in page
+    assert "<th>overlaps</th><td>1</td>" in page
+
+
+def test_a_browser_without_the_token_sees_the_status(guarded, tmp_path):
+    """And nothing else."""
+    guard = guarded(lambda environ, start: [], server_threads=1, health_path="/-/tg", health_token=TOKEN)
+    with served(guard, False) as url:
+        page = seen_by_chromium(url + "/-/tg", tmp_path)
+    assert "<h1>pass</h1>" in page and "<table>" not in page
