@@ -1,0 +1,132 @@
+"""A real Prometheus scrapes a real gunicorn of four workers; the rules and the dashboard say what they mean."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from processes import Program, Prometheus, free_ports, get, program
+
+from threadguard import metrics
+
+MONITORING = Path(__file__).resolve().parent.parent / "examples" / "monitoring"
+needs_gunicorn = pytest.mark.skipif(not (Path(sys.executable).parent / "gunicorn").exists(),
+                                    reason="gunicorn is not installed: pip install gunicorn")
+needs_prometheus = pytest.mark.skipif(not program("prometheus"),
+                                      reason="Prometheus is not installed: apt-get install prometheus")
+needs_promtool = pytest.mark.skipif(not program("promtool"),
+                                    reason="promtool is not installed: apt-get install prometheus")
+pytest.importorskip("prometheus_client", reason="prometheus_client is not installed")
+SCRAPE = """
+global: {scrape_interval: 1s, scrape_timeout: 1s}
+scrape_configs:
+  - job_name: threadguard
+    static_configs: [{targets: ["127.0.0.1:%d"]}]
+"""
+
+
+@pytest.fixture
+def site(tmp_path_factory):
+    """gunicorn with four workers, with or without preload: ``site("--preload")``."""
+    directory = tmp_path_factory.mktemp("g")
+    shutil.copy(str(MONITORING / "site_metrics.py"), str(directory))
+    (directory / "m").mkdir()
+    started = []
+
+    def start(*options):
+        [port] = free_ports(1)
+        server = Program("gunicorn", [
+            sys.executable, "-m", "gunicorn", "--workers=4", "--bind=127.0.0.1:%d" % port, *options,
+            "site_metrics:application"], directory, PROMETHEUS_MULTIPROC_DIR=str(directory / "m"))
+        started.append(server.__enter__())
+        server.port = port
+        server.until(lambda: get(port, "/")[0] == 200)
+        return server
+
+    yield start
+    for server in started:
+        server.__exit__()
+
+
+def requests_by_pid(port):
+    page = get(port, "/metrics")[1]
+    return {int(pid): float(value) for pid, value in re.findall(
+        r'^threadguard_requests_total\{group="default",pid="(\d+)"\} (\S+)$', page, re.MULTILINE)}
+
+
+def all_four(port):
+    """Ask until each of the four was asked: the kernel chooses who answers."""
+    for _ in range(20):
+        get(port, "/")
+    told = requests_by_pid(port)
+    return told if len(told) == 4 else None
+
+
+@needs_gunicorn
+@pytest.mark.parametrize("options", [(), ("--preload",)], ids=["each loads", "preloaded"])
+def test_any_worker_tells_of_all_four(site, options):
+    """The counts add up to the requests that were made, whoever is scraped; the master is none of them."""
+    server = site(*options)
+    told = server.until(lambda: all_four(server.port))
+    assert server.process.pid not in told
+    before = sum(told.values())
+    for _ in range(10):
+        get(server.port, "/")
+    assert [sum(requests_by_pid(server.port).values()) for _ in range(8)] == [before + 10] * 8
+
+
+@needs_gunicorn
+@needs_prometheus
+def test_prometheus_sees_every_worker_and_forgets_the_dead(site, tmp_path):
+    """Four verdicts of four processes; one is killed, and the next scrapes do not have it any more."""
+    server = site()
+    told = server.until(lambda: all_four(server.port))
+    with Prometheus(SCRAPE % server.port, tmp_path) as prometheus:
+        seen = 'threadguard_verdict{status="single-threaded"} == 1'
+        prometheus.until(lambda: {int(labels["pid"]) for labels, _ in prometheus.ask(seen)} == set(told))
+        assert prometheus.ask("max(threadguard_capacity)")[0][1] == 1
+        assert prometheus.ask("max(threadguard_silent_processes)")[0][1] == 0
+        victim = min(told)
+        os.kill(victim, signal.SIGKILL)
+        prometheus.until(lambda: all_four(server.port))
+        now = prometheus.until(lambda: len(prometheus.ask(seen)) == 4 and victim not in {
+            int(labels["pid"]) for labels, _ in prometheus.ask(seen)} and prometheus.ask(seen))
+        assert set(told) - {victim} < {int(labels["pid"]) for labels, _ in now}
+
+
+@needs_promtool
+@pytest.mark.parametrize("arguments", [["check", "rules", "alerts.yml"], ["test", "rules", "alerts_test.yml"]],
+                         ids=["they can be loaded", "they fire when they should"])
+def test_the_alert_rules_are_right(arguments):
+    """promtool checks them, and runs their own tests."""
+    run = subprocess.run([program("promtool"), *arguments], cwd=str(MONITORING), timeout=60, universal_newlines=True,
+                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    assert run.returncode == 0, run.stdout
+
+
+def metric_names(text):
+    return set(re.findall(r"\b((?:threadguard|http_server)_[a-z_]+)\b", text))
+
+
+EXPORTED = {each.prometheus_name + ("_total" if each.kind == "counter" else "") for each in metrics.INSTRUMENTS}
+EXPORTED.add("threadguard_silent_processes")
+
+
+def test_the_rules_ask_for_metrics_that_exist():
+    """A metric that was renamed would silence an alert."""
+    rules = (MONITORING / "alerts.yml").read_text()
+    names = metric_names("".join(re.findall(r"expr:((?:.|\n)*?)\n        (?:for|labels):", rules)))
+    assert names and names <= EXPORTED
+
+
+def test_the_dashboard_shows_every_metric():
+    """Valid JSON; each panel has a title, a description and a query, and no metric is left out."""
+    panels = json.loads((MONITORING / "dashboard.json").read_text())["panels"]
+    assert all(panel["title"] and panel["description"] and panel["targets"] for panel in panels)
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    assert metric_names(" ".join(target["expr"] for panel in panels for target in panel["targets"])) == EXPORTED
