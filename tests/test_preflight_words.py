@@ -1,0 +1,143 @@
+"""Command lines taken apart: shells, variables, wrappers, options, and the assignments of a Python file."""
+
+import pytest
+
+from threadguard.preflight import arguments, literals, shell, wrappers
+from threadguard.preflight.formats import image_paths
+from threadguard.preflight.model import CannotTell, Command, Unreadable
+from threadguard.preflight.source import Source
+
+
+@pytest.mark.parametrize("text, expected", [
+    ("a b", [["a", "b"]]),
+    ("a 'b c' \"d\"", [["a", "b c", "d"]]),
+    ("a && b || c; d | e & f", [["a"], ["b"], ["c"], ["d"], ["e"], ["f"]]),
+    ("a \\\n b\nc", [["a", "b"], ["c"]]),
+    ("a > log 2>&1 < in b >> more", [["a", "b"]]),
+    ("a --n 2 >log", [["a", "--n", "2"]]),
+    ("a '> no' x", [["a", "> no", "x"]]),
+    ("a --n $(nproc --all) `b c` ${X:-y z}", [["a", "--n", "$(nproc --all)", "`b c`", "${X:-y z}"]]),
+    ("(a; b)", [["a"], ["b"]]),
+    ("", []),
+])
+def test_a_shell_takes_a_text_apart(text, expected):
+    """Into simple commands and their words; redirections go, substitutions stay whole."""
+    assert [words for words in shell.commands(text) if words] == expected
+
+
+def test_a_quote_that_is_not_closed_is_no_command():
+    """A shell would ask for more."""
+    with pytest.raises(Unreadable, match="No closing quotation"):
+        list(shell.commands("a 'b"))
+
+
+@pytest.mark.parametrize("word, known, complete", [
+    ("$A-$B", "1-$B", "1-"), ("${A}", "1", "1"), ("${B:-2}", "${B:-2}", "2"), ("${A:-2}", "1", "1"),
+    ("${EMPTY:-2}", "2", "2"), ("${EMPTY-2}", "", ""), ("${A:+x}", "x", "x"), ("${B+x}", "${B+x}", ""),
+    ("$(A)", "$(A)", "$(A)"), ("100$", "100$", "100$"),
+])
+def test_variables_are_filled_in_as_far_as_they_are_known(word, known, complete):
+    """Of one that is not among them nothing is known, unless they are all there are."""
+    env = {"A": "1", "EMPTY": ""}
+    assert (shell.expand(word, env), shell.expand(word, env, True)) == (known, complete)
+
+
+@pytest.mark.parametrize("words, expected", [
+    ("A=1 B=2 gunicorn x", "gunicorn x"), ("env A=1 gunicorn", "gunicorn"), ("env -i gunicorn", "gunicorn"),
+    ("env -S 'A=1 gunicorn x' y", "gunicorn x y"), ("exec -a name gunicorn", "gunicorn"),
+    ("nohup nice -n 3 ionice -c2 gunicorn", "gunicorn"), ("timeout 5 gunicorn", "gunicorn"),
+    ("python3.12 -m gunicorn x", "gunicorn x"), ("pypy3 -u gunicorn", "gunicorn"), ("python -W error -mgunicorn", None),
+    ("poetry run gunicorn", "gunicorn"), ("poetry install", "poetry install"), ("uv run -p 3.12 gunicorn", "gunicorn"),
+    ("python -c 'x'", "python -c x"), ("sh script.sh", "sh script.sh"), ("bash -ec 'a; b'", "a|b"),
+    ("sh -c \"env X=1 sh -c 'gunicorn y'\"", "gunicorn y"), ("chpst -u www:www gunicorn", "gunicorn"), ("", ""),
+])
+def test_wrappers_are_looked_through(words, expected):
+    """What the command starts in the end is left; a wrapper in a form that is not known stays."""
+    found = [" ".join(command.words) for command in wrappers.unwrap(Command(tuple(shell.split(words))))]
+    assert "|".join(found) == ("python -W error -mgunicorn" if expected is None else expected)
+
+
+def test_wrappers_set_the_environment_and_the_directory():
+    """env, cd, export and assignments count for what comes after them."""
+    text = "export A=1; cd /srv && B=2 env -u A -C site C=3 gunicorn; uwsgi"
+    found = list(wrappers.unwrap(Command(("sh", "-c", text))))
+    assert [(command.words[0], dict(command.env), command.directory) for command in found] == [
+        ("gunicorn", {"B": "2", "C": "3"}, "/srv/site"), ("uwsgi", {"A": "1"}, "/srv")]
+
+
+def test_wrappers_without_end_cannot_be_told():
+    """Nobody means a hundred of them."""
+    with pytest.raises(CannotTell, match="more than 20 wrappers"):
+        list(wrappers.unwrap(Command(("env",) * 100 + ("gunicorn",))))
+
+
+VALUES, FLAGS = "-k,--worker-class --threads -b,--bind", "-D,--daemon --preload"
+
+
+@pytest.mark.parametrize("words, options, rest", [
+    ("--threads 4 app", {"--threads": ["4"]}, ["app"]), ("--threads=4 --threads 5", {"--threads": ["4", "5"]}, []),
+    ("-k gevent -kgthread", {"--worker-class": ["gevent", "gthread"]}, []),
+    ("-Dk gevent app", {"--daemon": [""], "--worker-class": ["gevent"]}, ["app"]),
+    ("--preload app -- --threads", {"--preload": [""]}, ["app", "--threads"]),
+    ("--other value app", {}, ["app"]), ("--other=value app", {}, ["app"]), ("--port $PORT app", {}, ["app"]),
+    ("-b $BIND app", {"--bind": ["$BIND"]}, ["app"]), ("-", {}, ["-"]),
+])
+def test_arguments_are_taken_apart_by_a_table(words, options, rest):
+    """Known options are collected by their long form; an unknown one takes a word that looks like a value."""
+    given = arguments.parse(words.split(), VALUES, FLAGS)
+    assert (given.options, given.words) == (options, rest)
+
+
+@pytest.mark.parametrize("words, why", [
+    ("--thr 4", "--thr may be short for --threads"), ("$OPTIONS app", r"\$OPTIONS may stand for any options"),
+    ("--other $OPTIONS", r"\$OPTIONS may stand for any options"), ("-xk gevent", "-xk may be several options in one"),
+])
+def test_arguments_that_may_mean_anything_cannot_be_told(words, why):
+    """An abbreviation, a variable, options in one word: none is guessed."""
+    with pytest.raises(CannotTell, match=why):
+        arguments.parse(words.split(), VALUES, FLAGS)
+
+
+def test_an_option_without_its_value_is_wrong():
+    """The server would refuse it too."""
+    with pytest.raises(Unreadable, match="--threads has no value"):
+        arguments.parse(["--threads"], VALUES, FLAGS)
+
+
+@pytest.mark.parametrize("code, expected", [
+    ("threads = 4", 4), ("threads = 1\nthreads = 2", 2), ("a = threads = 3", 3), ("workers = 4", "default"),
+    ("threads = -1", -1), ("threads = ['a', 'b']", ["a", "b"]), ("def f():\n    other = 1\nthreads = 4", 4),
+])
+def test_plain_assignments_are_known(code, expected):
+    """The last one counts."""
+    assert literals.Literals(Source("conf.py", code)).get("threads", "default") == expected
+
+
+@pytest.mark.parametrize("code, line", [
+    ("threads = cpus()", 1), ("threads = 1\nthreads += 3", 2), ("if x:\n    threads = 4", 2), ("threads: int = 4", 1),
+    ("for threads in range(4): pass", 1), ("from conf import threads", 1), ("import threads", 1), ("del threads", 1),
+    ("threads, x = 4, 5", 1), ("def f():\n    global threads\n    threads = 4", 3),
+    ("with open(x) as threads: pass", 1),
+    ("\nfrom base import *", 2), ("\n\nexec(text)", 3), ("globals()['threads'] = 4", 1), ("def threads(): pass", 1),
+    ("if (threads := 4): pass", 1), ("class A:\n    threads = 1", 2), ("threads = f'{4}'", 1),
+])
+def test_anything_else_cannot_be_told(code, line):
+    """Expressions, conditions, loops, imports, and what can set any name; the finding names the line."""
+    with pytest.raises(CannotTell) as caught:
+        literals.Literals(Source("conf.py", code)).get("threads")
+    assert (caught.value.file, caught.value.line) == ("conf.py", line)
+
+
+@pytest.mark.parametrize("path, expected", [
+    ("/etc/conf.py", "deploy/conf.py"), ("/srv/conf.py", "conf.py"), ("/opt/site/app.py", "site/app.py"),
+    ("/etc/passwd", "(in the image)/etc/passwd"), ("relative.py", "relative.py"),
+    ("/opt/site/none", "(in the image)/opt/site/none"),
+])
+def test_the_files_of_an_image_are_found_in_its_build_context(path, expected, tmp_path):
+    """By COPY, or below the working directory; all others are no files of this machine."""
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "app.py").write_text("")
+    copies = [copy for copy in (image_paths.copy_of("--chown=1 deploy/conf.py /etc/", "/srv"),
+                                image_paths.copy_of("site /opt/site", "/srv"),
+                                image_paths.copy_of("--from=base /x /etc/passwd", "/srv")) if copy]
+    assert image_paths.in_context(path, "/srv", copies, str(tmp_path)) == expected
