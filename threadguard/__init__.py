@@ -4,6 +4,7 @@
 and refuses, serialises or logs.
 """
 
+from threadguard.inspection import inspect_process
 from threadguard.middleware import ThreadGuard
 from threadguard.model import Finding, Stats, Verdict
 from threadguard.options import OptionError
@@ -11,4 +12,4 @@ from threadguard.policy import ThreadedDeploymentError
 
 __version__ = "0.1.0"
 
-__all__ = ["Finding", "OptionError", "Stats", "ThreadGuard", "ThreadedDeploymentError", "Verdict"]
+__all__ = ["Finding", "OptionError", "Stats", "ThreadGuard", "ThreadedDeploymentError", "Verdict", "inspect_process"]
