@@ -115,6 +115,12 @@ def test_control_characters_do_not_reach_the_terminal(place, check):
     assert "\x1b" not in text and "\x07" not in text
 
 
+def test_a_name_cannot_forge_a_line(place, check):
+    """A line end in a file's name comes out escaped."""
+    (place / "a\nb.ini").write_text("[uwsgi]\nthreads = 1\n")
+    assert check("a\nb.ini") == (0, ["a\\nb.ini:2: TG100 uWSGI lets one request at a time into each process"])
+
+
 class TestGunicornConfIsCode:
     """A gunicorn.conf.py that gunicorn executes may do what it likes."""
 

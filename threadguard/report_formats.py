@@ -38,13 +38,13 @@ def text(checked: Sequence[Checked], colour: bool = False, quiet: bool = False) 
     for target in checked:
         for finding in target.findings:
             if level_of(finding) == "note":
-                lines += [] if quiet else [_line(finding, target.target, colour)]
+                lines += [] if quiet else [_line(finding, colour)]
             else:
                 lines.append(_coloured(_visible(report.text_of(finding)), finding, colour))
     return "\n".join(lines)
 
 
-def _line(finding: Finding, target: str, colour: bool) -> str:
+def _line(finding: Finding, colour: bool) -> str:
     """A finding that asks for nothing, in one line."""
     bare = Finding(finding.code, finding.sentence, file=finding.file, line=finding.line)
     return _coloured(_visible(report.text_of(bare).replace("\n", " ")), finding, colour)

@@ -99,6 +99,10 @@ OF_OTHERS = (
             env={"GRANIAN_BLOCKING_THREADS": "4"}, needs=("granian",)),
     command("twist web --port tcp:80 --wsgi app.app", THREADED, lets("Twisted", 20), needs=("twisted",)),
     command("python app.py", UNKNOWN, unknown("the command")),
+    Case("a file that a variable names", "-- env -i sh -c 'pserve --reload -n main $(cat name)'", UNKNOWN,
+         (unknown("the [server:] section"),)),
+    Case("a file of gearbox's that a variable names", "-- env -i sh -c 'gearbox serve -c $(cat name)'", UNKNOWN,
+         (unknown("the [server:] section"),)),
     command("celery worker", UNKNOWN, unknown("the command")),
 )
 WRAPPED = (

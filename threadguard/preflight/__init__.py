@@ -1,6 +1,7 @@
 """The check before the start: files and command lines to findings, through the functions that the readers use too."""
 
 import shlex
+from dataclasses import replace
 from typing import Iterable, List, Mapping, Sequence, Tuple
 
 from threadguard.model import Finding
@@ -51,11 +52,23 @@ def _failed(name: str, error: Exception) -> Finding:
     return Finding("TG402", "the check of %s failed" % name, evidence, "please report it")
 
 
+def _printable(finding: Finding) -> Finding:
+    """*finding* with what files and command lines brought into it on one line, and without control characters."""
+    return replace(finding, sentence=_escape(finding.sentence), evidence=_escape(finding.evidence),
+                   remedy=_escape(finding.remedy), file=None if finding.file is None else _escape(finding.file))
+
+
+def _escape(text: str) -> str:
+    """*text* with everything escaped that does not print."""
+    return "".join(character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
+                   for character in text)
+
+
 def _findings(items: Iterable[Item]) -> Tuple[Finding, ...]:
     """The findings of *items*, each once."""
     found: List[Finding] = []
     for item in items:
-        finding = as_finding(item)
+        finding = _printable(as_finding(item))
         if finding not in found:
             found.append(finding)
     return tuple(found)

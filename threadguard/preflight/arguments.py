@@ -9,7 +9,7 @@ import importlib
 import re
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
-from threadguard.preflight import shell
+from threadguard.preflight import shell, source
 from threadguard.preflight.model import CannotTell, Unreadable
 
 
@@ -140,6 +140,13 @@ def by_click(module: str, command: str, words: Sequence[str]) -> Optional[Dict[s
     except click.UsageError as error:
         raise Unreadable("%s refuses it: %s" % (module.partition(".")[0], error.format_message())) from None
     return found
+
+
+def path(directory: str, name: str, what: str) -> str:
+    """The file that *what* names, seen from *directory*. Raises `CannotTell` for a name that is not known here."""
+    if not shell.is_known(name):
+        raise CannotTell("%s is %s, which is not known here" % (what, name))
+    return source.join(directory, name)
 
 
 def number(value: Any, what: str, file: Optional[str] = None, line: Optional[int] = None) -> int:

@@ -10,7 +10,7 @@ import re
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
 from xml.parsers import expat
 
-from threadguard.preflight import json_text, source, yaml_text
+from threadguard.preflight import json_text, shell, source, yaml_text
 from threadguard.preflight.model import CannotTell, Unreadable
 from threadguard.preflight.source import Source
 
@@ -81,7 +81,7 @@ def expand(option: Option, directory: str, seen: Tuple[str, ...] = (), file: str
     name = option.value
     if name.startswith(":"):
         name = file + name
-    elif re.match(r"\w+://|-$", name) or re.search(r"[%$@]\(", name):
+    elif re.match(r"\w+://|-$", name) or re.search(r"[%@]\(", name) or not shell.is_known(name):
         raise CannotTell("%s = %s names a file that is not known here" % (option.name, name), file=option.file,
                          line=option.line)
     elif not file or not os.path.exists(name):  # uWSGI looks in its working directory, which a file does not tell

@@ -7,7 +7,7 @@ count. The last one wins: the file, GUNICORN_CMD_ARGS, the arguments (gunicorn/a
 import os
 import re
 from dataclasses import replace
-from typing import Any, Iterator, Optional, Tuple
+from typing import Any, Iterator, Optional, Sequence, Tuple
 
 from threadguard.model import Reading
 from threadguard.preflight import arguments, guarded, literals, shell, source
@@ -26,6 +26,7 @@ _VALUES = "-c,--config -k,--worker-class --threads --worker-connections -b,--bin
     " -t,--timeout --reload-engine --reload-extra-file --log-file,--error-logfile --access-logfile"
 _FLAGS = "--reload --preload -D,--daemon --check-config --print-config --spew --no-sendfile --reuse-port --initgroups" \
     " --capture-output --log-syslog -R,--enable-stdio-inheritance --disable-redirect-access-to-syslog -v,--version"
+_Given = Sequence[Tuple[str, arguments.Given]]
 _DEFAULTS = {"worker_class": "sync", "threads": 1, "worker_connections": 1000, "bind": "one"}
 
 
@@ -35,7 +36,9 @@ def read_command(command: Command) -> Iterator[Item]:
     gunicorn does not read the [server:] section of such a file (gunicorn/app/pasterapp.py `get_wsgi_app`).
     """
     known = all(map(shell.is_known, command.words[1:]))
-    if command.options.execute and known and arguments.optional("gunicorn.config") is not None:
+    if not os.path.isdir(command.directory):
+        yield _judge(_without_directory(command))
+    elif command.options.execute and known and arguments.optional("gunicorn.config") is not None:
         code = _code(command)
         if code:
             command.options.say("gunicorn reads %s, which executes it (--no-exec does not)" % code)
@@ -46,6 +49,15 @@ def read_command(command: Command) -> Iterator[Item]:
     if paste is not None and shell.is_known(paste):
         path, _, name = re.sub("^config:", "", paste).partition("#")
         yield from guarded.findings(Ini(source.read(source.join(command.directory, path))), name or "main")
+
+
+def _without_directory(command: Command) -> Settings:
+    """The settings where the working directory is not here: only arguments count, which are stronger than any file."""
+    line = arguments.parse(command.words[1:], _VALUES, _FLAGS)
+    if not {"--worker-class", "--threads"} <= set(line.options):
+        raise CannotTell("its working directory %s is not here, where a %s may set anything" % (
+            command.directory, DEFAULT_FILE), "check on the machine that has it, or give --worker-class and --threads")
+    return _settings((("the command line", line),), None)
 
 
 def _code(command: Command) -> str:
@@ -75,12 +87,15 @@ def _without_running(command: Command) -> Settings:
     variable = arguments.parse(shell.split(command.env.get("GUNICORN_CMD_ARGS", "")), _VALUES, _FLAGS)
     chosen = line.last("--config") or variable.last("--config")
     module = _module(command, chosen)
-    given = (("the command line", line), ("GUNICORN_CMD_ARGS", variable))
-    return {name: Setting(_converted(name, found.value), *found[1:])
-            for name, found in ((name, _find(name, given, module)) for name in SETTINGS)}
+    return _settings((("the command line", line), ("GUNICORN_CMD_ARGS", variable)), module)
 
 
-def _find(name: str, given: Tuple[Tuple[str, arguments.Given], ...], module: Optional[literals.Literals]) -> Setting:
+def _settings(given: _Given, module: Optional[literals.Literals]) -> Settings:
+    found = {name: _find(name, given, module) for name in SETTINGS}
+    return {name: setting._replace(value=_converted(name, setting.value)) for name, setting in found.items()}
+
+
+def _find(name: str, given: _Given, module: Optional[literals.Literals]) -> Setting:
     option = "--" + name.replace("_", "-")
     for where, words in given:
         if option in words.options:

@@ -20,4 +20,5 @@ def read_command(command: Command) -> Iterator[Item]:
         raise CannotTell("-c and -C are directives of their own", "write them into the file")
     root = source.join(command.directory, given.last("-d") or "") if given.last("-d") else ""
     defines = {name: "" for name in given.options.get("-D", [])}
-    yield from apache.judge(apache_conf.load(source.read(source.join(root or command.directory, file)), root, defines))
+    text = source.read(arguments.path(root or command.directory, file, "-f"))
+    yield from apache.judge(apache_conf.load(text, root, defines))

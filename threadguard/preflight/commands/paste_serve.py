@@ -33,8 +33,8 @@ def read_command(command: Command) -> Iterator[Item]:
     if chosen is None:
         return
     path, _, fragment = chosen.file.partition("#")
-    ini = Ini(source.read(source.join(command.directory, re.sub(r"^config:(//)?", "", path))),
-              dict(word.partition("=")[::2] for word in chosen.variables))
+    file = arguments.path(command.directory, re.sub(r"^config:(//)?", "", path), "the configuration file")
+    ini = Ini(source.read(file), dict(word.partition("=")[::2] for word in chosen.variables))
     if chosen.egg:
         yield ini_server.judge(Section(chosen.egg, {}), chosen.egg, None, command.directory)
     else:

@@ -1,5 +1,6 @@
 """gunicorn's configuration file, checked as ``gunicorn -c FILE app`` would read it, without GUNICORN_CMD_ARGS."""
 
+import re
 from typing import Iterable
 
 from threadguard.preflight import command_lines
@@ -8,10 +9,15 @@ from threadguard.preflight.source import Source
 
 NAME = "gunicorn's configuration (*.py)"
 
+_SETTING = re.compile(r"^(bind|workers|worker_class|threads|worker_connections|preload_app|accesslog|errorlog)\s*=",
+                      re.MULTILINE)
+
 
 def matches(text: Source) -> bool:
-    """By its name, or by the line that some editors want."""
-    return text.name.endswith(".py") or text.text.startswith("#!") and "python" in text.lines[0]
+    """By its name, or as a module that sets what gunicorn knows: another module is not executed."""
+    if not text.name.endswith(".py"):
+        return False
+    return "gunicorn" in text.name or _SETTING.search(text.text) is not None
 
 
 def read(text: Source, options: Options) -> Iterable[Item]:

@@ -7,7 +7,7 @@ missing, ``$NAME`` as a word of its own is split into words, ``${NAME}`` stays o
 import glob
 import os
 import re
-from typing import Dict, Iterable, Iterator, List, NamedTuple, Tuple
+from typing import Dict, Iterable, Iterator, List, Match, NamedTuple, Tuple
 
 from threadguard.preflight import command_lines, shell, source
 from threadguard.preflight.model import CannotTell, Command, Item, Options, Unreadable, at_most
@@ -107,5 +107,11 @@ def _words(value: str, env: Dict[str, str]) -> List[str]:
         if alone and alone.group(1) in env:
             words += shell.split(env[alone.group(1)])
         else:
-            words.append(shell.expand(word.replace("%%", "%"), env))
+            words.append(shell.expand(re.sub("%(.)", _specifier, word), env))
     return words
+
+
+def _specifier(match: Match[str]) -> str:
+    """What stands for ``%i`` and its like, which only systemd knows; ``%%`` is a percent sign."""
+    letter = match.group(1)
+    return "%" if letter == "%" else "${%%%s}" % letter if letter.isalpha() else match.group()
