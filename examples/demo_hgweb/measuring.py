@@ -51,7 +51,7 @@ def measure(port: int, seconds: float) -> Measured:
 def _client(port: int, seconds: float, repository: Repository, start: threading.Barrier) -> List[Page]:
     start.wait(10)
     end = time.monotonic() + seconds
-    pages = []
+    pages: List[Page] = []
     while time.monotonic() < end and not _refuses_all(pages):
         pages.append(_ask(port, repository))
     return pages

@@ -34,7 +34,7 @@ def shortened(lines: List[str]) -> List[str]:
 
 def table(outcomes: List[Tuple[Row, Outcome]]) -> None:
     """Print the counts."""
-    line = "%-38s %6s %6s %6s %8s   %-16s %s"
+    line = "%-40s %6s %6s %6s %8s   %-16s %s"
     print("\n" + line % ("waitress, 4 clients, 2 repositories", "pages", "right", "wrong", "503", "wsgi.multithread",
                          "as it should be"))
     for row, outcome in outcomes:

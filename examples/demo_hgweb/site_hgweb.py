@@ -20,4 +20,5 @@ def application(environ: Dict[str, Any], start_response: Callable[..., Any]) -> 
     def start(status: str, headers: Any, *exc_info: Any) -> Any:
         return start_response(status, list(headers) + [("X-Told-Multithread", told)], *exc_info)
 
-    return _hgweb(environ, start)
+    body: Iterable[bytes] = _hgweb(environ, start)
+    return body

@@ -1,5 +1,6 @@
-"""What the tests of Kallithea share: an instance for each module."""
+"""What the tests of Kallithea share: an instance, made once."""
 
+import contextlib
 import shutil
 import tempfile
 from pathlib import Path
@@ -9,9 +10,16 @@ import pytest
 from instance import Instance
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def instance() -> Iterator[Instance]:
-    """A fresh instance of Kallithea in a directory of its own, removed at the end."""
+    """An instance of Kallithea in a directory of its own, removed at the end."""
+    with fresh_instance() as made:
+        yield made
+
+
+@contextlib.contextmanager
+def fresh_instance() -> Iterator[Instance]:
+    """Kallithea in a directory of its own, removed at the end."""
     if shutil.which("git") is None:
         pytest.skip("git is not on this machine (Debian: git): Kallithea needs it for git repositories")
     with tempfile.TemporaryDirectory(prefix="threadguard-kallithea-") as directory:

@@ -80,7 +80,8 @@ class Instance:
             words += ["filter-with=threadguard"]
         if guarded:
             words += ["[filter:threadguard]", "use=egg:threadguard", "policy=refuse"]
-        path.unlink(missing_ok=True)
+        if path.exists():
+            path.unlink()
         self.cli("config-create", path.name, *words, *settings)
         return path
 

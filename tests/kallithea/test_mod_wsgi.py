@@ -15,13 +15,16 @@ from typing import Iterator, Optional
 import pytest
 from children import Child, free_port, lines_of, the_finding
 from clients import push_git, push_hg
+from conftest import fresh_instance
+from documentation import block, moved
 from instance import BIN, Instance
 
 APACHE = shutil.which("apache2", path=os.environ.get("PATH", "") + ":/usr/sbin")
 MODULES = Path("/usr/lib/apache2/modules")
 USER = "www-data"
 
-CONFIGURATION = """\
+# What Apache's own configuration has; the part that concerns Kallithea is the one of docs/kallithea.md.
+SURROUNDINGS = """\
 ServerRoot {directory}
 ServerName localhost
 Listen 127.0.0.1:{port}
@@ -31,27 +34,12 @@ LoadModule mpm_event_module {modules}/mod_mpm_event.so
 LoadModule authz_core_module {modules}/mod_authz_core.so
 LoadModule wsgi_module {modules}/mod_wsgi.so
 {user}
-WSGIRestrictEmbedded On
 WSGISocketPrefix {directory}/wsgi
-WSGIDaemonProcess kallithea {daemon} python-home={home} python-path={directory} lang=C.UTF-8 home={directory}
-WSGIProcessGroup kallithea
-WSGIApplicationGroup %{{GLOBAL}}
-WSGIScriptAlias / {directory}/dispatch.wsgi
-WSGIPassAuthorization On
 <Directory {directory}>
     Require all granted
 </Directory>
 """
-
-SCRIPT = """\
-import os
-os.environ["HGRCPATH"] = os.devnull
-ini = {ini!r}
-from logging.config import fileConfig
-fileConfig(ini, {{'__file__': ini, 'here': {directory!r}}})
-from paste.deploy import loadapp
-application = loadapp('config:' + ini)
-"""
+DAEMON = "processes=4 threads=1"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -64,6 +52,13 @@ def apache() -> None:
     if built_for != "%d.%d" % sys.version_info[:2]:
         pytest.skip("mod_wsgi is built for Python %s, Kallithea's environment has %s" % (
             built_for, sys.version.split()[0]))
+
+
+@pytest.fixture(scope="module")
+def instance() -> Iterator[Instance]:
+    """An instance of its own: it is given to Apache's user."""
+    with fresh_instance() as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
@@ -96,15 +91,19 @@ def _apache_user() -> Optional[str]:
 
 
 def _apache(instance: Instance, ini: Path, home: Path, daemon: str) -> Child:
-    """Apache with *daemon* as the parameters of WSGIDaemonProcess; its own log goes where the child's does."""
-    directory, port = str(instance.directory), free_port()
+    """Apache as the documentation says, with *daemon* as the processes and threads of its WSGIDaemonProcess."""
+    directory, port = instance.directory, free_port()
     user = "User %s\nGroup %s" % (USER, USER) if _apache_user() else ""
-    (instance.directory / "dispatch.wsgi").write_text(SCRIPT.format(ini=str(ini), directory=directory))
-    configuration = instance.directory / ("apache-%d.conf" % port)
-    configuration.write_text(CONFIGURATION.format(directory=directory, port=port, modules=MODULES, user=user,
-                                                  daemon=daemon, home=home))
-    _hand_over(instance.directory)
-    return Child([str(APACHE), "-f", str(configuration), "-D", "FOREGROUND"], instance.env, instance.directory, port)
+    places = {"/srv/kallithea/venv": str(home), "/srv/kallithea/my.ini": str(ini), "/srv/kallithea": str(directory)}
+    (directory / "dispatch.wsgi").write_text(moved(block("python", "loadapp"), places))
+    directives = moved(block("apache", "WSGIDaemonProcess"), places)
+    assert directives.count(DAEMON) == 1
+    configuration = directory / ("apache-%d.conf" % port)
+    configuration.write_text(
+        SURROUNDINGS.format(directory=directory, port=port, modules=MODULES, user=user)
+        + directives.replace(DAEMON, "%s python-path=%s home=%s" % (daemon, directory, directory)))
+    _hand_over(directory)
+    return Child([str(APACHE), "-f", str(configuration), "-D", "FOREGROUND"], instance.env, directory, port)
 
 
 def _hand_over(directory: Path) -> None:
@@ -116,20 +115,24 @@ def _hand_over(directory: Path) -> None:
                 os.chown(path, record.pw_uid, record.pw_gid)
 
 
+def _log_of(instance: Instance, server: Child) -> Path:
+    return instance.directory / ("error-%d.log" % server.port)
+
+
 def _error_log(instance: Instance, server: Child) -> str:
-    return (instance.directory / ("error-%d.log" % server.port)).read_text("utf-8", "replace")
+    return _log_of(instance, server).read_text("utf-8", "replace")
 
 
-def _pages(log: str) -> str:
+def _told(log: str) -> str:
     """*log* without what Apache puts before each line of a traceback."""
     return "\n".join(line.rpartition("] ")[2] for line in log.splitlines())
 
 
 def test_a_single_threaded_daemon_serves(instance: Instance, home: Path) -> None:
-    """`processes=2 threads=1` works: pages, hg and git pushes with their journal; nothing is reported."""
+    """`processes=4 threads=1` works: pages, hg and git pushes with their journal; nothing is reported."""
     # threads = 4 of a server that does not serve: gearbox would, and is not what runs here.
     ini = instance.ini("guarded", "[server:main]", "threads=4")
-    with _apache(instance, ini, home, "processes=2 threads=1") as server:
+    with _apache(instance, ini, home, DAEMON) as server:
         assert server.answers()[0] == 200, _error_log(instance, server)
         pushed = [push_hg(instance, server), push_git(instance, server)]
     assert [row for row in instance.journal() if row in pushed] == pushed
@@ -145,8 +148,15 @@ def test_a_threaded_daemon_is_refused(instance: Instance, home: Path, daemon: st
     ini = instance.ini("guarded", witness=True)
     with _apache(instance, ini, home, daemon) as server:
         statuses = {server.answers(path)[0] for path in ("/", "/_admin/login", "/r1", "/g1")}
-    said = the_finding(_pages(_error_log(instance, server)))
+    said = the_finding(_told(_error_log(instance, server)))
     assert said.head == "TG101 mod_wsgi's daemon lets %d requests at once into each process" % threads
-    assert "mod_wsgi module has %d thread" % threads in said.because
+    assert "%d thread" % threads in said.because
     assert said.remedy.startswith("WSGIDaemonProcess NAME processes=N threads=1")
     assert (statuses, instance.entered) == ({500}, [])
+
+
+def test_the_documentation_shows_what_the_log_says_before_any_request(instance: Instance, home: Path) -> None:
+    """The script is loaded when the process starts, so the refusal is in the log before the first request."""
+    with _apache(instance, instance.ini("guarded"), home, "processes=1") as server:
+        server.says("remedy:", log=_log_of(instance, server))
+    assert the_finding(_told(_error_log(instance, server))) == the_finding(block("text", "mod_wsgi"))
