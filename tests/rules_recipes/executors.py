@@ -96,6 +96,57 @@ def two_loops_one_executor_lone():
     threading.Event().wait()
 
 
+def executors_in_turn_of(pools):
+    sock = listen()
+    while True:
+        next(pools).submit(answer, sock.accept()[0], guard)
+
+
+def executors_in_turn_threaded():
+    """Three executors of one, which get the connections in turn."""
+    import itertools
+    executors_in_turn_of(itertools.cycle([ThreadPoolExecutor(1) for _ in range(3)]))
+
+
+def executor_list_threaded():
+    """The same from a list."""
+    pools = [ThreadPoolExecutor(1) for _ in range(3)]
+    sock = listen()
+    while True:
+        for pool in pools:
+            pool.submit(answer, sock.accept()[0], guard)
+
+
+def limited_by_an_executor_single():
+    """One loop, and an executor of four that runs each call, whose result it waits for up to a limit of time."""
+    executor = ThreadPoolExecutor(4)
+
+    def limited(environ, start_response):
+        return executor.submit(guard, environ, start_response).result(20)
+
+    serve(made(app=limited))
+
+
+def worker_loop_in_executor_single():
+    """A worker around a queue as a job of an executor of eight."""
+    jobs = queue.Queue()
+    ThreadPoolExecutor(8).submit(work_on, jobs)
+    feed(listen(), jobs.put)
+
+
+def worker_loops_in_executor_threaded():
+    """Two of them."""
+    jobs, executor = queue.Queue(), ThreadPoolExecutor(8)
+    executor.submit(work_on, jobs)
+    executor.submit(work_on, jobs)
+    feed(listen(), jobs.put)
+
+
+def work_on(jobs):
+    while True:
+        answer(jobs.get(), guard)
+
+
 def to_thread_threaded():
     """asyncio.to_thread."""
     if not hasattr(asyncio, "to_thread"):
@@ -286,6 +337,39 @@ def twisted_lazy_threaded():
 def twisted_lone():
     """Twisted with a pool of one."""
     twisted_serve(1, 1)
+
+
+def twisted_defer(size):
+    if package("twisted"):
+        from twisted.internet import reactor
+        from twisted.internet.threads import deferToThread
+        from twisted.web.resource import Resource
+        from twisted.web.server import NOT_DONE_YET, Site
+
+        class Bridge(Resource):
+            isLeaf = True
+
+            def render(self, request):
+                def done(body):
+                    request.write(body)
+                    request.finish()
+
+                deferToThread(call, request.path.decode()).addCallback(done)
+                return NOT_DONE_YET
+
+        reactor.suggestThreadPoolSize(size)
+        announce(reactor.listenTCP(0, Site(Bridge()), interface="127.0.0.1").getHost().port)
+        reactor.run()
+
+
+def twisted_defer_threaded():
+    """A resource that runs the application in the reactor's own pool, which grows lazily."""
+    twisted_defer(5)
+
+
+def twisted_defer_lone():
+    """The same, and the reactor's pool has one thread."""
+    twisted_defer(1)
 
 
 def prometheus_beside_single():

@@ -213,6 +213,26 @@ def asyncio_single():
     asyncio.run(serve_async(run))
 
 
+def two_event_loops_threaded():
+    """Two event loops in two threads, each of which calls the application itself."""
+    async def run(path):
+        return call(path)
+
+    async def serve_both():
+        async def connected(reader, writer):
+            await converse(reader, writer, run)
+
+        server = await asyncio.start_server(connected, "127.0.0.1", 0)
+        ports.append(server.sockets[0].getsockname()[1])
+        if len(ports) == 2:
+            announce(*ports)
+        await server.serve_forever()
+
+    ports = []
+    start(lambda: asyncio.run(serve_both()))
+    asyncio.run(serve_both())
+
+
 def asyncio_default_executor_threaded():
     """An event loop and its default executor, which grows lazily."""
     async def run(path):

@@ -438,6 +438,74 @@ def two_listeners_one_worker_single():
     feed(second, jobs.put)
 
 
+def listeners_into_the_main_thread_single():
+    """Two loops accept, and the main thread serves them all."""
+    jobs = queue.Queue()
+    first, second = listen_twice()
+
+    def side(sock):
+        while True:
+            jobs.put((answer, (sock.accept()[0], guard)))
+
+    start(side, first)
+    start(side, second)
+    while True:
+        function, args = jobs.get()
+        function(*args)
+
+
+def own_ports_threaded():
+    """The main thread and another run the same function without arguments, each with a port of its own."""
+    ports = []
+
+    def side():
+        sock = listen(announced=False)
+        while True:
+            if sock.getsockname()[1] not in ports:
+                ports.append(sock.getsockname()[1])
+                both.wait(20)
+            answer(sock.accept()[0], guard)
+
+    both = threading.Barrier(2, action=lambda: announce(*ports))
+    start(side)
+    side()
+
+
+def queue_for_each_worker_threaded():
+    """Three workers with a queue each, which get the connections in turn."""
+    queues = [queue.Queue() for _ in range(3)]
+    for jobs in queues:
+        start(generic_worker, jobs)
+    sock = listen()
+    while True:
+        for jobs in queues:
+            jobs.put((answer, (sock.accept()[0], guard)))
+
+
+def warm_up_single():
+    """A thread warms the application up by a call of its own, beside a server of one thread."""
+    sock = listen(announced=False)
+
+    def warm_up():
+        guard({"REQUEST_METHOD": "GET", "PATH_INFO": "/", "wsgi.multithread": flag}, lambda *args: None)
+        announce(sock.getsockname()[1])
+
+    start(warm_up)
+    accept_loop(sock, guard)
+
+
+def limited_by_a_thread_single():
+    """One loop, and a thread for each call, whose end it waits for up to a limit of time."""
+    def limited(environ, start_response):
+        answers = []
+        thread = threading.Thread(target=lambda: answers.append(guard(environ, start_response)))
+        thread.start()
+        thread.join(20)
+        return answers[0]
+
+    accept_loop(listen(), limited)
+
+
 def accept_loops_of_two_applications_single():
     """A second loop of the same function serves another application."""
     def metrics(environ, start_response):

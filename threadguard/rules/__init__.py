@@ -9,8 +9,10 @@ listens on the port of the connection in hand. A rule may raise; whoever asks it
 `threading_mixin`      ``process_request_thread`` is below me: a thread for each request
 `thread_per_request`   my thread was started with this request in hand, and another one waits for the next
 `pool`                 a pool object holds my thread, or its method is my worker loop: its bound, 1 included
+`one_of_several`       my thread, queue or executor of one is among several that get connections in turn
 `multiprocessing_pool` a `multiprocessing.pool.ThreadPool` runs me: its number of processes
 `gevent_threadpool`    gevent's pool of real threads runs me: its ``maxsize``
+`twisted_threadpool`   Twisted's pool runs me: its ``max``
 `limiter`              a worker thread of anyio or trio runs me: the tokens of its limiter
 `siblings`             another thread is in the same worker loop of the same pool as mine
 `greenlets`            I run in a greenlet of a server: the size of its pool, 1 included
@@ -27,19 +29,20 @@ from typing import Callable, List, Optional, Tuple
 from threadguard.model import Reading
 from threadguard.process import Process
 from threadguard.rules.accepting import several_loops
-from threadguard.rules.executor import executor, gevent_threadpool, limiter, multiprocessing_pool
+from threadguard.rules.executor import executor, gevent_threadpool, limiter, multiprocessing_pool, twisted_threadpool
 from threadguard.rules.frameless import frameless
 from threadguard.rules.greenlets import greenlets
 from threadguard.rules.per_request import thread_per_request, threading_mixin
 from threadguard.rules.pool import pool
 from threadguard.rules.reach import IsGuard
+from threadguard.rules.several import one_of_several
 from threadguard.rules.siblings import siblings
 
 Rule = Callable[[Process, IsGuard], Optional[Reading]]
 
 RULES: Tuple[Rule, ...] = (
-    executor, threading_mixin, thread_per_request, pool, multiprocessing_pool, gevent_threadpool, limiter, siblings,
-    greenlets, several_loops, frameless)
+    executor, threading_mixin, thread_per_request, pool, one_of_several, multiprocessing_pool, gevent_threadpool,
+    twisted_threadpool, limiter, siblings, greenlets, several_loops, frameless)
 
 
 def on_request(process: Process, is_guard: IsGuard) -> List[Reading]:

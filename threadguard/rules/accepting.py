@@ -7,14 +7,14 @@ unless both hand their connections to the one worker that runs me.
 
 import weakref
 from types import FrameType, ModuleType
-from typing import Any, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Iterator, List, NamedTuple, Optional, Tuple
 
 from threadguard.model import Reading, Source
 from threadguard.process import Frames, Process, is_a, module_of, variables
 from threadguard.rules.code import in_one_loop, names_any, names_on_line, variables_used
 from threadguard.rules.reach import IsGuard, Reach, identity, vars_of
 from threadguard.rules.sources import is_queue, is_socket, listens
-from threadguard.rules.stacks import inputs, own_frames
+from threadguard.rules.stacks import inputs, own_frames, waiting_thread, works_on
 
 AWAITS = frozenset(
     "accept _accept accept_connection sock_accept select poll epoll kqueue control handle_request get_request".split())
@@ -55,8 +55,11 @@ def loop_in(process: Process, frames: Frames) -> Optional[Loop]:
 
 
 def own_loop(process: Process) -> Optional[Loop]:
-    """The loop below this request that accepts connections and serves them in turn, or None."""
-    return loop_in(process, own_frames(process)[::-1])
+    """The loop below this request that accepts connections and serves them in turn, or None.
+
+    It may be in a thread that waits for the end of what mine runs: a server that gives each call a limit of time.
+    """
+    return loop_in(process, own_frames(process)[::-1]) or loop_in(process, waiting_thread(process))
 
 
 def waiting_loop(process: Process, frames: Frames) -> Optional[Loop]:
@@ -82,9 +85,10 @@ def accepts_next(process: Process, frames: Frames) -> Optional[Loop]:
 
 def other_loops(process: Process) -> Iterator[Loop]:
     """The loops of other threads that accept connections, whatever they do at this moment."""
+    mine = own_loop(process)
     for frames in process.others.values():
         loop = loop_in(process, frames[:2 * _INNERMOST])
-        if loop is not None:
+        if loop is not None and (mine is None or loop.frames[-1] is not mine.frames[-1]):
             yield loop
 
 
@@ -132,8 +136,8 @@ def several_loops(process: Process, is_guard: IsGuard) -> Optional[Reading]:
     if not process.others:
         return None
     reach = Reach(is_guard)
-    serving = [loop for loop in other_loops(process) if leads_to_guard(loop, reach)]
-    mine = own_loop(process) if serving else None
+    serving = [loop for loop in other_loops(process) if loop_leads(loop, reach, is_guard)]
+    mine = own_loop(process)
     others = len(serving) - (0 if mine else max(1, _feeding(process, reach, serving)))
     if others < 1:
         return None
@@ -142,10 +146,10 @@ def several_loops(process: Process, is_guard: IsGuard) -> Optional[Reading]:
                    % (others + 1, ", ".join(ports)), "one server with one thread in each process", code="TG202")
 
 
-def leads_to_guard(loop: Loop, reach: Reach) -> bool:
-    """Whether the *loop* leads to the guarded application: by what it holds, or by what its selector calls."""
-    return reach.serves(loop.frames) or any(
-        reach.leads([key.data for key in list(watched.values())], reach.is_guard) for watched in _watched_by(loop))
+def loop_leads(loop: Loop, reach: Reach, goal: Callable[[object], bool]) -> bool:
+    """Whether the *loop* leads to an object that *goal* accepts: by what it holds, or by what its selector calls."""
+    return reach.leads(reach.held(loop.frames), goal) or any(
+        reach.leads([key.data for key in list(watched.values())], goal) for watched in _watched_by(loop))
 
 
 def _watched_by(loop: Loop) -> Iterator[Any]:
@@ -158,21 +162,17 @@ def _watched_by(loop: Loop) -> Iterator[Any]:
 
 def _feeding(process: Process, reach: Reach, serving: List[Loop]) -> int:
     """How many of the *serving* loops hand their connections to the worker that runs me."""
-    frames = own_frames(process)
-    pools = list(_pools(frames[0])) if frames else []
+    pools = sources_of(own_frames(process))
     return sum(reach.leads(reach.held(loop.frames), identity(pools)) for loop in serving)
 
 
-def _pools(frame: FrameType) -> Iterator[Any]:
-    """What a worker function takes its work from: a queue, its executor, the pool whose method it is."""
-    for name, value in inputs(frame).items():
-        if name == "self":
-            yield value
-            yield from filter(is_queue, vars_of(value).values())
-        elif is_queue(value):
-            yield value
-        elif is_a(value, weakref.ref):  # the executor: its worker has a weak reference
-            yield value()
+def sources_of(frames: Frames) -> List[Any]:
+    """What the worker loop at the base of *frames* takes its work from: queues, its executor, its `self`."""
+    base = next((frame for frame in frames[:4] if in_one_loop(frame)), None)
+    if base is None:
+        return []
+    executors = [value() for value in inputs(base).values() if is_a(value, weakref.ref)]  # its worker's way to know it
+    return [*filter(is_queue, works_on(base)), *executors, *filter(None.__ne__, [inputs(base).get("self")])]
 
 
 def _name(listener: Any) -> str:

@@ -4,7 +4,7 @@ from types import FrameType
 from typing import Any, Optional
 
 from threadguard.model import Reading, Source
-from threadguard.process import Frames, Process, count, dig, module_of, variables
+from threadguard.process import Frames, Process, captured, count, dig, module_of, variables
 from threadguard.rules.accepting import own_loop
 from threadguard.rules.reach import IsGuard
 from threadguard.rules.stacks import own_frames
@@ -91,6 +91,20 @@ def gevent_threadpool(process: Process, is_guard: IsGuard) -> Optional[Reading]:
         if size is not None:
             own = own_loop(process)
             return None if own else _pool(size, "the ThreadPool that runs it", "maxsize of gevent's ThreadPool")
+    return None
+
+
+def twisted_threadpool(process: Process, is_guard: IsGuard) -> Optional[Reading]:
+    """`twisted.python.threadpool.ThreadPool`, the reactor's own included: its ``max``, which it reaches as work comes.
+
+    A job knows the `Team` that it belongs to, whose way to make workers closes over the pool (twisted/_threads/_pool.py
+    `pool`, twisted/python/threadpool.py `ThreadPool.__init__`).
+    """
+    for frame in own_frames(process)[:4]:
+        if module_of(frame) == "twisted._threads._team" and frame.f_code.co_name == "doWork":
+            limit = captured(dig(variables(frame).get("self"), "_createWorker"), "currentLimit")
+            size = None if own_loop(process) else count(dig(captured(limit, "self"), "max"))
+            return _pool(size, "the ThreadPool that runs it", "max of Twisted's ThreadPool")
     return None
 
 

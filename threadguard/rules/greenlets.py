@@ -8,7 +8,7 @@ Being in a child greenlet is no proof. Left out are
 """
 
 import gc
-from types import FrameType, MethodType
+from types import MethodType
 from typing import Any, Iterator, List, Optional
 
 from threadguard.model import Reading, Source
@@ -17,8 +17,8 @@ from threadguard.rules.accepting import own_loop
 from threadguard.rules.code import in_one_loop
 from threadguard.rules.reach import IsGuard, Reach, vars_of
 from threadguard.rules.siblings import are_siblings, identical, same
-from threadguard.rules.sources import globals_named, is_queue, is_socket, listens
-from threadguard.rules.stacks import inputs, own_frames, caller_that_waits, worker_frames
+from threadguard.rules.sources import is_queue, is_socket, listens
+from threadguard.rules.stacks import caller_that_waits, inputs, own_frames, worker_frames, works_on
 
 
 def greenlets(process: Process, is_guard: IsGuard) -> Optional[Reading]:
@@ -84,13 +84,7 @@ def _takes_work_in_turn(process: Process, mine: Any, frames: Frames) -> bool:
     handed = (*getattr(mine, "args", ()), *inputs(frames[0]).values())
     if any(thing is process.environ or (is_socket(thing) and not listens(process, thing)) for thing in handed):
         return False
-    return any(in_one_loop(frame) and _holds_queue(frame) for frame in frames[:3])
-
-
-def _holds_queue(frame: FrameType) -> bool:
-    values = inputs(frame)
-    things = [*values.values(), *vars_of(values.get("self")).values(), *globals_named(frame)]
-    return any(is_queue(thing) for thing in things)
+    return any(in_one_loop(frame) and any(map(is_queue, works_on(frame))) for frame in frames[:3])
 
 
 def _of_siblings(process: Process, frames: Frames, is_guard: IsGuard) -> Optional[Reading]:

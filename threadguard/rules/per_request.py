@@ -1,11 +1,12 @@
 """A thread for each request, or for each connection."""
 
-from types import FunctionType
+from functools import partial
+from types import CodeType, FunctionType
 from typing import Any, Dict, Iterator, List, Optional
 
 from threadguard.model import Reading, Source
 from threadguard.process import Process, is_a, module_of
-from threadguard.rules.accepting import accepts_next, leads_to_guard, own_loop, sockets_in
+from threadguard.rules.accepting import accepts_next, loop_leads, own_loop, sockets_in
 from threadguard.rules.code import in_one_loop, sets_attribute
 from threadguard.rules.reach import IsGuard, Reach, vars_of
 from threadguard.rules.sources import listens
@@ -24,27 +25,33 @@ def threading_mixin(process: Process, is_guard: IsGuard) -> Optional[Reading]:
 def thread_per_request(process: Process, is_guard: IsGuard) -> Optional[Reading]:
     """My thread was started for this request, and another one accepts the next.
 
-    Started for it: with its environ or its connection in hand, and the other listens on the port of that connection.
-    Or my thread is in no loop, so that it comes back for no other request, and the other one leads to the guarded
-    application. That one waits already, or nothing holds it up: neither it nor what it called for this connection
-    joins a thread, or waits for a lock or a result.
+    Started for it: with its connection in hand, and the other one listens on the port of that connection. Or my thread
+    is in no loop, so that it comes back for no other request, and the other one leads to the function that it runs.
+    That one waits already, or nothing holds it up: neither it nor what it called for this connection joins a thread,
+    or waits for a lock or a result.
     """
     frames = own_frames(process)
     if not frames or own_loop(process) or process.in_main_thread:
         return None
-    handed = list(_handed(process))
-    connections = [one for value in handed for one in sockets_in(value) if not listens(process, one)]
-    has_environ = any(value is process.environ for value in handed)
-    ports = {_port(one) for one in connections}
+    ports = {_port(one) for value in _handed(process) for one in sockets_in(value) if not listens(process, one)}
     once = not any(in_one_loop(frame) for frame in frames)
-    for other in process.others.values() if connections or has_environ or once else ():
+    starts = partial(_starts, frames[0].f_code)
+    for other in process.others.values() if ports or once else ():
         loop = accepts_next(process, other)
-        if loop is not None and (has_environ or ports & {_port(one) for one in loop.listeners}
-                                 or (once and leads_to_guard(loop, Reach(is_guard)))):
+        if loop is not None and (ports & {_port(one) for one in loop.listeners}
+                                 or (once and loop_leads(loop, Reach(is_guard), starts))):
             return Reading(Source.STRUCTURE, "the server", None, unbounded=True, evidence=(
                 "this thread was started for this request, and %s in another accepts the next"
                 % loop.name))
     return None
+
+
+def _starts(code: CodeType, thing: object) -> bool:
+    """Whether *thing* is, or makes, the function with *code*; a class or an object whose method that is included."""
+    if is_a(thing, FunctionType):
+        return code is thing.__code__ or code in thing.__code__.co_consts  # type: ignore[attr-defined]
+    kind = thing if is_a(thing, type) else type(thing)
+    return any(is_a(value, FunctionType) and value.__code__ is code for value in vars(kind).values())
 
 
 def _handed(process: Process) -> Iterator[Any]:

@@ -24,7 +24,7 @@ WAYS = frozenset("""
     """.split())
 """Names of attributes, leading underscores aside, under which servers keep what they call, and what runs the call."""
 
-_STEPS = 7
+_STEPS = 12
 _OBJECTS = 400
 _PLAIN = (str, bytes, int, float, complex, type(None), ModuleType, CodeType)
 

@@ -21,16 +21,13 @@ from threadguard.process import Frames, Process, is_a, module_of, variables
 from threadguard.rules.code import in_one_loop, names_on_line
 from threadguard.rules.reach import IsGuard, Reach, vars_of
 from threadguard.rules.sources import is_source
-from threadguard.rules.stacks import inputs, other_workers, own_frames
+from threadguard.rules.stacks import EXECUTORS, inputs, other_workers, own_frames
 
 _DEPTH = 8
 """How many pairs of frames are compared: a worker's loop lies at the base of its stack."""
 
 _PLAIN = (int, float, complex, bool, type(None))
 _TEXT = (str, bytes)
-
-_EXECUTORS = ("concurrent.futures.thread", "multiprocessing.pool")
-"""Judged by their own rules: an idle executor of the application is no pool of the server."""
 
 
 _OWN_BUSINESS = ("threading", "logging", "queue", "_queue", "builtins")
@@ -47,7 +44,7 @@ class Pair(NamedTuple):
 def siblings(process: Process, is_guard: IsGuard) -> Optional[Reading]:
     """How many threads are in the same worker loop of the same pool as this one, if any."""
     mine = own_frames(process)
-    if not mine or module_of(mine[0]) in _EXECUTORS:
+    if not mine or module_of(mine[0]) in EXECUTORS:
         return None
     reach = Reach(is_guard)
     found = [ident for ident, frames in other_workers(process).items()

@@ -1,11 +1,14 @@
 """The stacks that the rules compare: from a worker function inwards, outermost frame first, without the machinery."""
 
 import threading
+import weakref
 from types import FrameType
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, FrozenSet, List, Optional, Tuple
 
 from threadguard.process import Frames, Process, is_a, module_of, outward, variables
-from threadguard.rules.code import rebound
+from threadguard.rules.code import in_one_loop, names_any, rebound
+from threadguard.rules.reach import vars_of
+from threadguard.rules.sources import globals_named, is_queue
 
 _MACHINERY = 12
 """How many frames may lie outside a worker function: threading's own, and those of tools that wrap `Thread.run`."""
@@ -14,6 +17,20 @@ _RUNS = ("_bootstrap", "_bootstrap_inner", "run")
 
 _BRIDGES = ("sqlalchemy", "greenletio")
 """Packages whose greenlets run one synchronous call for one task of an event loop (`greenlet_spawn`, `async_`)."""
+
+EXECUTORS = ("concurrent.futures.thread", "multiprocessing.pool")
+"""Judged by rules of their own: an idle executor of the application is no pool of the server."""
+
+_WAITS: Dict[Tuple[str, str], FrozenSet[str]] = {
+    ("concurrent.futures._base", "result"): frozenset(),
+    ("concurrent.futures._base", "exception"): frozenset(),
+    ("threading", "join"): frozenset(),
+    ("concurrent.futures.thread", "submit"): frozenset(("result",)),
+    ("threading", "start"): frozenset(("join",)),
+}
+"""Methods of a future, an executor or a thread that wait for it, or whose caller goes on to, if it names that."""
+
+_TAKES = frozenset(("get", "popleft"))
 
 _VARARGS, _VARKEYWORDS = 0x4, 0x8
 
@@ -32,7 +49,22 @@ def worker_frames(frames: Frames, thread: Optional[threading.Thread]) -> Frames:
             start = place + 1
         elif frame.f_code.co_name == "run" and thread is not None and variables(frame).get("self") is thread:
             start = place
-    return found[start:]
+    return _job_loop(found[start:])
+
+
+def _job_loop(frames: Frames) -> Frames:
+    """*frames* from the worker loop that an executor was given as a job; all of them if it is given requests."""
+    if frames and module_of(frames[0]) in EXECUTORS:
+        for place, frame in enumerate(frames[1:5], 1):
+            if names_any(frame.f_code, _TAKES) and in_one_loop(frame) and any(map(is_queue, works_on(frame))):
+                return frames[place:]
+    return frames
+
+
+def works_on(frame: FrameType) -> List[Any]:
+    """What *frame* was handed, the attributes of its `self`, its locals, and the globals that it names."""
+    values = variables(frame)
+    return [*values.values(), *vars_of(values.get("self")).values(), *globals_named(frame)]
 
 
 def own_frames(process: Process) -> Frames:
@@ -62,6 +94,31 @@ def caller_that_waits(process: Process) -> Any:
     in_hand = any(value is process.environ or (is_a(value, tuple) and any(one is process.environ for one in value))
                   for value in held)
     return parent if in_hand else None
+
+
+def waiting_thread(process: Process) -> Frames:
+    """The frames (innermost first) of the thread that waits for what mine runs, or that will as its next step.
+
+    It waits for the future of the call that an executor runs in my thread, or for the end of my thread.
+    """
+    mine: List[Any] = [process.thread]
+    if any(map(in_one_loop, process.stack)) and not any(module_of(frame) in EXECUTORS for frame in process.stack):
+        return ()  # a worker of a pool: nobody waits for its end
+    for frame in process.stack:
+        if module_of(frame) in EXECUTORS:
+            values = variables(frame)
+            mine.append(vars_of(values.get("self")).get("future"))
+            mine += [value() for value in values.values() if is_a(value, weakref.ref)]
+    return next((frames for frames in process.others.values() if _waits_for(frames, mine)), ())
+
+
+def _waits_for(frames: Frames, mine: List[Any]) -> bool:
+    for frame, caller in zip(frames[:8], frames[1:9]):
+        goes_on = _WAITS.get((module_of(frame), frame.f_code.co_name))
+        if goes_on is not None and any(variables(frame).get("self") is one for one in mine if one is not None):
+            if not goes_on or names_any(caller.f_code, goes_on):
+                return True
+    return False
 
 
 def other_workers(process: Process) -> Dict[int, Frames]:
