@@ -72,7 +72,7 @@ class Body:
         return self
 
     def __next__(self) -> bytes:
-        if self._before_chunk is not None:
+        if self._before_chunk is not None and not self.is_finished:
             self._before_chunk()
         self.is_running = True
         try:
