@@ -2,13 +2,14 @@
 
 import json
 import os
+import sys
 from pathlib import Path
 
 from rows import ROWS
 
 REPORT = Path(__file__).parent / "report"
-MINIMUM_RIGHT = 245
-"""Rows that have to be right. Raise it with the table; a run under CI with fewer fails."""
+MINIMUM_RIGHT = {(3, 8): 225, (3, 11): 245, (3, 13): 227}
+"""Rows that have to be right, by the version of Python. Raise it with the table; a run under CI with fewer fails."""
 
 
 def rows_of(terminal, kind="matrix"):
@@ -76,8 +77,9 @@ def pytest_terminal_summary(terminalreporter):
 def shortfall(rows):
     """What a complete run lacks, or None."""
     numbers = tally(rows)
-    if len(numbers["right"]) < MINIMUM_RIGHT:
-        return "only %d rows are right; there were %d before" % (len(numbers["right"]), MINIMUM_RIGHT)
+    minimum = MINIMUM_RIGHT.get(sys.version_info[:2], 0)
+    if len(numbers["right"]) < minimum:
+        return "only %d rows are right; there were %d before" % (len(numbers["right"]), minimum)
     if 3 * len(numbers["startup"]) <= 2 * len(numbers["threaded"]):
         return "no more than two thirds of the threaded rows were found at startup"
     return None

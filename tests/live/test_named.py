@@ -86,7 +86,7 @@ def test_streamed_bodies_that_interleave_on_one_thread_are_overlaps(name):
 
 
 def test_threads_that_begin_after_the_first_request_and_declare_false_are_caught_before_two_are_inside():
-    """Nothing shows on the first request, and the flag lies: of eight more at once at most one enters, and none after."""
+    """Nothing shows on the first request, and the flag lies: of eight at once at most one enters, and none after."""
     with Child("{py} launch.py homemade late_loops_say_false {port} 4", env={"TRUTH_OPTIONS": "{}"}) as child:
         assert 200 == child.first(lambda port: get(port, "/first"))[0]
         statuses = sorted(answer[0] for answer in at_once(8, lambda: get(child.port, "/hold")))

@@ -55,7 +55,11 @@ def answers(row, options):
     env = dict(row.env, TRUTH_APP="wire:application", TRUTH_OPTIONS=options)
     with Child(row.command, row.files, env, row.python, row.staged) as child:
         child.first(lambda port: exchange(port, REQUESTS["/one"]))
-        return {name: exchange(child.port, request) for name, request in REQUESTS.items()}
+        try:
+            return {name: exchange(child.port, request) for name, request in REQUESTS.items()}
+        except BaseException:
+            print(child.output()[-8000:])
+            raise
 
 
 def test_every_server_of_the_list_is_in_the_matrix():

@@ -79,7 +79,7 @@ def on_request():
     return False
 
 
-INSIDE, LOG, BUILT = Inside(), Log(), {}
+INSIDE, LOG, BUILT, LOOK = Inside(), Log(), [], _thread.allocate_lock()
 logging.getLogger("threadguard").addHandler(LOG)
 
 
@@ -91,14 +91,19 @@ def guarded(app, options=None):
     from threadguard import ThreadGuard
 
     guard = ThreadGuard(app, **json.loads(options))
-    BUILT[id(guard)] = plain(guard.verdict)
+    BUILT.append((guard, plain(guard.verdict)))
     return guard
 
 
 def the_guard():
-    """The guard of this process: the one that was built here, or the one that PasteDeploy built."""
-    found = [thing for thing in gc.get_objects() if type(thing).__name__ == "ThreadGuard"]
-    return next((guard for guard in found if id(guard) in BUILT), found[0] if found else None)
+    """The guard of this process and what it said when it was built, which nobody saw where PasteDeploy built it.
+
+    That one is looked for once: who holds all objects for a moment can break a tuple that another thread is building.
+    """
+    with LOOK:
+        if not BUILT and os.environ.get("TRUTH_OPTIONS") != "off":
+            BUILT.extend((thing, None) for thing in gc.get_objects() if type(thing).__name__ == "ThreadGuard")
+    return BUILT[0] if BUILT else (None, None)
 
 
 def plain(thing):
@@ -108,10 +113,10 @@ def plain(thing):
 
 def report(environ):
     """Everything there is to tell."""
-    guard = the_guard()
+    guard, startup = the_guard()
     return {
         "pid": os.getpid(), "peak": INSIDE.peak, "flag": repr(environ.get("wsgi.multithread")),
-        "software": environ.get("SERVER_SOFTWARE"), "startup": BUILT.get(id(guard)),
+        "software": environ.get("SERVER_SOFTWARE"), "startup": startup,
         "verdict": plain(guard.verdict) if guard else None, "stats": plain(guard.stats()) if guard else None,
         "log": LOG.lines, "token": os.environ.get("TRUTH_TOKEN"), "python": "%d.%d" % sys.version_info[:2],
     }

@@ -9,6 +9,8 @@ PidFile "{dir}/httpd.pid"
 DefaultRuntimeDir "{dir}"
 Mutex file:{dir} default
 Listen 127.0.0.1:{port}
+Timeout 60
+KeepAliveTimeout 60
 LoadModule mpm_%s_module """ + MODULES + """/mod_mpm_%s.so
 LoadModule authz_core_module """ + MODULES + """/mod_authz_core.so
 %s

@@ -52,7 +52,7 @@ HOME = (
     looped("gevent StreamServer spawn=1", "stream_server", ONE, 1, 1, hold="/hold?with=gevent:sleep",
            needs=("gevent",)),
     looped("raw greenlets and a select loop", "raw_greenlets", MANY, hold="/hold?with=homeloops:pause",
-         needs=("greenlet",)),
+           needs=("greenlet",)),
     looped("asyncio and an executor of one", "asyncio_executor", ONE, 1, 1),
     looped("asyncio and an executor of four", "asyncio_executor", MANY, 4, 4),
     looped("asyncio and its default executor", "asyncio_executor", MANY),
