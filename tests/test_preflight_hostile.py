@@ -2,6 +2,7 @@
 
 import os
 import select
+import signal
 import time
 
 import pytest
@@ -171,6 +172,16 @@ class TestGunicornConfIsCode:
         finally:
             os.close(held)
 
+    def test_what_escapes_does_not_hold_the_answer_back(self, place, check):
+        """A child in a session of its own outlives the check, with the pipe that the answer came through."""
+        (place / "gunicorn.conf.py").write_text(
+            "import subprocess\nchild = subprocess.Popen(['sleep', '60'], close_fds=False, start_new_session=True)\n"
+            "open('pid', 'w').write(str(child.pid))\nthreads = 2\n")
+        try:
+            assert check("gunicorn.conf.py")[0] == 1
+        finally:
+            os.kill(int((place / "pid").read_text()), signal.SIGKILL)
+
     def test_a_spoilt_answer_is_no_answer(self, place, check):
         """It may write to any descriptor that it finds."""
         (place / "gunicorn.conf.py").write_text(
@@ -269,6 +280,13 @@ def test_without_pastedeploy_a_plain_section_is_read_and_no_other(lines, status,
     monkeypatch.setattr(arguments, "optional", lambda module: None)
     (place / "site.ini").write_text("[server:main]\n%s\n" % lines)
     assert check("site.ini")[0] == status
+
+
+def test_without_pastedeploy_an_option_of_default_is_dropped_too(place, check, monkeypatch):
+    """As PasteDeploy drops it: the server is left with its own default."""
+    monkeypatch.setattr(arguments, "optional", lambda module: None)
+    (place / "site.ini").write_text("[DEFAULT]\nthreads = 1\n[server:main]\nuse = egg:waitress\nthreads = 1\n")
+    assert check("site.ini")[0] == 1
 
 
 def test_a_reader_that_fails_is_a_finding(place, check, monkeypatch):

@@ -108,6 +108,17 @@ OF_APACHE = (
     apache("a daemon chosen for another <Location>",
            MPM % "prefork" + "WSGIDaemonProcess site threads=2\nWSGIScriptAlias /a /a.wsgi\n<Location /b>\n" + GROUP
            + "</Location>\n", SINGLE, "site.conf:4: " + lets(EMBEDDED)),
+    apache("the main process chosen over a daemon", MPM % "event" + "WSGIDaemonProcess site threads=1\n" + GROUP
+           + "WSGIScriptAlias / /a.wsgi process-group=%{GLOBAL}\n", THREADED, "site.conf:5: " + lets(EMBEDDED, 25)),
+    apache("the virtual host's daemon before the server's", "WSGIDaemonProcess site threads=1\n"
+           "WSGIDaemonProcess wide threads=5\n" + "<VirtualHost *>\n" + GROUP + ALIAS + "</VirtualHost>\n"
+           "WSGIProcessGroup wide\n", SINGLE, "site.conf:1: " + lets(DAEMON)),
+    apache("the location's daemon before the directory's", "WSGIDaemonProcess site threads=1\n"
+           "WSGIDaemonProcess wide threads=5\n" + ALIAS + "<Location />\nWSGIProcessGroup wide\n</Location>\n"
+           "<Directory /srv>\n" + GROUP + "</Directory>\n" + GROUP, THREADED, "site.conf:2: " + lets(DAEMON, 5)),
+    apache("a daemon where a module is not loaded", MPM % "event" + "<IfModule !mpm_prefork_module>\n"
+           "WSGIDaemonProcess site threads=1\n</IfModule>\n<IfModule !mpm_event_module>\n"
+           "WSGIDaemonProcess site threads=9\n</IfModule>\n" + GROUP + ALIAS, SINGLE, "site.conf:4: " + lets(DAEMON)),
     apache("two virtual hosts", "WSGIDaemonProcess one threads=1\nWSGIDaemonProcess two threads=2\n<VirtualHost *:80>\n"
            "WSGIProcessGroup one\n" + ALIAS + "</VirtualHost>\n<VirtualHost *:81>\nWSGIProcessGroup two\n" + ALIAS
            + "</VirtualHost>\n", THREADED, "site.conf:1: " + lets(DAEMON), "site.conf:2: " + lets(DAEMON, 2)),
