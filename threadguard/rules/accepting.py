@@ -168,7 +168,7 @@ def _feeding(process: Process, reach: Reach, serving: List[Loop]) -> int:
 
 def sources_of(frames: Frames) -> List[Any]:
     """What the worker loop at the base of *frames* takes its work from: queues, its executor, its `self`."""
-    base = next((frame for frame in frames[:4] if in_one_loop(frame)), None)
+    base = next((frame for frame in frames[:_INNERMOST] if in_one_loop(frame)), None)
     if base is None:
         return []
     executors = [value() for value in inputs(base).values() if is_a(value, weakref.ref)]  # its worker's way to know it

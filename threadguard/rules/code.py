@@ -3,16 +3,43 @@
 import dis
 from functools import lru_cache
 from types import CodeType, FrameType
-from typing import FrozenSet, Iterator, Set, Tuple
+from typing import FrozenSet, Iterator, List, Set, Tuple
 
 _JUMPS = frozenset(dis.hasjrel) | frozenset(dis.hasjabs)
 
 
+_NEVER_ON = frozenset(
+    "RETURN_VALUE RETURN_CONST RAISE_VARARGS RERAISE JUMP_FORWARD JUMP_ABSOLUTE JUMP_BACKWARD".split())
+"""Instructions after which the next one is not run."""
+
+
 @lru_cache(maxsize=512)
 def loops(code: CodeType) -> Tuple[Tuple[int, int], ...]:
-    """The loops of *code*: the position where each begins, and that of the jump which ends it."""
-    return tuple((one.argval, one.offset) for one in dis.get_instructions(code)
-                 if one.opcode in _JUMPS and one.argval <= one.offset)
+    """The loops of *code*: the position where each begins, and that of the jump which ends it.
+
+    Since Python 3.11 the handlers of exceptions lie behind the rest and jump back to it, which is no loop: only code
+    that is come by without an exception counts. An ``await`` is no loop either (``JUMP_BACKWARD_NO_INTERRUPT``).
+    """
+    return tuple((one.argval, one.offset) for one in _without_exceptions(code)
+                 if one.opcode in _JUMPS and one.argval <= one.offset and one.opname != "JUMP_BACKWARD_NO_INTERRUPT")
+
+
+def _without_exceptions(code: CodeType) -> List[dis.Instruction]:
+    """The instructions of *code* that can be come by from its beginning without an exception."""
+    instructions = list(dis.get_instructions(code))
+    places = {one.offset: place for place, one in enumerate(instructions)}
+    ahead, seen = [0], set()
+    while ahead:
+        place = ahead.pop()
+        if place in seen or place >= len(instructions):
+            continue
+        seen.add(place)
+        one = instructions[place]
+        if one.opcode in _JUMPS:
+            ahead.append(places[one.argval])
+        if one.opname not in _NEVER_ON:
+            ahead.append(place + 1)
+    return [instructions[place] for place in sorted(seen)]
 
 
 def in_one_loop(*frames: FrameType) -> bool:
