@@ -1,0 +1,29 @@
+"""Sphinx: built by make docs, with warnings as errors."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+import generate  # noqa: E402
+
+import threadguard  # noqa: E402
+
+generate.main()
+
+project = "threadguard"
+author = "threadguard contributors"
+copyright = author  # noqa: A001, as Sphinx calls it
+release = version = threadguard.__version__
+extensions = ["myst_parser", "sphinx.ext.autodoc"]
+exclude_patterns = ["real_runs", ".gitignore"]
+myst_heading_anchors = 3
+html_title = "threadguard %s" % release
+html_theme = "alabaster"
+html_theme_options = {"description": "Keeps WSGI applications that are not thread-safe in single-threaded processes",
+                      "page_width": "1100px", "sidebar_width": "240px"}
+html_static_path = []
+autodoc_typehints = "description"
+autodoc_member_order = "bysource"
+# Docstrings name code in `single backquotes`.
+default_role = "code"

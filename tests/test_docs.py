@@ -1,0 +1,350 @@
+"""What the documentation says is true: every block of code, every command, every table."""
+
+import configparser
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from processes import free_ports, program
+
+from threadguard.codes import CODES
+from threadguard.options import OPTIONS
+from threadguard.servers import SERVERS
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCS = ROOT / "docs"
+BIN = Path(sys.executable).parent
+DEADLINE = 60.0
+PAGES = sorted(str(path.relative_to(DOCS)) for folder in (DOCS, DOCS / "guides") for path in folder.glob("*.md"))
+ELSEWHERE = {
+    "kallithea.md": "make test-kallithea runs it",
+    "pytest.md": "the tests of the pytest plugin run it",
+    "cost.md": "make bench makes it",
+}
+"""Pages whose commands other tests run."""
+NOT_RUN = {
+    "pip install threadguard waitress": "the environment of the tests has both already",
+    "make demo": "a step of CI of its own: it makes an environment",
+    "make test-kallithea": "a step of CI of its own: it installs Kallithea",
+    "python examples/fleet/fleet.py": "tests/fleet runs it",
+}
+"""Commands that are not run here, and why."""
+NEEDS = {"guides/turbogears.md": "tg", "guides/hgweb.md": "mercurial", "guides/flask.md": "flask",
+         "guides/django.md": "django", "guides/pyramid.md": "pyramid", "metrics.md": "opentelemetry.sdk"}
+"""What a page is about, where the tests' environment may lack it."""
+PRELUDE = """
+def app(environ, start_response):
+    start_response("200 OK", [])
+    return [b"hello"]
+
+"""
+
+
+class Block(NamedTuple):
+    """A fenced block: its language, and its lines."""
+
+    language: str
+    text: str
+
+    @property
+    def file(self):
+        """The name in its first line, where it is to be saved as a file."""
+        found = re.match(r"# ([a-z_]+\.(?:py|ini))\n", self.text)
+        return found.group(1) if found else None
+
+
+def blocks(page):
+    """The fenced blocks of *page*."""
+    text = (DOCS / page).read_text(encoding="utf-8")
+    return [Block(*found) for found in re.findall(r"^```([a-z]+)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)]
+
+
+def commands(text):
+    """The commands of a console block, each with the lines that it is said to print."""
+    parts = re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]
+    return [(command, [line.strip() for line in lines.splitlines() if line.strip()])
+            for command, _, lines in (part.partition("\n") for part in parts)]
+
+
+@pytest.fixture
+def directory(tmp_path_factory):
+    """Where a page's files are, with an application for ini files that name one, and a port for its servers."""
+    directory = tmp_path_factory.mktemp("d")
+    (directory / "site_factory.py").write_text(PRELUDE + "def make(global_conf):\n    return app\n")
+    return directory
+
+
+def skip_unless_there(page):
+    """Skip where the page's subject is not installed."""
+    if page in NEEDS:
+        pytest.importorskip(NEEDS[page], reason="%s is not installed" % NEEDS[page])
+
+
+def lay_out(page, directory, port):
+    """Save the files of *page*; the port 8000 of the documentation becomes *port*."""
+    for block in blocks(page):
+        if block.file:
+            (directory / block.file).write_text(block.text.replace(":8000", ":%d" % port))
+
+
+def environment():
+    """This environment's programs first, and no variables of the tests."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("THREADGUARD_", "PROMETHEUS_"))}
+    path = os.pathsep.join([str(BIN), kept.get("PATH", "")])
+    return {**kept, "PATH": path, "PYTHONUNBUFFERED": "1", "HGPLAIN": "1"}
+
+
+def run(command, directory):
+    """Exit status and output of *command*, which ends by itself."""
+    done = subprocess.run(command, cwd=str(directory), env=environment(), stdin=subprocess.DEVNULL, timeout=DEADLINE,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True)
+    return done.returncode, done.stdout
+
+
+def pages_with(language):
+    """The pages that are run here and have a block of *language*."""
+    return [page for page in PAGES if page not in ELSEWHERE and any(block.language == language
+                                                                    for block in blocks(page))]
+
+
+@pytest.mark.parametrize("page", pages_with("python"))
+def test_python_blocks_run(page, directory):
+    """Each by itself, in a new interpreter; one that is a file is loaded as that file."""
+    skip_unless_there(page)
+    lay_out(page, directory, 8000)
+    if page == "guides/hgweb.md":
+        assert run([str(BIN / "hg"), "init", "repository"], directory)[0] == 0
+    for block in blocks(page):
+        if block.language == "python" and block.file != "manage.py":
+            text = "import %s" % block.file[:-3] if block.file else PRELUDE + block.text
+            status, output = run([sys.executable, "-c", text], directory)
+            assert status == 0, "%s\n%s" % (block.text, output)
+
+
+@pytest.mark.parametrize("page", pages_with("ini"))
+def test_ini_blocks_load(page, directory):
+    """PasteDeploy loads the application, with its filter."""
+    deploy = pytest.importorskip("paste.deploy", reason="PasteDeploy is not installed")
+    skip_unless_there(page)
+    lay_out(page, directory, 8000)
+    for block in blocks(page):
+        if block.language == "ini":
+            parser = configparser.ConfigParser(interpolation=None)
+            parser.read_string(block.text)
+            assert "app:main" in parser and block.file, "an ini block is a whole file, with its name"
+            code = "from paste.deploy import loadapp; app = loadapp('config:%s', relative_to='.'); print(type(app))"
+            status, output = run([sys.executable, "-c", code % block.file], directory)
+            assert (status, "ThreadGuard" in output) == (0, True), output
+    assert deploy
+
+
+class Console:
+    """Runs the commands of one block, one after the other, as somebody at a terminal with a second window would."""
+
+    def __init__(self, directory, port):
+        self.directory, self.port = directory, port
+        self.serving = None
+
+    def type(self, command, printed):
+        """Run *command* and compare what it prints with *printed*."""
+        command = command.replace(":8000", ":%d" % self.port).replace("--port 8000", "--port %d" % self.port)
+        words = shlex.split(command)
+        program = next(word for word in words if "=" not in word or word.startswith("-"))
+        serves = program == "pserve" or str(self.port) in command and program not in ("curl", "threadguard")
+        output = self._serve(command) if serves else self._run(command)
+        for line in printed:
+            assert line in output, "%s\ndoes not print\n%s\nbut\n%s" % (command, line, output)
+
+    def _run(self, command):
+        status, output = run(["sh", "-c", command], self.directory)
+        failed = status != 0 and not command.startswith("threadguard check")
+        assert not failed, "%s: exit status %d\n%s%s" % (command, status, output, self._log())
+        return output
+
+    def _serve(self, command):
+        """Start a server: until it serves, or has ended by itself."""
+        self.stop()
+        with open(str(self.directory / "console.log"), "wb") as log:
+            self.serving = subprocess.Popen(["sh", "-c", self._exec(command)], cwd=str(self.directory),
+                                            env=environment(), stdin=subprocess.DEVNULL, stdout=log,
+                                            stderr=subprocess.STDOUT)
+        deadline, pause = time.monotonic() + DEADLINE, threading.Event()
+        while self.serving.poll() is None and not self._is_open():
+            assert time.monotonic() < deadline, "%s\nneither serves nor ends\n%s" % (command, self._log())
+            pause.wait(0.05)
+        return self._log()
+
+    @staticmethod
+    def _exec(command):
+        """*command* in the place of its shell, so that the server's pid is known; variables stay before it."""
+        return re.sub(r"^((?:[A-Z_]+=\S+ )*)", r"exec env \1", command)
+
+    def _is_open(self):
+        import socket
+
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def _log(self):
+        path = self.directory / "console.log"
+        return path.read_text(errors="replace") if path.exists() else ""
+
+    def stop(self):
+        """End the server that was started last."""
+        if self.serving is not None and self.serving.poll() is None:
+            self.serving.terminate()
+            try:
+                self.serving.wait(10)
+            except subprocess.TimeoutExpired:
+                self.serving.kill()
+                self.serving.wait(10)
+
+
+@pytest.mark.skipif(not program("curl"), reason="curl is not installed: apt-get install curl")
+@pytest.mark.skipif(not (BIN / "threadguard").exists(), reason="threadguard is not installed in this environment")
+@pytest.mark.parametrize("page", pages_with("console"))
+def test_commands_print_what_the_page_says(page, directory):
+    """They are run in the order of the page, in a directory that holds its files; servers on a port of their own."""
+    skip_unless_there(page)
+    [port] = free_ports(1)
+    lay_out(page, directory, port)
+    console = Console(directory, port)
+    try:
+        for block in blocks(page):
+            if block.language == "console":
+                for command, printed in commands(block.text):
+                    if command not in NOT_RUN:
+                        console.type(command, printed)
+                console.stop()
+    finally:
+        console.stop()
+
+
+def test_every_block_is_of_a_language_that_is_tested():
+    """Anything else would be a way around the tests."""
+    found = {block.language for page in PAGES if page not in ELSEWHERE for block in blocks(page)}
+    assert found <= {"python", "ini", "console"}
+
+
+def test_what_is_not_run_is_still_there():
+    """The list of exceptions holds no command that the pages no longer have."""
+    typed = {command for page in PAGES for block in blocks(page) if block.language == "console"
+             for command, _ in commands(block.text)}
+    assert set(NOT_RUN) <= typed
+
+
+# -- tables, against the code
+
+
+@pytest.fixture(scope="module")
+def made():
+    """The pages that are made from the code."""
+    sys.path.insert(0, str(DOCS))
+    try:
+        import generate
+
+        yield generate.pages()
+    finally:
+        sys.path.remove(str(DOCS))
+
+
+def test_every_server_has_a_page_and_a_row(made):
+    """With its remedy, in its own syntax, in both."""
+    index = made["servers/index.md"]
+    rows = [line for line in index.splitlines() if line.startswith("| [")]
+    assert len(rows) == len(SERVERS)
+    for server, row in zip(SERVERS, rows):
+        page = made["servers/" + re.search(r"\]\((.*?)\)", row).group(1)]
+        assert server.REMEDY in page and server.REMEDY.replace("|", "\\|") in row
+        assert all(what in page for what, _ in server.READS)
+
+
+def test_every_server_was_run_or_says_why_not(made):
+    """The text of its run is kept; what is run is known."""
+    from real_runs import file_of
+    from real_runs_rows import NOT_RUN as no_runs
+    from real_runs_rows import RUNS
+
+    names = {server.NAME for server in SERVERS}
+    assert set(RUNS) | set(no_runs) == names and not set(RUNS) & set(no_runs)
+    assert {file_of(name).name for name in RUNS} == {path.name for path in (DOCS / "real_runs").glob("*.txt")}
+
+
+def test_every_code_has_a_page_and_a_row(made):
+    """With its meaning."""
+    for code in CODES.values():
+        text = " ".join(made["codes/%s.md" % code.code].split())
+        assert code.title in text and " ".join(code.meaning.split()) in text
+        assert "[%s](%s.md)" % (code.code, code.code) in made["codes/index.md"]
+
+
+@pytest.mark.parametrize("path", [DOCS / "options.md", ROOT / "README.md"], ids=lambda path: path.name)
+def test_the_table_of_options_is_complete(path):
+    """Each option, and no other."""
+    text = path.read_text(encoding="utf-8").partition("| option |")[2].partition("\n\n")[0]
+    cells = [line.split("|")[1] for line in text.splitlines()[2:]]
+    assert {name for cell in cells for name in re.findall("`(.*?)`", cell)} == set(OPTIONS)
+
+
+def test_the_table_of_metrics_is_complete():
+    """Each instrument by both its names."""
+    from threadguard import metrics
+
+    text = (DOCS / "metrics.md").read_text(encoding="utf-8")
+    for each in metrics.INSTRUMENTS:
+        name = each.prometheus_name + ("_total" if each.kind == "counter" else "")
+        assert "| `%s` | `%s` |" % (each.name, name) in text
+
+
+def test_every_code_that_a_page_names_exists():
+    """In the pages, and in what real servers printed."""
+    paths = [DOCS / page for page in PAGES] + list((DOCS / "real_runs").glob("*.txt"))
+    named = set(re.findall(r"\bTG\d{3}\b", "".join(path.read_text(encoding="utf-8") for path in paths)))
+    assert named <= set(CODES)
+
+
+def test_the_pages_name_no_directory_of_a_machine():
+    """What is captured from real servers is cleaned."""
+    for path in [DOCS / page for page in PAGES] + list((DOCS / "real_runs").glob("*.txt")):
+        assert not re.search(r"(?<![\w.])/(?:tmp|root|home|work)/", path.read_text(encoding="utf-8")), path.name
+
+
+def captured():
+    """The servers that are run again here: their programs are in this environment."""
+    sys.path.insert(0, str(DOCS))
+    try:
+        from real_runs_rows import RUNS
+    finally:
+        sys.path.remove(str(DOCS))
+    return [name for name, run in RUNS.items() if run.command.split()[0] not in ("apache2", "uwsgi-core")]
+
+
+@pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="the texts were captured on Python 3.11")
+@pytest.mark.parametrize("server", captured())
+def test_a_server_still_prints_what_its_page_shows(server, made):
+    """The run is made again. python docs/real_runs.py writes the new text, if it is the better one."""
+    import real_runs
+
+    lacking = real_runs.missing(real_runs.RUNS[server])
+    if lacking:
+        pytest.skip("%s is not installed" % lacking)
+    assert real_runs.see(server) == real_runs.file_of(server).read_text(encoding="utf-8")
+
+
+def test_sphinx_builds_without_a_warning(tmp_path):
+    """As make docs does."""
+    pytest.importorskip("sphinx", reason="Sphinx is not installed: make docs has it")
+    pytest.importorskip("myst_parser", reason="myst-parser is not installed: make docs has it")
+    copy = tmp_path / "docs"
+    shutil.copytree(str(DOCS), str(copy), ignore=shutil.ignore_patterns("servers", "codes", "pictures", "__pycache__"))
+    status, output = run([sys.executable, "-m", "sphinx", "-q", "-W", "-b", "html", str(copy), str(tmp_path / "html")],
+                         tmp_path)
+    assert (status, output) == (0, "")
