@@ -113,6 +113,9 @@ OF_APACHE = (
     apache("the virtual host's daemon before the server's", "WSGIDaemonProcess site threads=1\n"
            "WSGIDaemonProcess wide threads=5\n" + "<VirtualHost *>\n" + GROUP + ALIAS + "</VirtualHost>\n"
            "WSGIProcessGroup wide\n", SINGLE, "site.conf:1: " + lets(DAEMON)),
+    apache("the directory's daemon before the virtual host's", "WSGIDaemonProcess site threads=1\n"
+           "WSGIDaemonProcess wide threads=5\n<VirtualHost *>\n" + ALIAS + "<Directory /srv>\n" + GROUP
+           + "</Directory>\nWSGIProcessGroup wide\n</VirtualHost>\n", SINGLE, "site.conf:1: " + lets(DAEMON)),
     apache("the location's daemon before the directory's", "WSGIDaemonProcess site threads=1\n"
            "WSGIDaemonProcess wide threads=5\n" + ALIAS + "<Location />\nWSGIProcessGroup wide\n</Location>\n"
            "<Directory /srv>\n" + GROUP + "</Directory>\n" + GROUP, THREADED, "site.conf:2: " + lets(DAEMON, 5)),
