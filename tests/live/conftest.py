@@ -8,7 +8,7 @@ from pathlib import Path
 from rows import ROWS
 
 REPORT = Path(__file__).parent / "report"
-MINIMUM_RIGHT = {(3, 8): 225, (3, 11): 245, (3, 13): 227}
+MINIMUM_RIGHT = {(3, 8): 226, (3, 11): 246, (3, 13): 228}
 """Rows that have to be right, by the version of Python. Raise it with the table; a run under CI with fewer fails."""
 
 

@@ -101,6 +101,19 @@ def wsgiref_and_metrics(app, port, number):
     wsgiref(app, port, number)
 
 
+def wsgiref_and_stats(app, port, number):
+    """A threaded server beside the application that tells the guard's counts."""
+    import threading
+
+    def stats(environ, start_response):
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return [str(app.stats()).encode()]
+
+    other = threading.Thread(target=wsgiref_mixin, args=(stats, 0, 0), daemon=True)
+    other.start()
+    wsgiref(app, port, number)
+
+
 def cheroot(app, port, number):
     from cheroot.wsgi import Server
 

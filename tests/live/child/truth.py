@@ -20,6 +20,7 @@ import logging
 import os
 import sys
 import time
+import weakref
 from urllib.parse import parse_qs
 
 ENOUGH = 8
@@ -91,7 +92,7 @@ def guarded(app, options=None):
     from threadguard import ThreadGuard
 
     guard = ThreadGuard(app, **json.loads(options))
-    BUILT.append((guard, plain(guard.verdict)))
+    BUILT.append((weakref.ref(guard), plain(guard.verdict)))
     return guard
 
 
@@ -99,11 +100,13 @@ def the_guard():
     """The guard of this process and what it said when it was built, which nobody saw where PasteDeploy built it.
 
     That one is looked for once: who holds all objects for a moment can break a tuple that another thread is building.
+    The references are weak: the bare application, served beside the guarded one, must not lead to the guard.
     """
     with LOOK:
         if not BUILT and os.environ.get("TRUTH_OPTIONS") != "off":
-            BUILT.extend((thing, None) for thing in gc.get_objects() if type(thing).__name__ == "ThreadGuard")
-    return BUILT[0] if BUILT else (None, None)
+            found = [thing for thing in gc.get_objects() if type(thing).__name__ == "ThreadGuard"]
+            BUILT.extend((weakref.ref(thing), None) for thing in found)
+    return (BUILT[0][0](), BUILT[0][1]) if BUILT else (None, None)
 
 
 def plain(thing):

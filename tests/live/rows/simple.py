@@ -55,6 +55,7 @@ ROWS = (
     api("wsgiref with ForkingMixIn", "wsgiref_forking", ONE, 1, processes=9),
     api("wsgiref beside prometheus_client.start_http_server", "wsgiref_and_metrics", ONE, 1,
         needs=("prometheus_client",)),
+    api("wsgiref beside a threaded server that tells the guard's counts", "wsgiref_and_stats", ONE, 1),
     served("gearbox serve, wsgiref", GEARBOX, "use = egg:gearbox#wsgiref", ONE, 1, ("gearbox",)),
     served("gearbox serve, wsgiref.threaded = true", GEARBOX, "use = egg:gearbox#wsgiref\nwsgiref.threaded = true",
            MANY, None, ("gearbox",)),
