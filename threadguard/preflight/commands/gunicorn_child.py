@@ -7,9 +7,11 @@ the answer to, as JSON, and then gunicorn's arguments. gunicorn itself tells on 
 import importlib
 import json
 import os
+import signal
 import sys
 from typing import Any, Dict
 
+_LONGEST = 60
 _NAMES = ("worker_class", "threads", "worker_connections", "bind")
 
 
@@ -19,6 +21,8 @@ def main() -> None:
     sys.argv[:] = ["gunicorn"] + sys.argv[2:]
     if sys.path[:1] == [""]:
         del sys.path[0]  # a gunicorn.py beside the configuration is not gunicorn; gunicorn adds the directory later
+    # Whoever waits for the answer ends this process; if that one was killed itself, the alarm does.
+    signal.alarm(_LONGEST)
     answer = json.dumps(read())
     os.write(descriptor, answer.encode())
     os._exit(0)
