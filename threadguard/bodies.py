@@ -71,6 +71,7 @@ class Body:
         self._next = iter(self._body).__next__
         return self
 
+    @contexts.makes_a_chunk
     def __next__(self) -> bytes:
         if self._before_chunk is not None and not self.is_finished:
             self._before_chunk()

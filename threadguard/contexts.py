@@ -8,8 +8,9 @@ import gc
 import os
 import sys
 import traceback
-from types import CodeType, FrameType
-from typing import Any, Callable, Iterator, List, NamedTuple, Optional, Set, TypeVar
+from inspect import CO_GENERATOR
+from types import CodeType, FrameType, GeneratorType
+from typing import Any, Callable, List, NamedTuple, Optional, Set, Tuple, TypeVar
 
 from threadguard.process import dig, module_of, outward
 
@@ -96,22 +97,40 @@ def holds(frame: FrameType, ledger: Any, ticket: int) -> bool:
     return frame.f_code in _CALLS and frame.f_locals.get("ticket") == ticket and frame.f_locals.get("ledger") is ledger
 
 
-def tickets_on_my_stack(ledger: Any) -> Set[int]:
-    """The tickets of *ledger* whose calls are on my stack."""
-    calls = (frame.f_locals for frame in outward(sys._getframe(1)) if frame.f_code in _CALLS)
-    return {call["ticket"] for call in calls if call.get("ledger") is ledger and "ticket" in call}
+_CHUNKS: Set[CodeType] = set()
 
 
-def on_stack(function: str, name: str) -> Iterator[Any]:
-    """The local variable *name* of each call of a function of threadguard's own called *function* on my stack."""
-    for outer in outward(sys._getframe(1)):
-        if outer.f_code.co_name == function and _is_own(outer):
-            yield outer.f_locals.get(name)
+def makes_a_chunk(function: _F) -> _F:
+    """Mark *function* as the method of a body that makes a chunk."""
+    _CHUNKS.add(function.__code__)
+    return function
 
 
-def is_on_stack(frame: Optional[FrameType]) -> bool:
-    """Whether *frame* is one of my callers."""
-    return frame is not None and any(outer is frame for outer in outward(sys._getframe(1)))
+def on_my_stack() -> Tuple[List[FrameType], List[FrameType]]:
+    """Of my callers, the calls that hold a request inside, and those that make a chunk of a body or might do so."""
+    calls, chunks = [], []
+    frame: Optional[FrameType] = sys._getframe(1)
+    while frame is not None:
+        code = frame.f_code
+        if code in _CALLS:
+            calls.append(frame)
+        elif code.co_flags & CO_GENERATOR or code in _CHUNKS:
+            chunks.append(frame)
+        frame = frame.f_back
+    return calls, chunks
+
+
+def tickets_of(calls: List[FrameType], ledger: Any) -> Set[int]:
+    """The tickets of *ledger* for which *calls* are made."""
+    found = [call.f_locals for call in calls]
+    return {call["ticket"] for call in found if call.get("ledger") is ledger and "ticket" in call}
+
+
+def makes(frames: List[FrameType], body: Any) -> bool:
+    """Whether one of *frames* makes a chunk of *body*."""
+    if type(body) is GeneratorType:
+        return any(frame is body.gi_frame for frame in frames)
+    return any(frame.f_code in _CHUNKS and frame.f_locals.get("self") is body for frame in frames)
 
 
 def _greenlet_frames() -> List[FrameType]:

@@ -9,7 +9,7 @@ import itertools
 import sys
 import sysconfig
 import weakref
-from typing import Any, Dict, Iterator, NamedTuple, Optional, Tuple
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
 
 from threadguard import contexts
 from threadguard.stream import Stream
@@ -47,6 +47,9 @@ class Neighbours(NamedTuple):
     """It was called by a request that is inside, on the same stack."""
     collision: Optional[int] = None
     """The ticket of the earliest request of another context that is inside."""
+
+
+NOBODY = Neighbours()
 
 
 def _by_ticket(pair: Tuple[int, Any]) -> int:
@@ -103,41 +106,54 @@ class Ledger:
 
     def look_around(self, ticket: int, request: Any) -> Neighbours:
         """See who was inside before *ticket*, and clear away who is finished or was abandoned."""
-        for mine in self._on_my_stack(ticket):
+        mine = self._on_my_stack()
+        if mine is not None:
             return Neighbours(same=mine is request, nested=mine is not request)
         for other, entry in self._before(ticket):
             if type(entry) is not Stream:
-                return Neighbours(same=entry is request, collision=None if entry is request else other)
+                return Neighbours(True) if entry is request else Neighbours(False, False, other)
             if not self._is_over(other, entry):
-                return Neighbours(collision=other)
-        return Neighbours()
+                return Neighbours(False, False, other)
+        return NOBODY
 
-    def _on_my_stack(self, ticket: int) -> Iterator[Any]:
-        """The requests that are inside and whose code calls me: the call itself, or a body that makes a chunk."""
-        for other in contexts.tickets_on_my_stack(self):
-            entry = self.inside.get(other)
-            if other != ticket and entry is not None:
-                yield entry
-        for stream in list(self._streams.values()):
-            if stream.is_on_my_stack():
-                yield stream.request
+    def _on_my_stack(self) -> Any:
+        """The request that is inside and whose code calls me: its call, or its body that makes a chunk."""
+        calls, chunks = contexts.on_my_stack()
+        if len(calls) > 1:  # the innermost is the one that looks around
+            for ticket in contexts.tickets_of(calls[1:], self):
+                if ticket in self.inside:
+                    return self.request_of(ticket)
+        if chunks and self._streams:
+            for stream in list(self._streams.values()):
+                if stream.is_made_by(chunks):
+                    return stream.request
+        return None
 
     def _before(self, ticket: int) -> Iterator[Tuple[int, Any]]:
         """The entries before *ticket*, the earliest first. Nobody copies ten thousand of them to see the first."""
-        head = next(self._items(1), None)
-        if head is None or head[0] == ticket:
+        head = self._first()
+        if head[0] == ticket:
             return
         yield head
-        for other, entry in self._items(None):
+        for other, entry in self._items():
             if other == ticket:
                 return
             if other != head[0]:
                 yield other, entry
 
-    def _items(self, number: Optional[int]) -> Iterator[Tuple[int, Any]]:
+    def _first(self) -> Tuple[int, Any]:
         while True:
             try:
-                return iter(list(itertools.islice(self.inside.items(), number)))
+                for first in self.inside.items():
+                    return first
+                return NEVER, None
+            except RuntimeError:
+                continue
+
+    def _items(self) -> List[Tuple[int, Any]]:
+        while True:
+            try:
+                return list(self.inside.items())
             except RuntimeError:  # changed by another thread meanwhile: look again
                 continue
 
@@ -161,10 +177,13 @@ class Ledger:
         """The newest request that entered after *ticket* and is inside, in no call of mine; each is told once."""
         mine = self.inside.get(ticket)
         told = max(mine.told, ticket) if type(mine) is Stream else ticket
-        for other, entry in sorted(self.inside.items(), key=_by_ticket, reverse=True):
+        my_calls: Optional[Set[int]] = None
+        for other, entry in sorted(self._items(), key=_by_ticket, reverse=True):
             if other <= told:
                 return None
-            if type(entry) is Stream and entry.is_finished() or other in contexts.tickets_on_my_stack(self):
+            if my_calls is None:
+                my_calls = contexts.tickets_of(contexts.on_my_stack()[0], self)
+            if type(entry) is Stream and entry.is_finished() or other in my_calls:
                 continue
             if type(mine) is Stream:
                 mine.told = other
@@ -211,6 +230,6 @@ class Ledger:
             return len(self.inside), max(self._peak, min(entered, 1)), entered, self._overlaps
 
     def _clear_finished(self) -> None:
-        for ticket, stream in list(self._streams.items()):
+        for ticket, stream in list(self._streams.items()) if self._streams else ():
             if stream.is_finished():
                 self.leave(ticket)

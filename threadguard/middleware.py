@@ -109,7 +109,7 @@ class ThreadGuard:
         if around.nested:
             ledger.leave(ticket)
             return self.app
-        if group.read(ticket, environ):
+        if ticket >= ledger.look_from and group.read(ticket, environ):
             self._policy.tell()
         if around.collision is not None and not group.is_proved:
             gc.collect()  # a body in a garbage cycle is inside no more: nobody can iterate it

@@ -2,7 +2,7 @@
 
 import weakref
 from types import FrameType, GeneratorType
-from typing import Any, Optional
+from typing import Any, List, Optional
 
 from threadguard import contexts
 
@@ -33,14 +33,9 @@ class Stream:
         body = self._body()
         return bool(body.gi_running if type(body) is GeneratorType else getattr(body, "is_running", False))
 
-    def is_on_my_stack(self) -> bool:
-        """Whether its body computes a chunk by calling me."""
-        if not self.is_running():
-            return False
-        body = self._body()
-        if type(body) is GeneratorType:
-            return contexts.is_on_stack(body.gi_frame)
-        return any(running is body for running in contexts.on_stack("__next__", "self"))
+    def is_made_by(self, frames: List[FrameType]) -> bool:
+        """Whether one of *frames* computes a chunk of its body."""
+        return self.is_running() and contexts.makes(frames, self._body())
 
     def place(self) -> contexts.Place:
         """Where its body stands."""
