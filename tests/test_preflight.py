@@ -1,6 +1,7 @@
 """`threadguard check` says of each configuration what the tables expect, with and without the servers installed."""
 
 import importlib
+import importlib.metadata as importlib_metadata
 import shlex
 
 import pytest
@@ -50,8 +51,11 @@ def lay_out(case, place, monkeypatch):
 def need(case, way, monkeypatch):
     """Skip *case* if a package that it needs is missing; take the servers' parsers away for the other way."""
     for package in case.needs:
+        name, _, major = package.partition(" ")
         if package != "own" and (way == OWN or package not in PARSERS):
-            pytest.importorskip(package, reason="%s is not installed" % PACKAGES.get(package, package))
+            pytest.importorskip(name, reason="%s is not installed" % PACKAGES.get(package, package))
+            if major and not importlib_metadata.version(name).startswith(major + "."):
+                pytest.skip("%s is not installed, but %s" % (package, importlib_metadata.version(name)))
     if way == TABLES:
         monkeypatch.setattr(arguments, "optional", lambda module: (
             importlib.import_module(module) if module in ("paste.deploy.loadwsgi", "yaml") else None))

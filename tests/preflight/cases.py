@@ -24,7 +24,7 @@ class Case:
     """Packages that must be there; see `PARSERS`."""
 
 
-PARSERS = ("gunicorn", "waitress", "flask", "uvicorn", "granian", "cheroot", "twisted")
+PARSERS = ("gunicorn", "waitress", "flask", "uvicorn", "granian", "granian 1", "granian 2", "cheroot", "twisted")
 """Servers whose own parser decides where it is installed: their cases are tried with it and without it."""
 
 
