@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from processes import free_ports, program
+from programs import free_ports, program
 
 from threadguard.codes import CODES
 from threadguard.options import OPTIONS

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from processes import Program, Prometheus, free_ports, get, program
+from programs import Program, Prometheus, free_ports, get, program
 
 from threadguard import metrics
 

@@ -1,4 +1,4 @@
-"""Real programs in tests: started in a directory of their own, watched, and ended by their own pid."""
+"""Real programs: started in a directory of their own, watched, and ended by their own pid."""
 
 import http.client
 import json
