@@ -4,7 +4,6 @@ On its way in a request is compared and counted. It is looked at only if it is n
 that is due for a look), or if the process was forked: then the policy decides what becomes of it.
 """
 
-import gc
 import os
 from typing import Any, Callable, Dict, Iterable, Optional
 
@@ -111,9 +110,9 @@ class ThreadGuard:
             return self.app
         if ticket >= ledger.look_from and group.read(ticket, environ):
             self._policy.tell()
-        if around.collision is not None and not group.is_proved:
-            gc.collect()  # a body in a garbage cycle is inside no more: nobody can iterate it
-            around = ledger.look_around(ticket, environ)
+        if around.collision is not None and not (group.is_proved or self._policy.asks_always):
+            if ledger.collect(around.collision):
+                around = ledger.look_around(ticket, environ)
         return self._policy.answer(ticket, environ, around.collision)
 
     def pool_starts(self) -> None:

@@ -9,7 +9,8 @@ from threadguard.ledger import Ledger
 from threadguard.waiting import Waiter, new_waiter
 
 _SLICE = 0.5
-"""Seconds after which the first in line looks for itself: a holder can end without telling, by losing its thread."""
+"""Seconds after which the first in line looks for itself: a holder can end without telling, by losing its
+thread, or its last reference, as part of a cycle that the collector has not seen."""
 
 
 class Turns:
@@ -49,9 +50,13 @@ class Turns:
             while left > 0:
                 waiter.wait(min(left, _SLICE))
                 with self._mutex:
-                    ticket = self._enter(environ) if self._line[0] is waiter else None
+                    is_first = self._line[0] is waiter
+                    ticket = self._enter(environ) if is_first else None
+                    holder = self._holder
                 if ticket is not None:
                     return ticket
+                if is_first and holder is not None:
+                    self._ledger.collect(holder)
                 left = end - time.monotonic()
             return None
         finally:

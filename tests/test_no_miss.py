@@ -1,0 +1,133 @@
+"""No miss: two threads are let go together into a guarded application, round after round, at the shortest switch interval.
+
+``ROUNDS=100000`` in the environment makes that many rounds of each policy.
+"""
+
+import gc
+import os
+import sys
+import threading
+from time import sleep as give_way
+
+import pytest
+from conftest import DEADLINE, new_environ, start_response
+
+from threadguard import readers
+
+ROUNDS = int(os.environ.get("ROUNDS", "1500"))
+
+
+@pytest.fixture(autouse=True)
+def shortest_switch_interval(monkeypatch):
+    """Threads of CPython take turns as often as they can, and no rule calls these two a server's pool."""
+    monkeypatch.setattr(readers.rules, "RULES", ())
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    gc.freeze()
+    yield
+    gc.unfreeze()
+    sys.setswitchinterval(before)
+
+
+class Witness:
+    """An application that knows for itself who was inside together: by what it appends as one comes and goes."""
+
+    def __init__(self):
+        self.trace = []
+
+    def __call__(self, environ, start_response):
+        self.trace.append(1)
+        start_response("200 OK", [])
+        for _ in range(environ["work"]):
+            give_way(0)
+        self.trace.append(-1)
+        return [b"x"]
+
+    def most_inside(self):
+        """How many were inside together since the last call."""
+        inside = most = 0
+        for step in self.trace:
+            inside += step
+            most = max(most, inside)
+        assert inside == 0
+        self.trace.clear()
+        return most
+
+
+class Rounds:
+    """Two threads that enter *guard* together, as often as `rounds` says; *after* is called at the end of each."""
+
+    def __init__(self, guard, after, rounds=ROUNDS):
+        self.guard, self.after, self.rounds = guard, after, rounds
+        self.at = [0, 0]
+        self.errors = []
+
+    def run(self):
+        threads = [threading.Thread(target=self.enter, args=(me,)) for me in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(DEADLINE + self.rounds / 100)
+            assert not thread.is_alive()
+        if self.errors:
+            raise self.errors[0]
+
+    def enter(self, me):
+        try:
+            for number in range(self.rounds):
+                environ = new_environ(work=number % 4)
+                self.meet(me)
+                self.guard(environ, start_response)
+                self.meet(me)
+                if me == 0:
+                    self.after()
+        except BaseException as error:
+            self.errors.append(error)
+
+    def meet(self, me):
+        """A barrier that lets both go within a microsecond: each spins, and lets the other run, until it is as far."""
+        self.at[me] += 1
+        while self.at[1 - me] < self.at[me] and not self.errors:
+            give_way(0)
+
+
+@pytest.mark.parametrize("policy", ["refuse", "serialize"])
+def test_never_two_inside(guarded, policy, caplog):
+    """Under refuse and serialize no round sees both inside; under refuse one gets in, under serialize both."""
+    witness = Witness()
+    guard = guarded(witness, policy=policy)
+    group = guard._group
+    entered = []
+
+    def after():
+        entered.append(len(witness.trace) // 2)
+        assert witness.most_inside() == 1
+        group._evidence.observed = group.reports = ()  # each round begins with a process of which nothing is known
+        group._evidence.weigh()
+        group._set_watch()
+
+    Rounds(guard, after).run()
+    stats = guard.stats()
+    assert (stats.in_flight, stats.requests + stats.refused) == (0, 2 * ROUNDS)
+    assert stats.requests == sum(entered)
+    assert 1 <= min(entered) and (policy == "refuse" or min(entered) == 2)
+    assert policy == "serialize" or stats.refused, "in no round did they collide: it tried nothing"
+
+
+def test_every_true_overlap_is_seen(guarded):
+    """Under log each round in which the application saw two inside is counted, and none twice."""
+    witness = Witness()
+    guard = guarded(witness, policy="log")
+    guard._group.reports_kept = 1
+    seen, truly = [0], []
+
+    def after():
+        overlaps = guard.stats().overlaps
+        truly.append(witness.most_inside() - 1)
+        assert truly[-1] <= overlaps - seen[0] <= 1
+        seen[0] = overlaps
+
+    Rounds(guard, after).run()
+    stats = guard.stats()
+    assert (stats.in_flight, stats.requests, stats.refused) == (0, 2 * ROUNDS, 0)
+    assert sum(truly), "in no round was there an overlap: it tried nothing"
