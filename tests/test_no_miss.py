@@ -1,4 +1,4 @@
-"""No miss: two threads are let go together into a guarded application, round after round, at the shortest switch interval.
+"""No miss: two threads are let go together into a guarded application, round after round, as fast as they can switch.
 
 ``ROUNDS=100000`` in the environment makes that many rounds of each policy.
 """
