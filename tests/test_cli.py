@@ -206,6 +206,13 @@ def test_the_command_runs_as_a_module():
     assert run("--version").stdout == "threadguard %s\n" % threadguard.__version__
 
 
+def test_a_module_beside_the_checked_file_is_not_the_servers_own(place):
+    """It is not imported: what is checked may come from anywhere."""
+    (place / "waitress.py").write_text("open('ran', 'w').close()\n")
+    assert run("check", "--no-exec", "--", "waitress-serve", "app:app").stdout.startswith("TG101")
+    assert not (place / "ran").exists()
+
+
 def test_a_terminal_that_cannot_show_a_name_is_no_reason_to_fail(place):
     """The name comes out escaped."""
     (place / "é.ini").write_text(THREADED)
