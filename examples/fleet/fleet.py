@@ -9,6 +9,7 @@ status is 0 only if everything was as it must be.
 
 import csv
 import os
+import socket
 import sys
 import tempfile
 import threading
@@ -77,6 +78,7 @@ class Fleet:
         self.directory = directory
         self.ports = dict(zip(("proxy", "a", "b", "stats"), free_ports(4)))
         self.b: Program
+        self.proxy: Program
         self._stack = ExitStack()
 
     def __enter__(self) -> "Fleet":
@@ -116,18 +118,33 @@ class Fleet:
         return Program(name, command, self.directory, INSTANCE=name, TOKEN=TOKEN, PYTHONPATH=str(HERE), **variables)
 
     def deploy_b(self, *options: str, **variables: str) -> Program:
-        """Stop b, and start it anew with *options* for waitress."""
+        """Let b finish what it has and stop it, and start it anew with *options* for waitress."""
         if hasattr(self, "b"):
+            self._tell_proxy("set server instances/b state drain")
+            self.until(lambda: self._row("b")["scur"] == "0")
             self.b.__exit__()
         self.b = self._instance("b", [PYTHON, "-m", "waitress", "--listen=127.0.0.1:%d" % self.ports["b"], *options,
                                       "site_fleet:application"], **variables).__enter__()
+        if hasattr(self, "proxy"):
+            self._tell_proxy("set server instances/b state ready")
         return self.b
+
+    def _tell_proxy(self, command: str) -> None:
+        with socket.socket(socket.AF_UNIX) as proxy:
+            proxy.settimeout(10)
+            proxy.connect(str(self.directory / "haproxy.sock"))
+            proxy.sendall(command.encode() + b"\n")
+            answer = proxy.recv(4096)
+        assert not answer.strip(), answer
 
     def state(self, server: str) -> str:
         """What HAProxy makes of *server*: UP, DOWN, or a word in between."""
+        return self._row(server)["status"]
+
+    def _row(self, server: str) -> Dict[str, str]:
         page = get(self.ports["stats"], "/;csv")[1]
         rows = csv.DictReader(page.lstrip("# ").splitlines())
-        return next(str(row["status"]) for row in rows if (row["pxname"], row["svname"]) == ("instances", server))
+        return next(row for row in rows if (row["pxname"], row["svname"]) == ("instances", server))
 
     def alerts(self) -> Set[str]:
         """The alerts that fire."""
