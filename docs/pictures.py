@@ -7,11 +7,12 @@ from typing import Dict, List, Sequence, Tuple
 from real_runs import file_of
 
 _WIDE, _LINE, _COLUMN = 104, 20, 8.0
+_SPACE = "\N{NO-BREAK SPACE}"  # viewers take others away at the start of a line
 _TERMINAL = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %(width)d %(height)d" role="img"
  aria-label="%(title)s">
 <rect width="100%%" height="100%%" rx="8" fill="#1f2328"/>
 <g fill="#3d444d"><circle cx="20" cy="18" r="6"/><circle cx="40" cy="18" r="6"/><circle cx="60" cy="18" r="6"/></g>
-<g font-family="ui-monospace, Menlo, Consolas, monospace" font-size="13" xml:space="preserve">
+<g font-family="ui-monospace, Menlo, Consolas, monospace" font-size="13">
 %(lines)s
 </g>
 </svg>
@@ -30,7 +31,7 @@ def terminal(text: str, title: str) -> str:
     for line in text.splitlines():
         indent = " " * (11 if line.startswith("  ") else 0)
         shown += [(part, _colour(line)) for part in textwrap.wrap(line, _WIDE, subsequent_indent=indent) or [""]]
-    lines = ['<text x="20" y="%d" fill="%s">%s</text>' % (50 + number * _LINE, colour, escape(part))
+    lines = ['<text x="20" y="%d" fill="%s">%s</text>' % (50 + number * _LINE, colour, escape(part).replace(" ", _SPACE))
              for number, (part, colour) in enumerate(shown)]
     return _TERMINAL % {"width": 40 + _WIDE * _COLUMN, "height": 50 + len(shown) * _LINE, "title": escape(title),
                         "lines": "\n".join(lines)}
