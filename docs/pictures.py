@@ -31,7 +31,8 @@ def terminal(text: str, title: str) -> str:
     for line in text.splitlines():
         indent = " " * (11 if line.startswith("  ") else 0)
         shown += [(part, _colour(line)) for part in textwrap.wrap(line, _WIDE, subsequent_indent=indent) or [""]]
-    lines = ['<text x="20" y="%d" fill="%s">%s</text>' % (50 + number * _LINE, colour, escape(part).replace(" ", _SPACE))
+    lines = ['<text x="20" y="%d" fill="%s">%s</text>' % (
+        50 + number * _LINE, colour, escape(part).replace(" ", _SPACE))
              for number, (part, colour) in enumerate(shown)]
     return _TERMINAL % {"width": 40 + _WIDE * _COLUMN, "height": 50 + len(shown) * _LINE, "title": escape(title),
                         "lines": "\n".join(lines)}
