@@ -43,6 +43,8 @@ def remedy(need):
         return "apt-get install %s (make setup-servers)" % DEBIAN[need]
     if need.startswith("old:"):
         return "an environment with tests/live/requirements-old.txt, its Python named in THREADGUARD_LIVE_OLD"
+    if need == "asyncore":
+        return "a Python before 3.12, whose standard library has it"
     return "pip install %s (tests/live/requirements.txt)" % need.strip("/")
 
 
