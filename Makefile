@@ -32,8 +32,7 @@ demo: ## the damage, and the guard, on Mercurial's hgweb
 test: ## unit tests on $(PYTHON)
 	@$(say) "unit tests on $$($(PYTHON) -V)"
 	@.ci/venv test $(PYTHON) '--editable=.[test]'
-	@.venv/test/bin/python -m pytest $(ARGS)
-	@.ci/not-run
+	@status=0; .venv/test/bin/python -m pytest $(ARGS) || status=$$?; .ci/not-run; exit $$status
 
 .PHONY: test-matrix
 test-matrix: ## unit tests on every Python from 3.8 to 3.13 that is here
