@@ -36,7 +36,7 @@ def is_guard(thing):
     return thing is GUARD
 
 
-def look(answers):
+def look(answers, app=None):
     """What the rules say here, put into the queue *answers*."""
     with Process({}) as process:
         answers.put(rules.on_request(process, is_guard))
@@ -55,6 +55,14 @@ def work(jobs, *more):
         if function is None:
             return
         function(*args)
+
+
+def work_for(jobs, app):
+    while True:
+        function, args = jobs.get()
+        if function is None:
+            return
+        function(*args, app)
 
 
 def asked(jobs):
@@ -117,7 +125,7 @@ def test_workers_of_two_queues_are_no_siblings_whatever_else_they_share(shared):
 def test_workers_that_both_have_the_guard_in_hand_are_siblings():
     """Two queues, and both workers call the guarded application."""
     mine, other = queue.Queue(), queue.Queue()
-    threads = [parked(work, mine, GUARD), parked(work, other, GUARD)]
+    threads = [parked(work_for, mine, GUARD), parked(work_for, other, GUARD)]
     assert [reading.source for reading in asked(mine)] == [Source.STRUCTURE]
     ended(threads[:1], mine)
     ended(threads[1:], other)
@@ -272,12 +280,16 @@ def test_a_circle_of_objects_ends():
     assert Reach(is_guard).leads([first], is_guard) is False
 
 
-def handles():
+def handles(value=None):
     try:
         print()
     except ValueError:
         print()
-    print()
+    if value:
+        print(1)
+    else:
+        print(2)
+    return [value, print()]
 
 
 async def awaits():

@@ -50,9 +50,11 @@ def application_executor_single():
 
 
 def server_in_executor_single():
-    """A server of one thread as a job of the application's executor of four."""
-    server = made()
-    ThreadPoolExecutor(4).submit(server.serve_forever)
+    """A server of one thread as a job of the application's executor of four, whose other threads idle."""
+    server, executor = made(), ThreadPoolExecutor(4)
+    for future in [executor.submit(threading.Event().wait, 0.01) for _ in range(4)]:
+        future.result()
+    executor.submit(server.serve_forever)
     announce(server.server_address[1])
     threading.Event().wait()
 
@@ -316,6 +318,11 @@ def cheroot_lone():
     cheroot_serve(1, 1)
 
 
+def cheroot_unused_maximum_believed():
+    """cheroot with one thread and room for ten, which it never uses; its flag is True."""
+    cheroot_serve(1, 10)
+
+
 def twisted_serve(low, high):
     if package("twisted"):
         from twisted.internet import reactor
@@ -388,6 +395,15 @@ def apscheduler_beside_single():
         scheduler.add_job(print, "interval", seconds=600)
         scheduler.start()
         serve(made())
+
+
+def sentry_thread_objects_threaded():
+    """A Thread subclass for each connection, under Sentry's wrapper of Thread.run."""
+    sentry = package("sentry_sdk")
+    if sentry:
+        from tests.rules_recipes.threads import thread_objects_threaded
+        sentry.init("http://key@127.0.0.1:9/1")
+        thread_objects_threaded()
 
 
 def sentry_beside_threaded():

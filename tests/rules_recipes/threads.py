@@ -5,6 +5,7 @@ import collections
 import multiprocessing.dummy
 import multiprocessing.pool
 import queue
+import socket
 import threading
 
 from tests.rules_recipes.serving import announce, answer, environ_of, flag, guard, listen, listen_twice, reply, start
@@ -281,6 +282,12 @@ def dummy_pool_lone():
     dummy_pool_of(1)
 
 
+def dummy_pool_beside_lone():
+    """multiprocessing.dummy.Pool(1), beside the application's own of four."""
+    multiprocessing.dummy.Pool(4).map(len, ["", ""])
+    dummy_pool_of(1)
+
+
 def thread_pool_threaded():
     """multiprocessing.pool.ThreadPool(2), and connections through imap_unordered."""
     pool, sock = multiprocessing.pool.ThreadPool(2), listen()
@@ -482,16 +489,109 @@ def queue_for_each_worker_threaded():
             jobs.put((answer, (sock.accept()[0], guard)))
 
 
+def component(role, jobs, bus):
+    if role == "web":
+        while True:
+            answer(jobs.get(), guard)
+    while True:
+        bus.get()
+
+
+def roles_by_name_single():
+    """One function for all components, told apart by a name: one serves, one takes mails from the bus."""
+    jobs, bus = queue.Queue(), queue.Queue()
+    start(component, "mail", jobs, bus)
+    start(component, "web", jobs, bus)
+    feed(listen(), jobs.put)
+
+
+def server_in_a_pool_of_workers_single():
+    """An accept loop as a job of the application's own pool of three workers."""
+    jobs = queue.Queue()
+    for _ in range(3):
+        start(generic_worker, jobs)
+    jobs.put((accept_loop, (listen(), guard)))
+    threading.Event().wait()
+
+
+def worker_with_a_connection_single():
+    """One worker, which was handed a connection to somewhere else."""
+    jobs, elsewhere = queue.Queue(), listen(announced=False)
+    with socket.create_connection(elsewhere.getsockname()) as upstream:
+        def work(jobs, upstream):
+            while True:
+                answer(jobs.get(), guard)
+
+        start(work, jobs, upstream)
+        feed(listen(), jobs.put)
+
+
+def queues_in_a_list_single():
+    """The accept loop holds a list of queues, of which one is the web worker's and another the mailer's."""
+    queues = [queue.Queue(), queue.Queue()]
+
+    def web(jobs):
+        while True:
+            answer(jobs.get(), guard)
+
+    def mail(jobs):
+        while True:
+            jobs.get()
+
+    start(web, queues[0])
+    start(mail, queues[1])
+    sock = listen()
+    while True:
+        queues[0].put(sock.accept()[0])
+
+
+def object_threads_threaded():
+    """A thread for each connection, run by a method of a server whose number of workers means processes."""
+    class Server:
+        workers = 1
+
+        def handle(self, conn):
+            answer(conn, guard)
+
+    server = Server()
+    feed(listen(), lambda conn: start(server.handle, conn))
+
+
+HANDLERS = {"web": serve_guarded}
+
+
+class Acceptor(threading.Thread):
+    def __init__(self, sock, kind):
+        super().__init__(daemon=True)
+        self.sock, self.kind = sock, kind
+
+    def run(self):
+        while True:
+            HANDLERS[self.kind](self.sock.accept()[0])
+
+
+def acceptors_threaded():
+    """Two threads of a class of their own accept from the same socket, and look up what they call."""
+    sock = listen(announced=False)
+    for acceptor in [Acceptor(sock, "web"), Acceptor(sock, "web")]:
+        acceptor.start()
+    announce(sock.getsockname()[1])
+    threading.Event().wait()
+
+
 def warm_up_single():
     """A thread warms the application up by a call of its own, beside a server of one thread."""
-    sock = listen(announced=False)
+    sock, ready = listen(announced=False), threading.Event()
 
     def warm_up():
+        ready.wait(20)
         guard({"REQUEST_METHOD": "GET", "PATH_INFO": "/", "wsgi.multithread": flag}, lambda *args: None)
         announce(sock.getsockname()[1])
 
     start(warm_up)
-    accept_loop(sock, guard)
+    while True:
+        ready.set()
+        answer(sock.accept()[0], guard)
 
 
 def limited_by_a_thread_single():

@@ -3,7 +3,7 @@
 import dis
 from functools import lru_cache
 from types import CodeType, FrameType
-from typing import FrozenSet, Iterator, List, Set, Tuple
+from typing import FrozenSet, Iterator, List, Optional, Set, Tuple
 
 _JUMPS = frozenset(dis.hasjrel) | frozenset(dis.hasjabs)
 
@@ -42,31 +42,39 @@ def _without_exceptions(code: CodeType) -> List[dis.Instruction]:
     return [instructions[place] for place in sorted(seen)]
 
 
+def loop_around(frame: FrameType) -> Optional[Tuple[int, int]]:
+    """The widest loop of its code that *frame* is in, or None."""
+    around = [loop for loop in loops(frame.f_code) if loop[0] <= frame.f_lasti <= loop[1]]
+    return (min(around)[0], max(end for _, end in around)) if around else None
+
+
 def in_one_loop(*frames: FrameType) -> bool:
     """Whether one loop of their code holds the positions of all *frames*, which run the same code."""
     positions = [frame.f_lasti for frame in frames]
     return any(start <= min(positions) and max(positions) <= end for start, end in loops(frames[0].f_code))
 
 
-def _loads(code: CodeType) -> Iterator[Tuple[str, bool]]:
-    """The variables that *code* loads, its nested functions' included, and whether only to ask for an attribute."""
-    instructions = list(dis.get_instructions(code))
+def _loads(code: CodeType, part: Optional[Tuple[int, int]]) -> Iterator[Tuple[str, bool]]:
+    """The variables that *part* of *code* loads, and whether only to ask for an attribute; functions in it included."""
+    instructions = [one for one in dis.get_instructions(code) if part is None or part[0] <= one.offset <= part[1]]
     for one, after in zip(instructions, instructions[1:]):
-        if one.opname.startswith("LOAD_") and not one.opname.startswith(("LOAD_ATTR", "LOAD_METHOD", "LOAD_CONST")):
+        if one.opname == "LOAD_CONST" and isinstance(one.argval, CodeType):
+            yield from _loads(one.argval, None)
+        elif one.opname.startswith("LOAD_") and not one.opname.startswith(("LOAD_ATTR", "LOAD_METHOD", "LOAD_CONST")):
             asks = after.opname.startswith(("LOAD_ATTR", "LOAD_METHOD"))
             names = one.argval if isinstance(one.argval, tuple) else (one.argval,)
             for name in names:
                 if isinstance(name, str):
                     yield name, asks and name is names[-1]
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield from _loads(constant)
 
 
 @lru_cache(maxsize=512)
-def variables_used(code: CodeType) -> Tuple[FrozenSet[str], FrozenSet[str]]:
-    """The names of the variables that *code* loads, and those of them that it only asks for an attribute."""
-    loads = list(_loads(code))
+def variables_used(code: CodeType, part: Optional[Tuple[int, int]] = None) -> Tuple[FrozenSet[str], FrozenSet[str]]:
+    """The names of the variables that *code* loads, and those of them that it only asks for an attribute.
+
+    *part* is where to look, as two positions; everywhere by default.
+    """
+    loads = list(_loads(code, part))
     valued = {name for name, asks in loads if not asks}
     every = {name for name, _ in loads}
     return frozenset(every), frozenset(every - valued)

@@ -7,10 +7,10 @@ attribute (``guard.stats()``) is not called: a health page beside the guarded ap
 
 from functools import partial
 from types import CodeType, FrameType, FunctionType, MethodType, ModuleType
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Tuple
+from typing import Any, Callable, Dict, FrozenSet, Iterable, Iterator, List, Tuple
 
 from threadguard.process import Frames, is_a, module_of, variables
-from threadguard.rules.code import variables_used
+from threadguard.rules.code import loop_around, variables_used
 
 IsGuard = Callable[[object], bool]
 
@@ -23,6 +23,9 @@ WAYS = frozenset("""
     wsgi_handler mounts apps
     """.split())
 """Names of attributes, leading underscores aside, under which servers keep what they call, and what runs the call."""
+
+Names = Tuple[FrozenSet[str], FrozenSet[str]]
+"""What `variables_used` gives: all names, and those that are only asked for an attribute."""
 
 _STEPS = 12
 _OBJECTS = 400
@@ -65,14 +68,15 @@ class Reach:
         return any(goal(thing) for thing in self._reached(start))
 
     def held(self, frames: Frames) -> List[Any]:
-        """What *frames* work with: their locals, and the globals that they name."""
+        """What *frames* work with: the locals and globals that they name, in the loop that they are in if any."""
         return [value for frame in frames if module_of(frame) != "threading" for value in self._held(frame)]
 
     def _held(self, frame: FrameType) -> List[Any]:
-        values = variables(frame)
-        used, asked = variables_used(frame.f_code)
-        local = [value for name, value in values.items() if name not in asked or not self.is_guard(value)]
-        return local + self._globals(frame.f_code, frame.f_globals)
+        names = variables_used(frame.f_code, loop_around(frame))
+        used, asked = names
+        local = [value for name, value in variables(frame).items()
+                 if name in used and (name not in asked or not self.is_guard(value))]
+        return local + self._globals(names, frame.f_globals)
 
     def _reached(self, start: Iterable[Any]) -> Iterator[Any]:
         seen: Dict[int, Any] = {}
@@ -114,11 +118,11 @@ class Reach:
             except ValueError:  # not assigned yet
                 continue
             found += [] if name in asked and self.is_guard(value) else [value]
-        return found + self._globals(function.__code__, function.__globals__)
+        return found + self._globals(variables_used(function.__code__), function.__globals__)
 
-    def _globals(self, code: CodeType, namespace: Dict[str, Any]) -> List[Any]:
-        """The globals that *code* names: guards that it calls or hands on, what its own module made, and instances."""
-        used, asked = variables_used(code)
+    def _globals(self, names: Names, namespace: Dict[str, Any]) -> List[Any]:
+        """The globals of *names*: guards that are called or handed on, what the same module made, and instances."""
+        used, asked = names
         found = []
         for name in used & namespace.keys():
             value = namespace[name]

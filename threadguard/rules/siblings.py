@@ -18,6 +18,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from threadguard.model import Reading, Source
 from threadguard.process import Frames, Process, is_a, module_of, variables
+from threadguard.rules.accepting import own_loop
 from threadguard.rules.code import in_one_loop, names_on_line
 from threadguard.rules.reach import IsGuard, Reach, vars_of
 from threadguard.rules.sources import is_source
@@ -46,9 +47,13 @@ def siblings(process: Process, is_guard: IsGuard) -> Optional[Reading]:
     mine = own_frames(process)
     if not mine or module_of(mine[0]) in EXECUTORS:
         return None
-    reach = Reach(is_guard)
+    reach, loop = Reach(is_guard), own_loop(process)
+    if loop is not None and loop.frames[-1] in mine:
+        outer = mine.index(loop.frames[-1])  # a server that a pool's worker was given to run: its pool is not mine
+    else:
+        outer = 0
     found = [ident for ident, frames in other_workers(process).items()
-             if are_siblings(process, mine, frames, reach) or (not frames and _starts_alike(process, ident, mine))]
+             if (are_siblings(process, mine, frames, reach, outer) if frames else _starts_alike(process, ident, mine))]
     if not found:
         return None
     names = sorted(getattr(process.thread_of(ident), "name", str(ident)) for ident in found)
@@ -56,19 +61,23 @@ def siblings(process: Process, is_guard: IsGuard) -> Optional[Reading]:
                    % (len(found), mine[0].f_code.co_name, ", ".join(names[:4])))
 
 
-def are_siblings(process: Process, mine: Frames, other: Frames, reach: Reach) -> bool:
-    """Whether the stacks *mine* and *other* (outermost first) are those of two workers of one pool."""
+def are_siblings(process: Process, mine: Frames, other: Frames, reach: Reach, outer: int = 0) -> bool:
+    """Whether the stacks *mine* and *other* (outermost first) are those of two workers of one pool.
+
+    The *outer* frames need to be the same, and are no worker's.
+    """
     pairs: List[Pair] = []
     for one, two in zip(mine[:_DEPTH], other):
         if one is two or one.f_code is not two.f_code:
             break
         pairs.append(Pair(one, two))
-    if not any(in_one_loop(pair.mine, pair.other) for pair in pairs):
+    workers = pairs[outer:]
+    if not any(in_one_loop(pair.mine, pair.other) for pair in workers):
         return False
     beyond = other[len(pairs):]
     # At different positions one works and one waits; at the same one, with nothing further in, one waits in C.
     same_job = pairs[-1].mine.f_lasti != pairs[-1].other.f_lasti or not beyond
-    return any(_same_pool(process, pair, same_job, beyond, reach) for pair in pairs)
+    return any(_same_pool(process, pair, same_job, beyond, reach) for pair in workers)
 
 
 def _starts_alike(process: Process, ident: int, mine: Frames) -> bool:
