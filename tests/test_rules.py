@@ -133,8 +133,11 @@ def test_workers_that_both_have_the_guard_in_hand_are_siblings():
 
 @pytest.mark.parametrize("number", [1, 3])
 def test_an_executor_says_how_many_it_runs(number):
-    """1 included, and before it has started a second thread."""
+    """1 included. Its idle threads are no siblings besides."""
     with ThreadPoolExecutor(number) as executor:
+        together = threading.Barrier(number)
+        for future in [executor.submit(together.wait, LIMIT) for _ in range(number)]:
+            future.result(LIMIT)
         answers = queue.Queue()
         executor.submit(look, answers).result(LIMIT)
         (reading,) = answers.get()
@@ -283,12 +286,12 @@ def test_a_circle_of_objects_ends():
 def handles(value=None):
     try:
         print()
-    except ValueError:
-        print()
+    except ValueError as error:
+        print(error)
     if value:
         print(1)
-    else:
-        print(2)
+    for one in value:
+        print(one)
     return [value, print()]
 
 
@@ -305,9 +308,9 @@ def comes_round():
         print()
 
 
-@pytest.mark.parametrize("function, number", [(handles, 0), (awaits, 0)])
+@pytest.mark.parametrize("function, number", [(handles, 1), (awaits, 0)])
 def test_a_handler_and_an_await_are_no_loops(function, number):
-    """They jump back, and the thread does not come round for more."""
+    """They jump back, and the thread does not come round for more. The for loop is one."""
     assert len(loops(function.__code__)) == number
 
 

@@ -6,6 +6,7 @@ import multiprocessing.dummy
 import multiprocessing.pool
 import queue
 import socket
+import sys
 import threading
 
 from tests.rules_recipes.serving import announce, answer, environ_of, flag, guard, listen, listen_twice, reply, start
@@ -283,9 +284,11 @@ def dummy_pool_lone():
 
 
 def dummy_pool_beside_lone():
-    """multiprocessing.dummy.Pool(1), beside the application's own of four."""
-    multiprocessing.dummy.Pool(4).map(len, ["", ""])
-    dummy_pool_of(1)
+    """multiprocessing.dummy.Pool(1), between two of the application's own of four."""
+    pools = [multiprocessing.dummy.Pool(number) for number in (4, 1, 4)]
+    for pool in pools:
+        pool.map(len, ["", ""])
+    feed(listen(), lambda conn: pools[1].apply_async(answer, (conn, guard)))
 
 
 def thread_pool_threaded():
@@ -557,9 +560,6 @@ def object_threads_threaded():
     feed(listen(), lambda conn: start(server.handle, conn))
 
 
-HANDLERS = {"web": serve_guarded}
-
-
 class Acceptor(threading.Thread):
     def __init__(self, sock, kind):
         super().__init__(daemon=True)
@@ -567,13 +567,13 @@ class Acceptor(threading.Thread):
 
     def run(self):
         while True:
-            HANDLERS[self.kind](self.sock.accept()[0])
+            getattr(sys.modules[__name__], "serve_" + self.kind)(self.sock.accept()[0])
 
 
 def acceptors_threaded():
     """Two threads of a class of their own accept from the same socket, and look up what they call."""
     sock = listen(announced=False)
-    for acceptor in [Acceptor(sock, "web"), Acceptor(sock, "web")]:
+    for acceptor in [Acceptor(sock, "guarded"), Acceptor(sock, "guarded")]:
         acceptor.start()
     announce(sock.getsockname()[1])
     threading.Event().wait()
