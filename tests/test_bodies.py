@@ -61,6 +61,19 @@ def test_a_body_with_a_length_keeps_it(guarded):
     assert list(body) == [b"a", b"b"]
 
 
+def test_a_body_may_be_iterated_while_it_is_iterated(guarded):
+    """gevent's pywsgi adds up the lengths of a sized body's chunks while it sends the first."""
+    guard = guarded(returning(Sized(b"one ", b"two")))
+    body = guard(new_environ(), start_response)
+    sent = []
+    for chunk in body:
+        assert sum(len(each) for each in body) == 7
+        assert guard.stats().in_flight == 1
+        sent.append(chunk)
+    assert sent == [b"one ", b"two"]
+    assert guard.stats().in_flight == 0
+
+
 def test_a_body_without_a_length_gets_none(guarded):
     """A server must not take a stream for a sequence."""
     body = guarded(returning(iter([b"a"])))(new_environ(), start_response)

@@ -9,7 +9,7 @@ import io
 import weakref
 from functools import partial
 from types import GeneratorType
-from typing import Any, Callable, Dict, Iterable, Iterator, Optional
+from typing import Any, Callable, Dict, Iterable, Iterator, Optional, Tuple, Type
 
 from threadguard import contexts
 from threadguard.ledger import Ledger
@@ -51,13 +51,12 @@ def _is_real_file(body: Any) -> bool:
 
 
 class Body:
-    """A body that says when it ends.
+    """A body that says when it ends: what iterators and iterables have in common.
 
     *at_end* is called once: after the inner ``close()``, at the end of the iteration or an exception in it, or when
     nobody holds the body any more. *before_chunk* is called before each chunk.
     """
 
-    _next: Optional[Callable[[], bytes]] = None
     _is_closed = False
     is_running = False
     is_finished = False
@@ -66,26 +65,6 @@ class Body:
         self._body = body
         self._at_end = at_end
         self._before_chunk = before_chunk
-
-    def __iter__(self) -> Iterator[bytes]:
-        self._next = iter(self._body).__next__
-        return self
-
-    @contexts.makes_a_chunk
-    def __next__(self) -> bytes:
-        if self._before_chunk is not None and not self.is_finished:
-            self._before_chunk()
-        self.is_running = True
-        try:
-            if self._next is None:
-                self.__iter__()
-                assert self._next is not None
-            return self._next()
-        except BaseException:
-            self._end()
-            raise
-        finally:
-            self.is_running = False
 
     def close(self) -> None:
         """Close the inner body, once, and leave."""
@@ -111,16 +90,86 @@ class Body:
         self._end()
 
 
-class SizedBody(Body):
-    """A `Body` with a length."""
+class IteratorBody(Body):
+    """One that can be iterated once, as an iterator can."""
+
+    _next: Optional[Callable[[], bytes]] = None
+
+    def __iter__(self) -> Iterator[bytes]:
+        if self._next is None:
+            self._next = iter(self._body).__next__
+        return self
+
+    @contexts.makes_a_chunk
+    def __next__(self) -> bytes:
+        if self._before_chunk is not None and not self.is_finished:
+            self._before_chunk()
+        self.is_running = True
+        try:
+            if self._next is None:
+                self._next = self._body.__next__
+            return self._next()
+        except BaseException:
+            self._end()
+            raise
+        finally:
+            self.is_running = False
+
+
+class IterableBody(Body):
+    """One that can be iterated again, also while it is being iterated.
+
+    gevent adds up the lengths of the chunks while it sends the first (gevent/pywsgi.py `WSGIHandler.finalize_headers`).
+    """
+
+    _iterations = 0
+
+    @contexts.makes_a_chunk
+    def __iter__(self) -> Iterator[bytes]:
+        self._iterations += 1
+        try:
+            chunks = iter(self._body)
+            while True:
+                if self._before_chunk is not None and not self.is_finished:
+                    self._before_chunk()
+                self.is_running = True
+                try:
+                    chunk = next(chunks)
+                except StopIteration:
+                    return
+                finally:
+                    self.is_running = False
+                yield chunk
+        finally:
+            self._iterations -= 1
+            if not self._iterations:
+                self._end()
+
+
+class SizedIterator(IteratorBody):
+    """An iterator with a length."""
 
     def __len__(self) -> int:
         return len(self._body)
 
 
+class SizedIterable(IterableBody):
+    """An iterable with a length."""
+
+    def __len__(self) -> int:
+        return len(self._body)
+
+
+_KINDS: Dict[Tuple[bool, bool], Type[Body]] = {
+    (True, False): IteratorBody, (False, False): IterableBody,
+    (True, True): SizedIterator, (False, True): SizedIterable}
+"""Whether it is an iterator, whether it has a length."""
+
+
 def wrap(body: Any, at_end: Callable[[], object], before_chunk: Optional[Callable[[], object]] = None) -> Body:
-    """*body* as one that says when it ends, with its length if it has one."""
-    return (SizedBody if hasattr(type(body), "__len__") else Body)(body, at_end, before_chunk)
+    """*body* as one that says when it ends: iterator or iterable as it is, and with its length if it has one."""
+    kind = type(body)
+    return _KINDS[hasattr(kind, "__next__"), hasattr(kind, "__len__")](body, at_end, before_chunk)
 
 
 def hand_out(ledger: Ledger, ticket: int, environ: Dict[str, Any], body: Iterable[bytes],

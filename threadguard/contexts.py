@@ -7,7 +7,9 @@ who is who: which context I am, whether another still lives, whether a call is o
 import gc
 import os
 import sys
+import threading
 import traceback
+import weakref
 from inspect import CO_GENERATOR
 from types import CodeType, FrameType, GeneratorType
 from typing import Any, Callable, List, NamedTuple, Optional, Set, Tuple, TypeVar
@@ -59,9 +61,18 @@ def current() -> Context:
     return _new(Context, (get_ident(), 0 if module is None else id(module.getcurrent())))
 
 
-def is_alive(context: Context) -> bool:
-    """Whether the thread of *context* still runs."""
-    return context.ident in sys._current_frames()
+def thread_of(context: Context) -> "Optional[weakref.ref[Any]]":
+    """The `threading.Thread` of *context*; None where Python never made one. Identifiers are used again, it is not."""
+    thread = threading._active.get(context.ident)  # type: ignore[attr-defined]
+    return None if thread is None else weakref.ref(thread)
+
+
+def is_alive(context: Context, thread: "Optional[weakref.ref[Any]]") -> bool:
+    """Whether the thread of *context*, which was *thread*, still runs."""
+    if context.ident not in sys._current_frames():
+        return False
+    now = threading._active.get(context.ident)  # type: ignore[attr-defined]
+    return thread is None or thread() is now
 
 
 def name_of(ident: int) -> str:

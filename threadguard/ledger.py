@@ -169,7 +169,7 @@ class Ledger:
             if not stream.kept:
                 self.leave(ticket)
             return True
-        if not contexts.is_alive(stream.context):
+        if stream.has_lost_its_thread():
             self.leave(ticket)
             return True
         return False
@@ -202,7 +202,7 @@ class Ledger:
         """Whether *ticket* has not left, finished, or lost the thread that ran it."""
         entry = self.inside.get(ticket)
         if type(entry) is Stream:
-            return not entry.is_finished() and contexts.is_alive(entry.context)
+            return not entry.is_finished() and not entry.has_lost_its_thread()
         return entry is not None
 
     def request_of(self, ticket: int) -> Any:

@@ -10,7 +10,7 @@ from threadguard import contexts
 class Stream:
     """A response whose body was handed out and is not finished, as far as one can see."""
 
-    __slots__ = ("request", "context", "kept", "told", "_body")
+    __slots__ = ("request", "context", "kept", "told", "_body", "_thread")
 
     def __init__(self, request: Any, context: contexts.Context, body: "weakref.ref[Any]", kept: bool) -> None:
         self.request = request
@@ -20,6 +20,11 @@ class Stream:
         self.told = 0
         """The newest request that it was found to interleave with."""
         self._body = body
+        self._thread = contexts.thread_of(context)
+
+    def has_lost_its_thread(self) -> bool:
+        """Whether the thread that called the application is dead: nobody will go on with the body."""
+        return not contexts.is_alive(self.context, self._thread)
 
     def is_finished(self) -> bool:
         """Whether no code of the application is left to run for it."""

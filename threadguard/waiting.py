@@ -5,7 +5,7 @@ stop the others (an event loop, uWSGI's async mode, a greenlet hub that is not k
 """
 
 import sys
-from typing import Any, Dict, Optional, Protocol
+from typing import Any, Callable, Dict, NamedTuple, Optional, Protocol
 
 from threadguard import contexts
 from threadguard.process import dig
@@ -75,18 +75,35 @@ class EventletWaiter:
 
 def new_waiter(environ: Dict[str, Any]) -> Optional[Waiter]:
     """A waiter for this context, or None where any waiting would stop the one that is waited for."""
-    greenlet = dig(sys.modules.get("greenlet"), "getcurrent")
-    if greenlet is not None:
-        # gevent/_hub_local.py keeps a hub for each thread that has one; so does eventlet/hubs/__init__.py.
-        gevent_hub = dig(sys.modules.get("gevent._hub_local"), "get_hub_if_exists")
-        hub = gevent_hub() if gevent_hub is not None else None
-        if hub is not None:
-            return None if greenlet() is hub else GeventWaiter()
-        hub = dig(sys.modules.get("eventlet.hubs"), "_threadlocal.hub.greenlet")
-        if hub is not None:
-            return None if greenlet() is hub else EventletWaiter()
-        if greenlet().parent is not None:
-            return None
-    if contexts.event_loop_runs() or "x-wsgiorg.fdevent.readable" in environ:
+    if "x-wsgiorg.fdevent.readable" in environ and not _in_child_greenlet():
         return None
-    return ThreadWaiter()
+    if contexts.event_loop_runs() and not _in_child_greenlet():
+        return None  # also where a hub was left behind in this thread
+    hub = _hub()
+    if hub is None:
+        return None if _in_child_greenlet() else ThreadWaiter()
+    return None if _greenlet() is hub.greenlet else hub.waiter()
+
+
+class _Hub(NamedTuple):
+    greenlet: Any
+    waiter: Callable[[], Waiter]
+
+
+def _greenlet() -> Any:
+    getcurrent = dig(sys.modules.get("greenlet"), "getcurrent")
+    return None if getcurrent is None else getcurrent()
+
+
+def _in_child_greenlet() -> bool:
+    return dig(_greenlet(), "parent") is not None
+
+
+def _hub() -> Optional[_Hub]:
+    """The hub of this thread: gevent/_hub_local.py keeps one for each thread, and so does eventlet/hubs/__init__.py."""
+    gevent_hub = dig(sys.modules.get("gevent._hub_local"), "get_hub_if_exists")
+    greenlet = gevent_hub() if gevent_hub is not None else None
+    if greenlet is not None:
+        return _Hub(greenlet, GeventWaiter)
+    greenlet = dig(sys.modules.get("eventlet.hubs"), "_threadlocal.hub.greenlet")
+    return None if greenlet is None else _Hub(greenlet, EventletWaiter)
