@@ -217,10 +217,20 @@ SERVERS = {
 }
 
 
-def run(server, threads):
+NAMES = {"waitress": "waitress", "cheroot": "cheroot", "paste": "Paste's httpserver", "twisted": "Twisted",
+         "cherrypy": "CherryPy"}
+OTHERS = {
+    "twisted": SERVERS["twisted"].replace("pool.start()", "ThreadPool(1, 4).start()"),
+    "waitress": SERVERS["waitress"].replace("guard,", "print,"),
+    "cheroot": SERVERS["cheroot"].replace("guard,", "print,"),
+    "paste": SERVERS["paste"].replace("guard,", "print,"),
+}
+
+
+def run(server, threads, program=None):
     pytest.importorskip(server, reason="%s is not installed" % server)
     root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    return subprocess.run([sys.executable, "-c", PROGRAM % SERVERS[server], str(threads)], cwd=root, timeout=60,
+    return subprocess.run([sys.executable, "-c", PROGRAM % (program or SERVERS[server]), str(threads)], cwd=root, timeout=60,
                           stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, universal_newlines=True)
 
 
@@ -228,7 +238,7 @@ def run(server, threads):
 def test_a_real_server_with_threads_ends_before_it_serves(server):
     """The exception out of its own thread's start ends the server, and its exit status tells."""
     done = run(server, 3)
-    assert done.stdout.split()[-1] == "3" and "started" not in done.stdout
+    assert done.stdout == "told %s 3\n" % NAMES[server]
     assert done.returncode != 0
 
 
@@ -236,4 +246,11 @@ def test_a_real_server_with_threads_ends_before_it_serves(server):
 def test_a_real_server_with_one_thread_starts_with_all_its_helpers(server):
     """Nothing is told of a pool of one, nor of the threads that a server starts besides."""
     done = run(server, 1)
+    assert (done.stdout, done.returncode) == ("started\n", 0)
+
+
+@pytest.mark.parametrize("server", sorted(OTHERS))
+def test_a_real_pool_that_does_not_run_the_guarded_application_is_none_of_ours(server):
+    """A pool of the application's own, or another application's server, has as many threads as it likes."""
+    done = run(server, 4, OTHERS[server])
     assert (done.stdout, done.returncode) == ("started\n", 0)
