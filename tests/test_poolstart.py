@@ -230,7 +230,8 @@ OTHERS = {
 def run(server, threads, program=None):
     pytest.importorskip(server, reason="%s is not installed" % server)
     root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    return subprocess.run([sys.executable, "-c", PROGRAM % (program or SERVERS[server]), str(threads)], cwd=root, timeout=60,
+    command = [sys.executable, "-c", PROGRAM % (program or SERVERS[server]), str(threads)]
+    return subprocess.run(command, cwd=root, timeout=60,
                           stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, universal_newlines=True)
 
 

@@ -47,7 +47,7 @@ def pool(process: Process, is_guard: IsGuard) -> Optional[Reading]:
 
 
 def _method_of(process: Process) -> Any:
-    """The object whose method is my worker loop, if it has a source of work or threads of its own."""
+    """The object whose method is my worker loop, if it has bounds."""
     first = own_frames(process)[0]
     owner = inputs(first).get("self")
     if owner is None or is_a(owner, threading.Thread) or not in_one_loop(first):
