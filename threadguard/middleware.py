@@ -5,16 +5,18 @@ that is due for a look), or if the process was forked: then the policy decides w
 """
 
 import os
-from typing import Any, Callable, Dict, Iterable, Optional
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, Optional
 
 from threadguard import contexts, options
 from threadguard.bodies import hand_out, runs_no_code
 from threadguard.contexts import getpid
 from threadguard.group import Group
 from threadguard.groups import group_named
-from threadguard.health import Health
 from threadguard.model import Stats, Verdict
 from threadguard.policy import POLICIES, WSGIApp, log
+
+if TYPE_CHECKING:
+    from threadguard.health import Health
 
 
 class ThreadGuard:
@@ -67,11 +69,17 @@ class ThreadGuard:
         group.guards.add(self)
         self._group, self._ledger, self._policy = group, group.ledger, decides
         self._alone = 0 if decides.asks_always else 1
-        path, token = self._health_options
-        self._health = None if path is None else Health(group, self.policy, decides.tell, path, token)
+        self._health = self._new_health(decides.tell)
         decides.tell()
         if self._watches_pools:
             group.watch_pools(self)
+
+    def _new_health(self, tell: Callable[[], object]) -> "Optional[Health]":
+        path, token = self._health_options
+        if path is None:
+            return None
+        from threadguard.health import Health  # it takes a third of the time of `import threadguard`
+        return Health(self._group, self.policy, tell, path, token)
 
     @contexts.calls_the_application
     def __call__(self, environ: Dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
