@@ -1,0 +1,169 @@
+"""docs/cost.md and docs/cost.svg, made from the figures in results/."""
+
+import json
+from pathlib import Path
+from typing import Any, Dict, List, Tuple
+from xml.sax.saxutils import escape
+
+GUARD, EMPTY = "threadguard, refuse", "an empty middleware"
+GAUGE, OTEL = "prometheus_client's in-progress gauge", "opentelemetry-instrumentation-wsgi"
+
+HEAD = """# What the guard costs
+
+Every figure here comes from `make bench ARGS=--write`. Contenders run in turn, round by round, in one process (servers:
+side by side); what one adds is its time less that of the bare application in the same round. Shown is the median, in brackets
+are the quartiles. The goals were set before anything was measured; where one is missed, that is said.
+
+![What each middleware adds to a request](cost.svg)
+"""
+
+NOTES = """
+## How to read it
+
+- The guard's own work for a lonely request with a list for a body is one number drawn, one store into a dict, three
+  comparisons (others inside, another look due, forked meanwhile) and one deletion. It is entered before the application
+  and left after it: an empty middleware, which is one call of a function, does none of that.
+- A generator is handed out as it is, so a chunk costs nothing more; a weak reference tells when it is dropped. Any other
+  iterable is wrapped, and under `serialize` a generator too: that is one more call of Python for each chunk, which is
+  most of the cost of a chunk that was made by nothing but a `yield`.
+- With ten thousand inside, each request that enters looks at its own stack (is it a nested call?) and at the earliest of
+  those inside, is counted as an overlap, and raises the peak: no scan, but more than comparing one number.
+"""
+
+
+def write(results: Path, docs: Path) -> None:
+    """Write both files."""
+    found = {path.stem: json.loads(path.read_text()) for path in sorted(results.glob("*.json"), key=_by_version)}
+    parts = [HEAD] + _goals(found) + _requests(found) + _bodies(found)
+    docs.joinpath("cost.md").write_text("\n".join(parts) + NOTES)
+    newest = found.get("3.11") or list(found.values())[-1]
+    docs.joinpath("cost.svg").write_text(_plot(newest["requests"], newest["python"]))
+
+
+def _by_version(path: Path) -> Tuple[int, str]:
+    return int(path.stem.split(".")[1].rstrip("t")), path.stem
+
+
+def _table(head: List[str], rows: List[List[str]]) -> List[str]:
+    lines = [head, ["---"] * len(head)] + rows
+    return ["| " + " | ".join(line) + " |" for line in lines] + [""]
+
+
+def _goals(found: Dict[str, Any]) -> List[str]:
+    rows = []
+    for name, goal, measure in GOALS:
+        cells = []
+        for figures in found.values():
+            try:
+                value, met = measure(figures)
+            except KeyError:
+                value, met = "not measured", None
+            cells.append(value + {True: "", False: ", **missed**", None: ""}[met])
+        rows.append([name, goal] + cells)
+    return ["## The goals", ""] + _table(["what", "goal"] + ["CPython " + each["python"] for each in found.values()],
+                                         rows)
+
+
+def _ratio(other: str, most: float) -> Any:
+    def measure(figures: Dict[str, Any]) -> Tuple[str, bool]:
+        ratio = figures["requests"][GUARD]["median"] / figures["requests"][other]["median"]
+        return ("%.2f ×" % ratio if ratio > 0.1 else "1/%.0f" % (1 / ratio)), ratio <= most
+    return measure
+
+
+def _chunk(body: str) -> Any:
+    def measure(figures: Dict[str, Any]) -> Tuple[str, bool]:
+        each = figures["bodies"][body]
+        return "%.1f %% [%.1f–%.1f]" % (each["percent"], *each["quartiles"]), each["percent"] <= 5
+    return measure
+
+
+def _load(server: str) -> Any:
+    def measure(figures: Dict[str, Any]) -> Tuple[str, Any]:
+        each = figures["load"][server]
+        if "missing" in each:
+            return "no " + each["missing"], None
+        return "%.3f [%.3f–%.3f]" % (each["ratio"], *each["quartiles"]), each["ratio"] >= 0.98
+    return measure
+
+
+def _imports(figures: Dict[str, Any]) -> Tuple[str, bool]:
+    each = figures["imports"]
+    return "%.1f ms" % each["median"], each["median"] <= 20 and not each["unwanted"]
+
+
+def _memory(figures: Dict[str, Any]) -> Tuple[str, bool]:
+    each = figures["memory"]
+    return "%d kB after %d requests" % (each["grown"], each["requests"]), each["grown"] < 500
+
+
+def _crowd(what: str) -> Any:
+    def measure(figures: Dict[str, Any]) -> Tuple[str, bool]:
+        ratio = figures["crowd"]["together " + what] / figures["crowd"]["alone " + what]
+        return "%.1f ×" % ratio, ratio <= 1.3
+    return measure
+
+
+def _rack(figures: Dict[str, Any]) -> Tuple[str, None]:
+    each = figures["rack"]
+    return ("no " + each["missing"] if "missing" in each else "%.1f ×" % (each["lock"] / each["empty"])), None
+
+
+GOALS: List[Tuple[str, str, Any]] = [
+    ("added to a request, list body, beside an empty middleware", "≤ 5 ×", _ratio(EMPTY, 5)),
+    ("the same beside the in-progress gauge", "≤ 0.6 ×", _ratio(GAUGE, 0.6)),
+    ("the same beside OpenTelemetry's", "≤ 1/60", _ratio(OTEL, 1 / 60)),
+    ("the same of Rack::Lock, on Ruby, beside Ruby's empty middleware", "(for comparison)", _rack),
+    ("added to a chunk of 10,000, generator", "≤ 5 %", _chunk("a generator, refuse")),
+    ("the same, another iterable", "≤ 5 %", _chunk("an iterable, refuse")),
+    ("the same, generator, under serialize", "≤ 5 %", _chunk("a generator, serialize")),
+    ("throughput, gunicorn sync", "≥ 0.98", _load("gunicorn, sync")),
+    ("throughput, uWSGI", "≥ 0.98", _load("uWSGI")),
+    ("`import threadguard`, over an empty interpreter", "≤ 20 ms", _imports),
+    ("growth", "none", _memory),
+    ("10,000 inside, a whole request beside one alone", "≤ 1.3 ×", _crowd("in all")),
+    ("10,000 inside, what the guard adds beside one alone", "≤ 1.3 ×", _crowd("added")),
+]
+
+
+def _requests(found: Dict[str, Any]) -> List[str]:
+    names = list(next(iter(found.values()))["requests"])
+    rows = [[name] + ["%.0f [%.0f–%.0f]" % tuple(each["requests"][name][key] for key in ("median", "low", "high"))
+                      for each in found.values()] for name in names]
+    return ["## Added to a request with a list for a body, in nanoseconds", ""] + _table(
+        ["middleware"] + ["CPython " + each["python"] for each in found.values()], rows)
+
+
+def _bodies(found: Dict[str, Any]) -> List[str]:
+    names = list(next(iter(found.values()))["bodies"])
+    rows = [[name] + ["%.0f" % each["bodies"][name]["request"]["median"] for each in found.values()] for name in names]
+    return ["## Added to a request with one chunk, in nanoseconds", ""] + _table(
+        ["body, policy"] + ["CPython " + each["python"] for each in found.values()], rows)
+
+
+def _plot(requests: Dict[str, Any], python: str) -> str:
+    """Bars, each from its lower to its upper quartile drawn over it, on a scale that multiplies by ten."""
+    from math import log10
+
+    rows = sorted(requests.items(), key=lambda pair: float(pair[1]["median"]))
+    height = 26 * len(rows) + 62
+
+    def x(nanoseconds: float) -> float:
+        return 290 + 105 * (log10(max(nanoseconds, 10)) - 1)
+
+    parts = ['<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 820 %d" font-family="sans-serif" font-size="13">'
+             % height, '<rect width="820" height="%d" fill="white"/>' % height]
+    for power, label in enumerate(["10 ns", "100 ns", "1 µs", "10 µs", "100 µs"], 1):
+        parts.append('<line x1="{0}" x2="{0}" y1="14" y2="{1}" stroke="#ddd"/><text x="{0}" y="{2}" '
+                     'text-anchor="middle" fill="#555">{3}</text>'.format(
+                         x(10 ** power), height - 44, height - 28, label))
+    for row, (name, each) in enumerate(rows):
+        y = 18 + 26 * row
+        colour = "#1b6ca8" if name.startswith("threadguard") else "#9aa5ad"
+        parts.append('<text x="280" y="%d" text-anchor="end">%s</text><rect x="290" y="%d" width="%.1f" height="16" '
+                     'fill="%s"/><line x1="%.1f" x2="%.1f" y1="%d" y2="%d" stroke="black"/><text x="%.1f" y="%d">'
+                     '%.0f ns</text>' % (y + 13, escape(name), y, x(each["median"]) - 290, colour, x(each["low"]),
+                                         x(each["high"]), y + 8, y + 8, x(each["high"]) + 6, y + 13, each["median"]))
+    parts.append('<text x="410" y="%d" text-anchor="middle" fill="#555">added to a request with a list for a body, '
+                 'CPython %s (logarithmic)</text></svg>\n' % (height - 8, python))
+    return "\n".join(parts)
