@@ -71,8 +71,7 @@ class GreenletActor(Actor):
         self.replies = []
         self.greenlet = greenlet.greenlet(self.live)
         self.greenlet.switch()
-        self.ident = threading.get_ident()
-        self.context = (self.ident, id(self.greenlet))
+        self.context = (threading.get_ident(), id(self.greenlet))
 
     def exchange(self, box):
         self.replies += box
@@ -96,7 +95,6 @@ class ThreadActor(Actor):
         self.thread.start()
         self.replies.get(timeout=DEADLINE)
         self.context = self.tell(lambda: (threading.get_ident(), id(greenlet.getcurrent())))
-        self.ident = self.context[0]
 
     def exchange(self, box):
         self.replies.put(list(box))
@@ -118,8 +116,8 @@ class ThreadActor(Actor):
 class Entry:
     """The model of a request that is inside: its call runs, or its body is *out* and sometimes makes a chunk."""
 
-    def __init__(self, context):
-        self.context = context
+    def __init__(self, actor):
+        self.actor, self.context = actor, actor.context
         self.out = self.running = False
 
 
@@ -135,26 +133,26 @@ class Model:
         self.requests = self.refused = self.overlaps = self.peak = 0
         self.proved = False
 
-    def enter(self, context, stack, alive):
-        """Whether a request of *context* gets in, and its entry; *stack*: entries of its own code, *alive*: threads."""
+    def enter(self, actor, stack, alive):
+        """Whether a request of *actor* gets in, and its entry; *stack*: entries of its own code, *alive*: actors."""
         if any(entry in self.inside for entry in stack):
             self.requests += 1
             return True, None
-        collides = self.collides(context, alive)
+        collides = self.collides(actor.context, alive)
         if self.policy == "refuse" and (collides or self.proved) or self.policy == "serialize" and collides:
             self.refused += 1
             self.proved = True
             return False, None
         self.overlaps += collides
         self.requests += 1
-        self.inside.append(Entry(context))
+        self.inside.append(Entry(actor))
         self.peak = max(self.peak, len(self.inside))
         return True, self.inside[-1]
 
     def collides(self, context, alive):
         """Whether an earlier request is inside; bodies that were abandoned before it are forgotten on the way."""
         for entry in list(self.inside):
-            if not entry.out or entry.running or entry.context != context and entry.context[0] in alive:
+            if not entry.out or entry.running or entry.context != context and entry.actor in alive:
                 return True
             self.leave(entry)
         return False
@@ -280,14 +278,11 @@ class Histories(RuleBasedStateMachine):
     def top(self, actor):
         return self.stacks[actor][-1][0] if self.stacks[actor] else None
 
-    def alive(self):
-        return {actor.ident for actor in self.actors} | {threading.get_ident()}
-
     @rule(number=strategies.integers(0, 3))
     def enter(self, number):
         actor = self.actors[number % len(self.actors)]
         stack = [entry for _, entry, _ in self.stacks[actor]]
-        enters, entry = self.model.enter(actor.context, stack, self.alive())
+        enters, entry = self.model.enter(actor, stack, self.actors)
         environ = new_environ()
         environ["wsgi.file_wrapper"] = FileWrapper
         reply = self.tell(actor, lambda: self.guard(environ, start_response))
