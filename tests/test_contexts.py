@@ -148,6 +148,37 @@ def test_under_serialize_a_greenlet_of_an_unknown_hub_is_told_to_come_again(guar
     holder.switch()
 
 
+def test_a_hub_that_was_left_behind_is_not_waited_with():
+    """gevent was used in this thread before: neither a greenlet of another hub nor an event loop waits with it."""
+    out = run(HEADER + """
+import asyncio, gevent, greenlet, time
+gevent.sleep(0)
+from threadguard import ThreadGuard
+import logging
+logging.disable(logging.CRITICAL)
+def app(environ, start_response):
+    start_response("200 OK", [])
+    if greenlet.getcurrent().parent is not None:
+        greenlet.getcurrent().parent.switch()
+    yield b"one"
+    yield b"two"
+guard = ThreadGuard(app, policy="serialize", serialize_timeout=30)
+began = time.monotonic()
+holder = greenlet.greenlet(lambda: next(iter(guard(environ(), start))))
+holder.switch()
+greenlet.greenlet(lambda: guard(environ(), start)).switch()
+holder.switch()
+async def main():
+    first = iter(guard(environ(), start))
+    next(first)
+    guard(environ(), start)
+    list(first)
+asyncio.run(main())
+print(seen, time.monotonic() - began < 15)
+""", "gevent")
+    assert out.strip() == "['200', '503', '200', '503'] True"
+
+
 def in_event_loop(function):
     async def main():
         return function()

@@ -80,8 +80,10 @@ def new_waiter(environ: Dict[str, Any]) -> Optional[Waiter]:
     if contexts.event_loop_runs() and not _in_child_greenlet():
         return None  # also where a hub was left behind in this thread
     hub = _hub()
+    if _in_child_greenlet():
+        return hub.waiter() if hub is not None and _runs_under(hub.greenlet) else None
     if hub is None:
-        return None if _in_child_greenlet() else ThreadWaiter()
+        return ThreadWaiter()
     return None if _greenlet() is hub.greenlet else hub.waiter()
 
 
@@ -97,6 +99,14 @@ def _greenlet() -> Any:
 
 def _in_child_greenlet() -> bool:
     return dig(_greenlet(), "parent") is not None
+
+
+def _runs_under(hub: Any) -> bool:
+    """Whether *hub* runs this greenlet: it is its parent, or one further up. A hub may be left over in the thread."""
+    greenlet = dig(_greenlet(), "parent")
+    while greenlet is not None and greenlet is not hub:
+        greenlet = greenlet.parent
+    return greenlet is not None
 
 
 def _hub() -> Optional[_Hub]:
