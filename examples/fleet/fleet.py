@@ -85,12 +85,13 @@ class Fleet:
         try:
             self._start()
         except BaseException:
-            self._stack.close()
+            self.__exit__()
             raise
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self.b.__exit__()
+        if hasattr(self, "b"):
+            self.b.__exit__()
         self._stack.close()
 
     def _start(self) -> None:
