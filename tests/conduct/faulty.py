@@ -1,0 +1,64 @@
+"""The application under fire: each path fails in its own way; /stats tells the guard's counts, and is not guarded."""
+
+import json
+import os
+import threading
+
+from threadguard import ThreadGuard
+
+
+class Body:
+    """A body that raises where it is told to."""
+
+    def __init__(self, where, chunks):
+        self.where, self.left = where, chunks
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        if self.where == "body":
+            raise ValueError("on purpose")
+        if not self.left:
+            raise StopIteration
+        self.left -= 1
+        return b"x" * 65536
+
+    def close(self):
+        if self.where == "close":
+            raise ValueError("on purpose")
+
+
+def chunks(number):
+    for _ in range(number):
+        yield b"x" * 65536
+
+
+def app(environ, start_response):
+    where = environ["PATH_INFO"].strip("/")
+    if where == "before":
+        raise ValueError("on purpose")
+    if where == "exit":
+        raise SystemExit
+    if where == "read":
+        environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
+    if where == "hang":
+        threading.Event().wait(60)
+    start_response("200 OK", [("Content-Type", "application/octet-stream")])
+    if where == "after":
+        raise ValueError("on purpose")
+    if where == "generator":
+        return chunks(400)
+    if where in ("body", "close", "stream"):
+        return Body(where, 400 if where == "stream" else 1)
+    return [b"hello"]
+
+
+guard = ThreadGuard(app, policy=os.environ.get("FAULTY_POLICY", "refuse"))
+
+
+def application(environ, start_response):
+    if environ["PATH_INFO"] != "/stats":
+        return guard(environ, start_response)
+    start_response("200 OK", [("Content-Type", "application/json")])
+    return [json.dumps({**vars(guard.stats()), "status": guard.verdict.status}).encode()]
