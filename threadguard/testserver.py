@@ -56,6 +56,7 @@ class BackgroundServer:
         self.port: int = self._server.server_address[1]
         self.url = "http://%s:%d" % (_HOST, self.port)
         self._bell, self._wait = socket.socketpair()
+        self._is_stopping = False
         self._handlers: Dict[threading.Thread, socket.socket] = {}
         self._acceptor = threading.Thread(
             target=self._accept, name="threadguard_server %d" % self.port, daemon=True)
@@ -66,17 +67,17 @@ class BackgroundServer:
 
     def _accept(self) -> None:
         """Serve each connection that has something to read, until the bell rings."""
-        with selectors.DefaultSelector() as selector:
+        with self._wait, selectors.DefaultSelector() as selector:
             selector.register(self._wait, selectors.EVENT_READ)
             selector.register(self._server.socket, selectors.EVENT_READ)
-            while True:
-                ready = [key.fileobj for key, _ in selector.select()]
-                if self._wait in ready:
-                    return self._close_unserved(selector)
-                for one in ready:
-                    self._step(selector, one)
+            while not self._is_stopping:
+                for key, _ in selector.select():
+                    self._step(selector, key.fileobj)
+            self._close_unserved(selector)
 
     def _step(self, selector: selectors.BaseSelector, ready: Any) -> None:
+        if self._is_stopping:
+            return
         if ready is self._server.socket:
             try:
                 connection, address = self._server.get_request()
@@ -116,13 +117,12 @@ class BackgroundServer:
 
         Raises `TimeoutError` if the application holds a request for longer than *timeout* seconds.
         """
-        if self._server.socket.fileno() < 0:
+        if self._is_stopping:
             return
-        self._bell.send(b"x")
+        self._is_stopping = True
+        self._bell.close()
         threads = self._hang_up(time.monotonic() + timeout)
         self._server.server_close()
-        self._bell.close()
-        self._wait.close()
         if threads:
             raise TimeoutError("%r was stopped, but after %g seconds a request is still inside the application, in %s"
                                % (self, timeout, ", ".join(thread.name for thread in threads)))
@@ -138,7 +138,7 @@ class BackgroundServer:
         return self._alive()
 
     def _alive(self) -> List[threading.Thread]:
-        return [thread for thread in (self._acceptor, *list(self._handlers)) if thread.is_alive()]
+        return [thread for thread in {self._acceptor, *list(self._handlers)} if thread.is_alive()]
 
 
 def _shut(handlers: Dict[threading.Thread, socket.socket], how: int) -> None:

@@ -9,7 +9,7 @@
 ==========================  ==========================================================================================
 
 Patched is nothing before a test asks for it. Nothing of the state is kept in modules: a pytest session within a test of
-another one has its own.
+another one has its own. There is no assert here for pytest to rewrite (PYTEST_DONT_REWRITE).
 """
 
 from typing import TYPE_CHECKING, Any, Callable, Iterator, List, Optional
@@ -87,14 +87,17 @@ def mode_of(item: pytest.Item, default: str) -> str:
 
 
 @pytest.fixture(name="threadguard", scope="session")
-def _threadguard(pytestconfig: pytest.Config) -> "Guards":
+def _threadguard(request: pytest.FixtureRequest) -> "Guards":
     """Guard WSGI applications, and fail the test in which one was entered by two requests at once.
 
     * ``threadguard(app, policy="log", **options)``: the guarded application, a `threadguard.ThreadGuard`
     * ``with threadguard.expect_overlap():`` an overlap there is no error, and none is one
     * ``threadguard.together(app, requests)``: the responses to requests that are sent at the same moment
     """
-    return _start(pytestconfig).guards
+    session = _start(request.config)
+    if session.case is None:  # asked for by getfixturevalue: nothing was to be watched when this test began
+        session.begin(request._pyfuncitem)
+    return session.guards
 
 
 @pytest.fixture

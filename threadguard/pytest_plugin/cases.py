@@ -23,13 +23,6 @@ class Watched(NamedTuple):
     """Whether an overlap in it fails the test."""
     is_live: bool = False
     """Whether a server of the suite calls it: then a threaded one is a finding."""
-    before: int = 0
-    """Requests that it saw in earlier tests."""
-
-
-def overlaps_in(group: Group) -> int:
-    """How many were seen in *group*, those that were refused included."""
-    return group.stats().overlaps + sum(finding.code == "TG302" for finding in group.reports)
 
 
 class Case:
@@ -42,6 +35,8 @@ class Case:
         """The name of the application, for each request of a test client."""
         self.client: Any = None
         """The guard of what test clients call."""
+        self.peak = 0
+        """The most requests that were inside at once; known when the test has ended."""
         self._watched: Dict[int, Watched] = {}
         self._expected: Set[Tuple[int, int]] = set()
         self._mutex = threading.Lock()
@@ -77,18 +72,18 @@ class Case:
     def row(self) -> Dict[str, Any]:
         """The test in the summary: plain data, which travels from the workers of pytest-xdist."""
         watched = self._all()
-        stats = [(one, one.group.stats()) for one in watched]
+        stats = [one.group.stats() for one in watched]
+        self.peak = max((counted.peak for counted in stats), default=0)
         apps: Dict[str, int] = {}
         for name in self.calls:
             apps[name] = apps.get(name, 0) + 1
-        for one, counted in stats:
+        for one, counted in zip(watched, stats):
             if one.app and counted.requests:
                 apps[one.app] = apps.get(one.app, 0) + counted.requests
+        refused = sum(finding.code == "TG302" for one in watched for finding in one.group.reports)
         return {
-            "test": self.item.nodeid, "apps": apps,
-            "requests": sum(counted.requests - one.before for one, counted in stats),
-            "peak": max((counted.peak for _, counted in stats), default=0),
-            "overlaps": sum(overlaps_in(one.group) for one in watched),
+            "test": self.item.nodeid, "apps": apps, "requests": sum(apps.values()), "peak": self.peak,
+            "overlaps": refused + sum(counted.overlaps for counted in stats),
             "unexpected": len(self._unexpected(watched)),
             "reports": self._told([one for one in watched if not one.fails]),
             "threaded": [report.text_of(one.group.verdict.findings[0]) for one in watched

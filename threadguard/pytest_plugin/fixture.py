@@ -76,19 +76,9 @@ class Guards:
             self._named[group] = ours
         made = _Made(weakref.ref(guard), name_of(app), inner)
         self._made.append(made)
-        self._enter(made, ours)
-        return guard
-
-    def _enter(self, made: _Made, group: Group) -> None:
-        for one in made.inner:
-            _join(one.guard, group)
         if self._session.case is not None:
-            self._session.case.watch(Watched(group, made.app, fails=True))
-
-    @property
-    def is_used(self) -> bool:
-        """Whether a guard of it may be alive."""
-        return bool(self._made)
+            _enter(made, ours, self._session.case)
+        return guard
 
     def renew(self, case: Case) -> None:
         """Before a test: give each guard that lives on a new group, if its own is used."""
@@ -105,7 +95,7 @@ class Guards:
             if renewed[id(old)] is not old:
                 move([guard], old, renewed[id(old)])
             self._made.append(one)
-            self._enter(one, guard._group)
+            _enter(one, guard._group, case)
         self._named = {group.name: group for group in renewed.values() if group.name in self._named}
 
     def restore(self) -> None:
@@ -135,6 +125,12 @@ class Guards:
         if self._session.is_thread_unsafe:
             threads = 1
         return together(app, requests, threads=threads, timeout=timeout, patience=patience)
+
+
+def _enter(made: _Made, group: Group, case: Case) -> None:
+    for one in made.inner:
+        _join(one.guard, group)
+    case.watch(Watched(group, made.app, fails=True))
 
 
 def _join(guard: ThreadGuard, group: Group) -> None:

@@ -1,17 +1,19 @@
 """What the plugin does in a session in which it is used: it watches each test from its set-up to its tear-down."""
 
-from typing import Any, Dict, Generator, List, Optional, Set, Tuple
+from typing import TYPE_CHECKING, Any, Dict, Generator, List, Optional, Set, Tuple
 
 import pytest
 
 from threadguard.model import Finding
-from threadguard.pytest_plugin import FAIL, OFF, mode_of, summary
+from threadguard.pytest_plugin import FAIL, OFF, mode_of
 from threadguard.pytest_plugin.cases import Case, Watched
 from threadguard.pytest_plugin.clients import changes
 from threadguard.pytest_plugin.doors import Doors, name_of
-from threadguard.pytest_plugin.fixture import Guards
 from threadguard.pytest_plugin.groups import Registered
 from threadguard.pytest_plugin.patches import Patches
+
+if TYPE_CHECKING:
+    from threadguard.pytest_plugin.fixture import Guards
 
 
 class Session:
@@ -24,9 +26,17 @@ class Session:
         self._patches = Patches(changes(self._doors))
         self._registered = Registered()
         self._rows: List[Dict[str, Any]] = []
-        self.guards = Guards(self)
-        self._doors.knows_guards = lambda: self.guards.is_used or self._registered.are_there
+        self._guards: "Optional[Guards]" = None
+        self._doors.knows_guards = lambda: self._guards is not None or self._registered.are_there
         self.case: Optional[Case] = None
+
+    @property
+    def guards(self) -> "Guards":
+        """The fixture ``threadguard``."""
+        if self._guards is None:
+            from threadguard.pytest_plugin.fixture import Guards
+            self._guards = Guards(self)
+        return self._guards
 
     def guard_clients(self) -> None:
         """Guard what test clients call, in tests of another mode than off."""
@@ -35,9 +45,13 @@ class Session:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """A test begins."""
+        self.begin(item)
+
+    def begin(self, item: Any) -> None:
+        """Watch *item* from now on."""
         case = Case(item, mode_of(item, self._mode))
-        if self.guards.is_used:
-            self.guards.renew(case)
+        if self._guards is not None:
+            self._guards.renew(case)
         if case.mode != OFF and self._registered.are_there:
             self._registered.renew()
         self.case = self._doors.case = case
@@ -52,7 +66,9 @@ class Session:
         failure = case.failure()
         if self._mode != OFF or case.mode != OFF:
             self._keep(case)
-        if failure:
+        if failure and outcome.excinfo is not None:
+            item.add_report_section("teardown", "threadguard", failure)  # beside the error that there is already
+        elif failure:
             outcome.force_exception(pytest.fail.Exception(failure, pytrace=False))
 
     def _keep(self, case: Case) -> None:
@@ -65,7 +81,8 @@ class Session:
         if case is not None and case.mode != OFF and self._registered.are_there:
             for group in self._registered.all():
                 apps = sorted({name_of(guard.app) for guard in group.guards})
-                case.watch(Watched(group, " and ".join(apps), case.mode == FAIL))
+                name = " and ".join(apps) or "an application that is gone"
+                case.watch(Watched(group, name, case.mode == FAIL))
         return case
 
     def seen(self) -> Set[Tuple[int, int]]:
@@ -96,10 +113,12 @@ class Session:
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Print what was seen."""
         if self._rows or self._mode != OFF:
+            from threadguard.pytest_plugin import summary
             summary.write(terminalreporter, self._mode, self._rows)
 
     def pytest_unconfigure(self) -> None:
         """Leave everything as it was."""
         self._patches.take_back()
-        self.guards.restore()
+        if self._guards is not None:
+            self._guards.restore()
         self._registered.restore()

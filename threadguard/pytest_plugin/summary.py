@@ -2,6 +2,8 @@
 
 from typing import Any, Dict, Iterable, List
 
+_FEW = 10
+
 
 def counted(number: int, noun: str) -> str:
     """*number* of *noun*, in the plural if it is not one."""
@@ -11,15 +13,15 @@ def counted(number: int, noun: str) -> str:
 def write(reporter: Any, mode: str, rows: List[Dict[str, Any]]) -> None:
     """Write the section. Tests without a finding are listed where ``-rA`` or ``-v`` asks for all."""
     reporter.section("threadguard: %s" % mode)
-    for line in _totals(rows):
-        reporter.line(line)
     is_long = "A" in reporter.config.option.reportchars or reporter.config.option.verbose > 0
+    for line in _totals(rows, is_long):
+        reporter.line(line)
     for row in rows:
         for line in _lines(row, is_long):
             reporter.line(line)
 
 
-def _totals(rows: List[Dict[str, Any]]) -> Iterable[str]:
+def _totals(rows: List[Dict[str, Any]], is_long: bool) -> Iterable[str]:
     apps: Dict[str, int] = {}
     for row in rows:
         for name, requests in row["apps"].items():
@@ -28,8 +30,11 @@ def _totals(rows: List[Dict[str, Any]]) -> Iterable[str]:
         counted(sum(row["requests"] for row in rows), "request"), counted(len(apps), "application"),
         counted(len(rows), "test"), max((row["peak"] for row in rows), default=0),
         counted(sum(row["overlaps"] for row in rows), "overlap"))
-    for name in sorted(apps):
+    most = sorted(apps, key=lambda name: (-apps[name], name))
+    for name in most if is_long else most[:_FEW]:
         yield "  %s: %s" % (name, counted(apps[name], "request"))
+    if len(most) > _FEW and not is_long:
+        yield "  and %s more; -rA lists all" % counted(len(most) - _FEW, "application")
 
 
 def _lines(row: Dict[str, Any], is_long: bool) -> Iterable[str]:

@@ -1,0 +1,93 @@
+"""What the pytest plugin costs: a suite of 1,000 trivial WSGI tests with and without it, and the start when unused.
+
+    python benchmarks/bench_pytest_plugin.py [rounds]
+
+The environment needs pytest and Werkzeug beside threadguard. Every run is a process of its own, and CPU seconds are
+compared, which a busy machine disturbs less than the clock. The runs of a round follow each other in an order that
+turns from round to round; the figure is the median of the rounds' ratios. Exit status 1 if a goal is missed.
+"""
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+TESTS = 1000
+GOAL_RATIO = 1.03
+GOAL_START = 0.020
+
+HEAD = '''
+from werkzeug.test import Client
+
+def app(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b"hello"]
+
+client = Client(app)
+'''
+TEST = '''
+def test_%d():
+    assert client.get("/%d").data == b"hello"
+'''
+PYTEST = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:threadguard"]
+PLUGIN = ["-p", "threadguard.pytest_plugin"]
+
+START = '''
+import time, pytest, _pytest.config
+config = _pytest.config.get_config()
+start = time.%s()
+config.pluginmanager.import_plugin("threadguard.pytest_plugin")
+print(time.%s() - start)
+''' % (("process_time",) * 2)
+
+
+def cpu_seconds(arguments, directory):
+    """The CPU time of pytest with *arguments*, which must succeed."""
+    environment = dict(os.environ, PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
+    child = subprocess.Popen(PYTEST + arguments, cwd=directory, env=environment, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(child.pid, 0)
+    child.returncode = status
+    if status != 0:
+        raise SystemExit("pytest %s failed" % " ".join(arguments))
+    return usage.ru_utime + usage.ru_stime
+
+
+def ratios(directory, rounds):
+    """For each round, how often the time without the plugin those with it unused and with it on take."""
+    runs = {"without": [], "unused": PLUGIN, "fail": PLUGIN + ["--threadguard=fail"]}
+    found = {"unused": [], "fail": []}
+    for number in range(rounds + 1):
+        names = list(runs)[number % 3:] + list(runs)[:number % 3]
+        seconds = {name: cpu_seconds(runs[name], directory) for name in names}
+        if number > 0:  # the first round compiles
+            for name in found:
+                found[name].append(seconds[name] / seconds["without"])
+    return found
+
+
+def start_seconds(directory, rounds):
+    """CPU seconds that loading the plugin adds to a pytest that has started, the least of all."""
+    command = [sys.executable, "-c", START]
+    return min(float(subprocess.check_output(command, cwd=directory)) for _ in range(rounds + 1))
+
+
+def main(rounds=9):
+    with tempfile.TemporaryDirectory() as directory:
+        Path(directory, "pytest.ini").write_text("[pytest]\n")
+        Path(directory, "test_trivial.py").write_text(
+            HEAD + "".join(TEST % (number, number) for number in range(TESTS)))
+        found = ratios(directory, rounds)
+        start = start_seconds(directory, rounds)
+    for name, values in found.items():
+        print("%d trivial WSGI tests, plugin %s: %.3f of the time without it (median of %d pairs, %.3f to %.3f)" % (
+            TESTS, name, statistics.median(values), rounds, min(values), max(values)))
+    print("start when unused: %.1f ms (goal: under %.0f)" % (1000 * start, 1000 * GOAL_START))
+    ratio = statistics.median(found["fail"])
+    print("goal: at most %.2f with --threadguard=fail" % GOAL_RATIO)
+    return 0 if ratio <= GOAL_RATIO and start < GOAL_START else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(*(int(argument) for argument in sys.argv[1:])))
