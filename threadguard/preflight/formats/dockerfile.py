@@ -33,6 +33,7 @@ class Stage:
 
     def __init__(self, base: "Optional[Stage]" = None) -> None:
         self.cmd: Optional[Line] = base.cmd if base else None
+        self.has_own_cmd = False
         self.entrypoint: Optional[Line] = base.entrypoint if base else None
         self.env: Dict[str, str] = dict(base.env) if base else {}
         self.workdir: str = base.workdir if base else "/"
@@ -107,9 +108,10 @@ def line_of(rest: str, line: Optional[int]) -> Line:
 
 def _obey(stage: Stage, instruction: str, rest: str, line: int) -> None:
     if instruction == "CMD":
-        stage.cmd = line_of(rest, line)
+        stage.cmd, stage.has_own_cmd = line_of(rest, line), True
     elif instruction == "ENTRYPOINT":
-        stage.entrypoint, stage.cmd = line_of(rest, line), None  # docs.docker.com: ENTRYPOINT resets an inherited CMD
+        stage.entrypoint = line_of(rest, line)
+        stage.cmd = stage.cmd if stage.has_own_cmd else None  # ENTRYPOINT resets a CMD of the base image
     elif instruction == "WORKDIR":
         stage.workdir = os.path.join(stage.workdir, shell.expand(rest.strip(), stage.env))
     elif instruction == "ENV":  # a value of ARG is that of the build, which is not known
