@@ -2,6 +2,7 @@
 
 import contextlib
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 from typing import Iterator
@@ -24,3 +25,11 @@ def fresh_instance() -> Iterator[Instance]:
         pytest.skip("git is not on this machine (Debian: git): Kallithea needs it for git repositories")
     with tempfile.TemporaryDirectory(prefix="threadguard-kallithea-") as directory:
         yield Instance.make(Path(directory).resolve())
+
+
+@pytest.fixture(scope="session")
+def debian_s_python() -> None:
+    """Skip where Kallithea's environment has a Python of another build than the one that Debian's servers embed."""
+    if sys.base_prefix != "/usr":
+        pytest.skip("Debian's servers embed Debian's own Python, and Kallithea's environment was made with the one"
+                    " in %s: see THREADGUARD_KALLITHEA_PYTHON" % sys.base_prefix)

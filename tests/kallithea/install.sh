@@ -3,7 +3,7 @@
 #
 # Usage: tests/kallithea/install.sh
 #   THREADGUARD_KALLITHEA_VENV    where to make it; .venv/kallithea of the checkout unless told
-#   THREADGUARD_KALLITHEA_PYTHON  a Python from 3.8 to 3.11; the system's unless told, for mod_wsgi and uWSGI are
+#   THREADGUARD_KALLITHEA_PYTHON  a Python from 3.9 to 3.11; the system's unless told, for mod_wsgi and uWSGI are
 #                                 built for that one and Apache's user can read it
 #
 # An environment that is there is kept while its Python and the files it was made from have not changed. threadguard
@@ -17,17 +17,17 @@ venv=${THREADGUARD_KALLITHEA_VENV:-.venv/kallithea}
 say() { echo "$@" >&2; }
 
 runs_kallithea() {
-    "$1" -c 'import sys, venv, ensurepip; sys.exit(not (3, 8) <= sys.version_info < (3, 12))' 2>/dev/null
+    "$1" -c 'import sys, venv, ensurepip; sys.exit(not (3, 9) <= sys.version_info < (3, 12))' 2>/dev/null
 }
 
 find_python() {
-    for python in ${THREADGUARD_KALLITHEA_PYTHON:-/usr/bin/python3 python3 python3.11 python3.10 python3.9 python3.8}; do
+    for python in ${THREADGUARD_KALLITHEA_PYTHON:-/usr/bin/python3 python3 python3.11 python3.10 python3.9}; do
         if runs_kallithea "$python"; then command -v "$python"; return; fi
     done
-    for version in 3.11 3.10 3.9 3.8; do
+    for version in 3.11 3.10 3.9; do
         if python=$(.ci/find-python "$version") && runs_kallithea "$python"; then echo "$python"; return; fi
     done
-    say "Kallithea 0.7 needs a Python from 3.8 to 3.11 with venv (Debian 12: python3-venv), or THREADGUARD_KALLITHEA_PYTHON"
+    say "Kallithea 0.7 needs a Python from 3.9 to 3.11 with venv (Debian 12: python3-venv), or THREADGUARD_KALLITHEA_PYTHON"
     return 1
 }
 

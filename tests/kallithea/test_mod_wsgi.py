@@ -43,8 +43,8 @@ DAEMON = "processes=4 threads=1"
 
 
 @pytest.fixture(scope="module", autouse=True)
-def apache() -> None:
-    """Skip where Apache or mod_wsgi is missing, or where mod_wsgi has another Python than Kallithea's environment."""
+def apache(debian_s_python: None) -> None:
+    """Skip where Apache or mod_wsgi for this Python is missing."""
     if APACHE is None or not (MODULES / "mod_wsgi.so").exists():
         pytest.skip("Apache with mod_wsgi is not on this machine (Debian: apache2, libapache2-mod-wsgi-py3;"
                     " make setup-servers)")

@@ -15,8 +15,8 @@ UWSGI = moved(commands("uWSGI")[1], {"/srv/kallithea/venv": str(BIN.parent), "my
 
 
 @pytest.fixture(scope="module", autouse=True)
-def uwsgi() -> None:
-    """Skip where uWSGI is missing, or where its plugin runs another Python than Kallithea's environment."""
+def uwsgi(debian_s_python: None) -> None:
+    """Skip where uWSGI or its plugin for this Python is missing."""
     if shutil.which("uwsgi") is None:
         pytest.skip("uwsgi is not on this machine (Debian: uwsgi-core, uwsgi-plugin-python3; make setup-servers)")
     done = subprocess.run(["uwsgi", "--plugin", "python3", "--python-version"], stdout=subprocess.PIPE,
