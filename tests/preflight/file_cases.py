@@ -274,7 +274,8 @@ OF_COMPOSE = (
             "services:\n  web:\n    build: .\n    environment: [UWSGI_THREADS=2]\n", THREADED,
             "Dockerfile:2: " + lets("uWSGI", 2), files={"Dockerfile": 'FROM python:3\nCMD ["uwsgi", "-w", "app"]\n'}),
     compose("a command over the Dockerfile's",
-            "services:\n  web:\n    build: .\n    command: uwsgi --threads 1 -w app\n", SINGLE, "compose.yaml:4: " + lets("uWSGI"),
+            "services:\n  web:\n    build: .\n    command: uwsgi --threads 1 -w app\n", SINGLE,
+            "compose.yaml:4: " + lets("uWSGI"),
             files={"Dockerfile": 'FROM python:3\nCMD ["uwsgi", "--threads", "2"]\n'}),
     compose("an entrypoint over the Dockerfile's command",
             "services:\n  web:\n    build:\n      context: app\n      dockerfile: Web\n"
