@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 from xml.sax.saxutils import escape
 
 GUARD, EMPTY = "threadguard, refuse", "an empty middleware"
@@ -10,9 +10,10 @@ GAUGE, OTEL = "prometheus_client's in-progress gauge", "opentelemetry-instrument
 
 HEAD = """# What the guard costs
 
-Every figure here comes from `make bench ARGS=--write`. Contenders run in turn, round by round, in one process (servers:
-side by side); what one adds is its time less that of the bare application in the same round. Shown is the median, in brackets
-are the quartiles. The goals were set before anything was measured; where one is missed, that is said.
+Every figure here comes from `make bench ARGS=--write`. Contenders run in turn, round by round, in one process
+(servers: side by side); what one adds is its time less that of the bare application in the same round. Shown is the
+median; in brackets are the quartiles. The goals were set before anything was measured; where one is missed, that is said,
+and where the quartiles lie on both sides of a goal it is *not settled*: the machine was too busy to tell.
 
 ![What each middleware adds to a request](cost.svg)
 """
@@ -21,13 +22,13 @@ NOTES = """
 ## How to read it
 
 - The guard's own work for a lonely request with a list for a body is one number drawn, one store into a dict, three
-  comparisons (others inside, another look due, forked meanwhile) and one deletion. It is entered before the application
-  and left after it: an empty middleware, which is one call of a function, does none of that.
-- A generator is handed out as it is, so a chunk costs nothing more; a weak reference tells when it is dropped. Any other
-  iterable is wrapped, and under `serialize` a generator too: that is one more call of Python for each chunk, which is
-  most of the cost of a chunk that was made by nothing but a `yield`.
-- With ten thousand inside, each request that enters looks at its own stack (is it a nested call?) and at the earliest of
-  those inside, is counted as an overlap, and raises the peak: no scan, but more than comparing one number.
+  comparisons (others inside, another look due, forked meanwhile; the last asks the system for the process's number)
+  and one deletion. An empty middleware, which is one call of a function, does none of that.
+- A generator is handed out as it is; a weak reference tells when it is dropped. Any other iterable is wrapped, and
+  under `serialize` a generator too: that is one more call of Python for each chunk, several times the cost of a chunk
+  that was made by nothing but a `yield`.
+- With ten thousand inside, each request that enters looks at its own stack (is it a nested call?) and at the earliest
+  of those inside, is counted as an overlap, and raises the peak: no scan, but more than comparing one number.
 """
 
 
@@ -57,8 +58,8 @@ def _goals(found: Dict[str, Any]) -> List[str]:
             try:
                 value, met = measure(figures)
             except KeyError:
-                value, met = "not measured", None
-            cells.append(value + {True: "", False: ", **missed**", None: ""}[met])
+                value, met = "not measured", True
+            cells.append(value + {True: "", False: ", **missed**", None: ", **not settled**"}[met])
         rows.append([name, goal] + cells)
     return ["## The goals", ""] + _table(["what", "goal"] + ["CPython " + each["python"] for each in found.values()],
                                          rows)
@@ -71,10 +72,16 @@ def _ratio(other: str, most: float) -> Any:
     return measure
 
 
+def _within(quartiles: List[float], goal: float, at_most: bool) -> Optional[bool]:
+    """Whether the middle half of the pairs lies on the good side of *goal*; None where it lies on both."""
+    sides = {(value <= goal) == at_most for value in quartiles}
+    return sides.pop() if len(sides) == 1 else None
+
+
 def _chunk(body: str) -> Any:
-    def measure(figures: Dict[str, Any]) -> Tuple[str, bool]:
+    def measure(figures: Dict[str, Any]) -> Tuple[str, Optional[bool]]:
         each = figures["bodies"][body]
-        return "%.1f %% [%.1f–%.1f]" % (each["percent"], *each["quartiles"]), each["percent"] <= 5
+        return "%.1f %% [%.1f–%.1f]" % (each["percent"], *each["quartiles"]), _within(each["quartiles"], 5, True)
     return measure
 
 
@@ -82,8 +89,8 @@ def _load(server: str) -> Any:
     def measure(figures: Dict[str, Any]) -> Tuple[str, Any]:
         each = figures["load"][server]
         if "missing" in each:
-            return "no " + each["missing"], None
-        return "%.3f [%.3f–%.3f]" % (each["ratio"], *each["quartiles"]), each["ratio"] >= 0.98
+            return "no " + each["missing"], True
+        return "%.3f [%.3f–%.3f]" % (each["ratio"], *each["quartiles"]), _within(each["quartiles"], 0.98, False)
     return measure
 
 
@@ -104,9 +111,9 @@ def _crowd(what: str) -> Any:
     return measure
 
 
-def _rack(figures: Dict[str, Any]) -> Tuple[str, None]:
+def _rack(figures: Dict[str, Any]) -> Tuple[str, bool]:
     each = figures["rack"]
-    return ("no " + each["missing"] if "missing" in each else "%.1f ×" % (each["lock"] / each["empty"])), None
+    return ("no " + each["missing"] if "missing" in each else "%.1f ×" % (each["lock"] / each["empty"])), True
 
 
 GOALS: List[Tuple[str, str, Any]] = [
