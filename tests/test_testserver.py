@@ -118,6 +118,7 @@ def test_the_request_that_is_being_served_is_finished():
         inside.clear()
         stopping.clear()
         server = BackgroundServer(app, threaded)
+
         def stop():
             inside.wait(DEADLINE)
             threading.Thread(target=stopping.set).start()
