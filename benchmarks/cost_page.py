@@ -12,8 +12,8 @@ HEAD = """# What the guard costs
 
 Every figure here comes from `make bench ARGS=--write`. Contenders run in turn, round by round, in one process
 (servers: side by side); what one adds is its time less that of the bare application in the same round. Shown is the
-median; in brackets are the quartiles. The goals were set before anything was measured; where one is missed, that is said,
-and where the quartiles lie on both sides of a goal it is *not settled*: the machine was too busy to tell.
+median; in brackets are the quartiles. The goals were set before anything was measured; where one is missed, that is
+said, and where the quartiles lie on both sides of a goal it is *not settled*: the machine was too busy to tell.
 
 ![What each middleware adds to a request](cost.svg)
 """
@@ -35,7 +35,7 @@ NOTES = """
 def write(results: Path, docs: Path) -> None:
     """Write both files."""
     found = {path.stem: json.loads(path.read_text()) for path in sorted(results.glob("*.json"), key=_by_version)}
-    parts = [HEAD] + _goals(found) + _requests(found) + _bodies(found)
+    parts = [HEAD] + _measured_on(found) + _goals(found) + _requests(found) + _bodies(found)
     docs.joinpath("cost.md").write_text("\n".join(parts) + NOTES)
     newest = found.get("3.11") or list(found.values())[-1]
     docs.joinpath("cost.svg").write_text(_plot(newest["requests"], newest["python"]))
@@ -43,6 +43,12 @@ def write(results: Path, docs: Path) -> None:
 
 def _by_version(path: Path) -> Tuple[int, str]:
     return int(path.stem.split(".")[1].rstrip("t")), path.stem
+
+
+def _measured_on(found: Dict[str, Any]) -> List[str]:
+    """The machines, and how busy they were: above its number of cores, a load makes every figure uncertain."""
+    return ["Measured on CPython %s (%s, load average %s)." % (each["python"], each["machine"], each["load"])
+            for each in found.values()] + [""]
 
 
 def _table(head: List[str], rows: List[List[str]]) -> List[str]:

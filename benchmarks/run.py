@@ -7,6 +7,7 @@ Without ``--write`` the figures are only printed. Each Python that it is run wit
 
 import argparse
 import json
+import os
 import platform
 import sys
 import sysconfig
@@ -37,7 +38,8 @@ def main() -> None:
     kept = HERE / "results" / (python() + ".json")
     found = json.loads(kept.read_text()) if kept.exists() else {}
     found["python"] = platform.python_version()
-    found["machine"] = "%s, %s" % (platform.system(), platform.machine())
+    found["machine"] = "%s, %s, %d cores" % (platform.system(), platform.machine(), os.cpu_count() or 0)
+    found["load"] = round(os.getloadavg()[0], 1)
     for section in given.only:
         found[section] = SECTIONS[section](given.quick)
         print(section, json.dumps(found[section], indent=1), flush=True)
