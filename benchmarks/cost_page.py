@@ -47,7 +47,7 @@ def _by_version(path: Path) -> Tuple[int, str]:
 
 def _measured_on(found: Dict[str, Any]) -> List[str]:
     """The machines, and how busy they were: above its number of cores, a load makes every figure uncertain."""
-    return ["Measured on CPython %s (%s, load average %s)." % (each["python"], each["machine"], each["load"])
+    return ["Measured on CPython %s (%s, load average %s)." % (each["python"], each["machine"], each["busy"])
             for each in found.values()] + [""]
 
 

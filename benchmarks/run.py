@@ -39,7 +39,7 @@ def main() -> None:
     found = json.loads(kept.read_text()) if kept.exists() else {}
     found["python"] = platform.python_version()
     found["machine"] = "%s, %s, %d cores" % (platform.system(), platform.machine(), os.cpu_count() or 0)
-    found["load"] = round(os.getloadavg()[0], 1)
+    found["busy"] = round(os.getloadavg()[0], 1)
     for section in given.only:
         found[section] = SECTIONS[section](given.quick)
         print(section, json.dumps(found[section], indent=1), flush=True)
