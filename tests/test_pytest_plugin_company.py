@@ -112,7 +112,6 @@ def test_server(threadguard_server):
 @needs("pytest_asyncio", "pytest-asyncio")
 def test_asyncio_tests_are_watched(suite):
     """In a test of pytest-asyncio a client that blocks the loop never overlaps, and one in its threads does."""
-    suite.pytester.makeini("[pytest]\nasyncio_default_fixture_loop_scope = function\n")
     result = suite.write('''
 import asyncio
 from werkzeug.test import Client
@@ -129,9 +128,9 @@ async def test_in_turn(threadguard):
 async def test_in_threads():
     loop, client = asyncio.get_running_loop(), Client(Meeting())
     await asyncio.gather(*(loop.run_in_executor(None, client.get, path) for path in ("/a", "/b")))
-''').run("--threadguard=fail", plugins=["pytest_asyncio.plugin"])
+''').run("--threadguard=fail", "-o", "asyncio_default_fixture_loop_scope=function", plugins=["pytest_asyncio.plugin"])
     result.assert_outcomes(passed=2, errors=1)
-    result.stdout.fnmatch_lines(["ERROR test_it.py::test_in_threads *"])
+    result.stdout.fnmatch_lines(["ERROR test_it.py::test_in_threads*"])
 
 
 def _is_installed():
