@@ -45,7 +45,7 @@ class Health:
 
     def serves(self, environ: Dict[str, Any]) -> bool:
         """Whether the request of *environ* is for this application."""
-        return environ.get("PATH_INFO") in self._answers
+        return environ.get("PATH_INFO") in tuple(self._answers)  # what is no text need not have a hash
 
     def __call__(self, environ: Dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer one request."""

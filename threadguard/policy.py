@@ -86,11 +86,11 @@ class Refuse:
     def answer(self, ticket: int, environ: Dict[str, Any], collision: Optional[int]) -> Optional[WSGIApp]:
         """See `Policy`."""
         group = self._group
-        if collision is not None:
+        if group.verdict.status != THREADED:  # else whoever seems to be inside is being refused as well
+            if collision is None:
+                group.ledger.keep_peak()
+                return None
             group.observe("TG302", environ, collision)
-        if group.verdict.status != THREADED:
-            group.ledger.keep_peak()
-            return None
         group.ledger.withdraw(ticket)
         group.count_refused()
         return unavailable(group.verdict.findings[0].code)
