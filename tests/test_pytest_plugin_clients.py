@@ -69,7 +69,7 @@ CLIENT = [pytest.param(name, marks=needs(name, name)) for name in CLIENTS]
 def with_client(suite, name, source):
     """*suite* with *source*, for which `new_client` makes a client of the kind *name*."""
     if name == "django":
-        suite.pytester.makepyfile(django_site=DJANGO)
+        suite.write_django(DJANGO)
     return suite.write(CLIENTS[name] + source)
 
 
@@ -190,7 +190,7 @@ def test_one_thread_after_the_other():
 @needs("django", "Django")
 def test_djangos_streamed_response_is_inside_until_it_is_read(suite):
     """A streamed response of Django's test client is the one that Django made, and inside while it is unread."""
-    suite.pytester.makepyfile(django_site=DJANGO)
+    suite.write_django(DJANGO)
     suite.write('''
 import django_site
 from django.http import StreamingHttpResponse

@@ -268,7 +268,7 @@ DJANGOS_THREADS = ["-W", "ignore::ResourceWarning", "-W", "ignore::pytest.Pytest
 @needs("django", "Django")
 def test_djangos_live_server_is_shown(suite):
     """LiveServerTestCase serves each connection in a thread: a true finding."""
-    suite.pytester.makepyfile(django_site='''
+    suite.write_django('''
 import django
 from django.conf import settings
 from django.http import HttpResponse

@@ -1,7 +1,7 @@
 """What was seen in one test: the groups that its guards are in, the overlaps, and those that were expected."""
 
 import threading
-from typing import Any, Dict, List, NamedTuple, Set, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Set, Tuple
 
 from threadguard import report
 from threadguard.group import Group
@@ -35,8 +35,8 @@ class Case:
         """The name of the application, for each request of a test client."""
         self.client: Any = None
         """The guard of what test clients call."""
-        self.peak = 0
-        """The most requests that were inside at once; known when the test has ended."""
+        self.client_group: Optional[Group] = None
+        """The group of that guard, in which earlier tests may have been too, if nothing was seen in them."""
         self._watched: Dict[int, Watched] = {}
         self._expected: Set[Tuple[int, int]] = set()
         self._mutex = threading.Lock()
@@ -48,7 +48,15 @@ class Case:
 
     def _all(self) -> List[Watched]:
         with self._mutex:
-            return list(self._watched.values())
+            watched = list(self._watched.values())
+        if self.client_group is not None and self.client_group.reports:
+            watched.append(Watched(self.client_group, "", self.mode == "fail"))
+        return watched
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing can have been found: test clients called, if anybody did, and in turn."""
+        return not self._watched and (self.client_group is None or not self.client_group.reports)
 
     def seen(self) -> Set[Tuple[int, int]]:
         """The overlaps until now, each as its group and its place there."""
@@ -73,7 +81,6 @@ class Case:
         """The test in the summary: plain data, which travels from the workers of pytest-xdist."""
         watched = self._all()
         stats = [one.group.stats() for one in watched]
-        self.peak = max((counted.peak for counted in stats), default=0)
         apps: Dict[str, int] = {}
         for name in self.calls:
             apps[name] = apps.get(name, 0) + 1
@@ -82,7 +89,8 @@ class Case:
                 apps[one.app] = apps.get(one.app, 0) + counted.requests
         refused = sum(finding.code == "TG302" for one in watched for finding in one.group.reports)
         return {
-            "test": self.item.nodeid, "apps": apps, "requests": sum(apps.values()), "peak": self.peak,
+            "test": self.item.nodeid, "apps": apps, "requests": sum(apps.values()),
+            "peak": max([1 if apps else 0, *(counted.peak for counted in stats)]),
             "overlaps": refused + sum(counted.overlaps for counted in stats),
             "unexpected": len(self._unexpected(watched)),
             "reports": self._told([one for one in watched if not one.fails]),

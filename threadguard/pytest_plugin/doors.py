@@ -59,8 +59,7 @@ class Doors:
         self.knows_guards: Callable[[], bool] = lambda: True
         """Whether an application may have a guard of its own."""
         self._client: Optional[ThreadGuard] = None
-        self._last: Optional[Case] = None
-        """The last test in which a test client called."""
+        self._group = new_group("test clients", ClientGroup)
         self._mutex = threading.Lock()
 
     def case_for(self, app: Any) -> Optional[Case]:
@@ -88,14 +87,13 @@ class Doors:
 
     def _new_client(self, case: Case) -> ThreadGuard:
         """The guard of all that test clients call. Its group is a new one, if anything is left of an earlier test."""
-        guard, last = self._client, self._last
-        if guard is None or last is None:
-            guard = self._client = guard_in(
-                new_group("test clients", ClientGroup), _through, policy="log", watch_pool_start=False)
-        elif last.peak > 1 or guard._group.ledger.inside:
-            guard.join(new_group("test clients", ClientGroup))
-        self._last = case
-        case.watch(Watched(guard._group, "", case.mode == "fail"))
+        guard, group = self._client, self._group
+        if guard is None:
+            guard = self._client = guard_in(group, _through, policy="log", watch_pool_start=False)
+        elif group.reports or group.ledger.inside:
+            group = self._group = new_group("test clients", ClientGroup)
+            guard.join(group)
+        case.client_group = group
         return guard
 
     def for_server(self, app: Any) -> Any:

@@ -1,16 +1,17 @@
 """What the plugin does in a session in which it is used: it watches each test from its set-up to its tear-down."""
 
-from typing import TYPE_CHECKING, Any, Dict, Generator, List, Optional, Set, Tuple
+from typing import TYPE_CHECKING, Any, Generator, List, Optional, Set, Tuple
 
 import pytest
 
 from threadguard.model import Finding
-from threadguard.pytest_plugin import FAIL, OFF, mode_of
+from threadguard.pytest_plugin import FAIL, OFF, mode_of, summary
 from threadguard.pytest_plugin.cases import Case, Watched
 from threadguard.pytest_plugin.clients import changes
 from threadguard.pytest_plugin.doors import Doors, name_of
 from threadguard.pytest_plugin.groups import Registered
 from threadguard.pytest_plugin.patches import Patches
+from threadguard.pytest_plugin.tally import Tally
 
 if TYPE_CHECKING:
     from threadguard.pytest_plugin.fixture import Guards
@@ -25,7 +26,7 @@ class Session:
         self._doors = Doors()
         self._patches = Patches(changes(self._doors))
         self._registered = Registered()
-        self._rows: List[Dict[str, Any]] = []
+        self._tally = Tally(summary.wants_all(config.option))
         self._guards: "Optional[Guards]" = None
         self._doors.knows_guards = lambda: self._guards is not None or self._registered.are_there
         self.case: Optional[Case] = None
@@ -56,25 +57,32 @@ class Session:
             self._registered.renew()
         self.case = self._doors.case = case
 
-    @pytest.hookimpl(hookwrapper=True, tryfirst=True)
-    def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, Any, None]:
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, Any, Any]:
         """A test ends, and with it the fixtures that nobody needs any more: an overlap in it is its error."""
-        outcome = yield
+        try:
+            result = yield
+        except BaseException:
+            item.add_report_section("teardown", "threadguard", self._end())  # beside the error that there is already
+            raise
+        failure = self._end()
+        if failure:
+            pytest.fail(failure, pytrace=False)
+        return result
+
+    def _end(self) -> str:
+        """Stop watching the test; what to fail it with."""
         case, self.case, self._doors.case = self._all_of(self.case), None, None
         if case is None:
-            return
-        failure = case.failure()
-        if self._mode != OFF or case.mode != OFF:
-            self._keep(case)
-        if failure and outcome.excinfo is not None:
-            item.add_report_section("teardown", "threadguard", failure)  # beside the error that there is already
-        elif failure:
-            outcome.force_exception(pytest.fail.Exception(failure, pytrace=False))
-
-    def _keep(self, case: Case) -> None:
+            return ""
+        if case.is_quiet and not self._tally.is_long:
+            if case.calls:
+                self._tally.add_quiet(case.calls)
+            return ""
         row = case.row()
-        if row["requests"]:
-            self._rows.append(row)
+        if row["requests"] and OFF not in (self._mode, case.mode):
+            self._tally.add(row)
+        return case.failure()
 
     def _all_of(self, case: Optional[Case]) -> Optional[Case]:
         """*case* with the groups that the application made during it."""
@@ -103,18 +111,19 @@ class Session:
         """A worker of pytest-xdist hands its rows to the one who prints."""
         output = getattr(self._config, "workeroutput", None)
         if output is not None:
-            output["threadguard"] = self._rows
+            output["threadguard"] = self._tally.data()
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
         """Take the rows of a worker that has ended."""
-        self._rows += getattr(node, "workeroutput", {}).get("threadguard", [])
+        data = getattr(node, "workeroutput", {}).get("threadguard")
+        if data is not None:
+            self._tally.merge(data)
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Print what was seen."""
-        if self._rows or self._mode != OFF:
-            from threadguard.pytest_plugin import summary
-            summary.write(terminalreporter, self._mode, self._rows)
+        if self._tally.tests or self._mode != OFF:
+            summary.write(terminalreporter, self._mode, self._tally)
 
     def pytest_unconfigure(self) -> None:
         """Leave everything as it was."""

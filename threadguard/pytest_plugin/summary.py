@@ -1,6 +1,8 @@
 """The section at the end: applications, requests, peak and overlaps, by test."""
 
-from typing import Any, Dict, Iterable, List
+from typing import Any, Dict, Iterable
+
+from threadguard.pytest_plugin.tally import Tally
 
 _FEW = 10
 
@@ -10,30 +12,30 @@ def counted(number: int, noun: str) -> str:
     return "%d %s%s" % (number, noun, "" if number == 1 else "s")
 
 
-def write(reporter: Any, mode: str, rows: List[Dict[str, Any]]) -> None:
-    """Write the section. Tests without a finding are listed where ``-rA`` or ``-v`` asks for all."""
+def wants_all(option: Any) -> bool:
+    """Whether the command line asks for the tests without a finding, too: with ``-rA`` or ``-v``."""
+    return "A" in option.reportchars or option.verbose > 0
+
+
+def write(reporter: Any, mode: str, tally: Tally) -> None:
+    """Write the section."""
     reporter.section("threadguard: %s" % mode)
-    is_long = "A" in reporter.config.option.reportchars or reporter.config.option.verbose > 0
-    for line in _totals(rows, is_long):
+    for line in _totals(tally):
         reporter.line(line)
-    for row in rows:
-        for line in _lines(row, is_long):
+    for row in tally.rows:
+        for line in _lines(row, tally.is_long):
             reporter.line(line)
 
 
-def _totals(rows: List[Dict[str, Any]], is_long: bool) -> Iterable[str]:
-    apps: Dict[str, int] = {}
-    for row in rows:
-        for name, requests in row["apps"].items():
-            apps[name] = apps.get(name, 0) + requests
+def _totals(tally: Tally) -> Iterable[str]:
+    apps = tally.apps
     yield "%s to %s in %s: at most %d inside at once, %s" % (
-        counted(sum(row["requests"] for row in rows), "request"), counted(len(apps), "application"),
-        counted(len(rows), "test"), max((row["peak"] for row in rows), default=0),
-        counted(sum(row["overlaps"] for row in rows), "overlap"))
+        counted(sum(apps.values()), "request"), counted(len(apps), "application"), counted(tally.tests, "test"),
+        tally.peak, counted(tally.overlaps, "overlap"))
     most = sorted(apps, key=lambda name: (-apps[name], name))
-    for name in most if is_long else most[:_FEW]:
+    for name in most if tally.is_long else most[:_FEW]:
         yield "  %s: %s" % (name, counted(apps[name], "request"))
-    if len(most) > _FEW and not is_long:
+    if len(most) > _FEW and not tally.is_long:
         yield "  and %s more; -rA lists all" % counted(len(most) - _FEW, "application")
 
 
