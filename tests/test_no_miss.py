@@ -93,7 +93,7 @@ class Rounds:
 
 @pytest.mark.parametrize("policy", ["refuse", "serialize"])
 def test_never_two_inside(guarded, policy, caplog):
-    """Under refuse and serialize no round sees both inside; under refuse one gets in at the most, under serialize both."""
+    """Never two inside: under refuse one gets in at the most, under serialize one after the other."""
     witness = Witness()
     guard = guarded(witness, policy=policy)
     group = guard._group
