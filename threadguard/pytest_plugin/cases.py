@@ -1,11 +1,13 @@
 """What was seen in one test: the groups that its guards are in, the overlaps, and those that were expected."""
 
 import threading
-from typing import Any, Dict, List, NamedTuple, Optional, Set, Tuple
+from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple, Optional, Set, Tuple
 
 from threadguard import report
-from threadguard.group import Group
 from threadguard.model import THREADED, Finding
+
+if TYPE_CHECKING:
+    from threadguard.pytest_plugin.clientguard import ClientGuard
 
 SHOWN = 5
 """How many overlaps are shown with both sides; the others are only counted."""
@@ -16,7 +18,8 @@ KEPT = 100
 class Watched(NamedTuple):
     """A group, and what is to be known of it."""
 
-    group: Group
+    group: Any
+    """A `threadguard.group.Group`, or a `ClientGuard`, which has the same to say of overlaps."""
     app: str
     """The name of the application that it guards; empty where it guards several, which are counted elsewhere."""
     fails: bool
@@ -33,10 +36,8 @@ class Case:
         self.mode = mode
         self.calls: List[str] = []
         """The name of the application, for each request of a test client."""
-        self.client: Any = None
-        """The guard of what test clients call."""
-        self.client_group: Optional[Group] = None
-        """The group of that guard, in which earlier tests may have been too, if nothing was seen in them."""
+        self.client: "Optional[ClientGuard]" = None
+        """The guard of what test clients call. Earlier tests may have had it too, if nothing was seen in them."""
         self._watched: Dict[int, Watched] = {}
         self._expected: Set[Tuple[int, int]] = set()
         self._mutex = threading.Lock()
@@ -49,14 +50,14 @@ class Case:
     def _all(self) -> List[Watched]:
         with self._mutex:
             watched = list(self._watched.values())
-        if self.client_group is not None and self.client_group.reports:
-            watched.append(Watched(self.client_group, "", self.mode == "fail"))
+        if self.client is not None and self.client.reports:
+            watched.append(Watched(self.client, "", self.mode == "fail"))
         return watched
 
     @property
     def is_quiet(self) -> bool:
         """Whether nothing can have been found: test clients called, if anybody did, and in turn."""
-        return not self._watched and (self.client_group is None or not self.client_group.reports)
+        return not self._watched and (self.client is None or not self.client.reports)
 
     def seen(self) -> Set[Tuple[int, int]]:
         """The overlaps until now, each as its group and its place there."""

@@ -15,7 +15,8 @@ from functools import wraps
 from types import ModuleType
 from typing import Any, Callable, Dict, List, Sequence
 
-from threadguard.pytest_plugin.doors import Doors, Environ, name_of
+from threadguard.pytest_plugin.clientguard import Environ
+from threadguard.pytest_plugin.doors import Doors, name_of
 from threadguard.pytest_plugin.patches import Change
 
 _Replace = Callable[[Any], Any]

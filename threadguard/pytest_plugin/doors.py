@@ -2,35 +2,11 @@
 
 import threading
 from types import FunctionType, MethodType
-from typing import Any, Callable, Dict, Iterable, Optional
+from typing import Any, Callable, Iterable, Optional
 
-from threadguard.middleware import ThreadGuard
 from threadguard.pytest_plugin import OFF
 from threadguard.pytest_plugin.cases import Case, Watched
-from threadguard.pytest_plugin.groups import ClientGroup, QuietGroup, guard_in, guards_in, new_group
-from threadguard.rules.reach import vars_of
-
-Environ = Dict[str, Any]
-WSGIApp = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
-
-
-class _Call:
-    """An application with the caller's start_response, which goes through the guard in the place of the latter."""
-
-    __slots__ = ("app", "start_response")
-
-    def __init__(self, app: WSGIApp, start_response: Callable[..., Any]) -> None:
-        self.app = app
-        self.start_response = start_response
-
-    def __call__(self, *args: Any) -> Any:
-        """What the guard answers itself."""
-        return self.start_response(*args)
-
-
-def _through(environ: Environ, call: Any) -> Iterable[bytes]:
-    body: Iterable[bytes] = call.app(environ, call.start_response)
-    return body
+from threadguard.pytest_plugin.clientguard import ClientGuard, Environ, WSGIApp
 
 
 def name_of(app: Any) -> str:
@@ -38,7 +14,10 @@ def name_of(app: Any) -> str:
     app = getattr(app, "__func__", app) if isinstance(app, MethodType) else app
     if isinstance(app, (FunctionType, type)):
         return "%s.%s" % (app.__module__, app.__qualname__)
-    own = vars_of(app).get("import_name")
+    try:
+        own = vars(app).get("import_name")
+    except Exception:  # noqa: B902  the name is not worth the failure of an object that stands for another
+        own = None
     name = "%s.%s" % (type(app).__module__, type(app).__qualname__)
     return "%s %s" % (name, own) if isinstance(own, str) else name
 
@@ -58,14 +37,13 @@ class Doors:
         self.case: Optional[Case] = None
         self.knows_guards: Callable[[], bool] = lambda: True
         """Whether an application may have a guard of its own."""
-        self._client: Optional[ThreadGuard] = None
-        self._group = new_group("test clients", ClientGroup)
+        self._client = ClientGuard()
         self._mutex = threading.Lock()
 
     def case_for(self, app: Any) -> Optional[Case]:
         """The test that watches *app*; None where nobody does, or guards of its own do."""
         case = self.case
-        if case is None or case.mode == OFF or (self.knows_guards() and guards_in(app)):
+        if case is None or case.mode == OFF or (self.knows_guards() and _has_guards(app)):
             return None
         return case
 
@@ -76,29 +54,25 @@ class Doors:
             return app
         guard = case.client or self._enter(case)
         case.calls.append(name or name_of(_under_lint(app)))
-        return lambda environ, start_response: guard(environ, _Call(app, start_response))
+        return lambda environ, start_response: guard.call(app, environ, start_response)
 
-    def _enter(self, case: Case) -> ThreadGuard:
+    def _enter(self, case: Case) -> ClientGuard:
+        """The guard of all that test clients call; a new one, if anything is left of an earlier test."""
         with self._mutex:
             if case.client is None:
-                case.client = self._new_client(case)
-            guard: ThreadGuard = case.client
-            return guard
-
-    def _new_client(self, case: Case) -> ThreadGuard:
-        """The guard of all that test clients call. Its group is a new one, if anything is left of an earlier test."""
-        guard, group = self._client, self._group
-        if guard is None:
-            guard = self._client = guard_in(group, _through, policy="log", watch_pool_start=False)
-        elif group.reports or group.ledger.inside:
-            group = self._group = new_group("test clients", ClientGroup)
-            guard.join(group)
-        case.client_group = group
-        return guard
+                if not self._client.is_clean:
+                    self._client = ClientGuard()
+                case.client = self._client
+            return case.client
 
     def for_server(self, app: Any) -> Any:
         """*app* as a server of the suite shall be given it."""
         return LiveDoor(self, app) if callable(app) and not isinstance(app, LiveDoor) else app
+
+
+def _has_guards(app: Any) -> bool:
+    from threadguard.pytest_plugin.groups import guards_in
+    return bool(guards_in(app))
 
 
 class LiveDoor:
@@ -124,6 +98,7 @@ class LiveDoor:
         return body
 
     def _enter(self, case: Case) -> None:
+        from threadguard.pytest_plugin.groups import QuietGroup, guard_in, new_group
         group = new_group("live server", QuietGroup)
         if self.wrapped is None:
             self.wrapped = guard_in(group, self.app, policy="log", watch_pool_start=False)

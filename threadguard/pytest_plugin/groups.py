@@ -4,12 +4,10 @@ What is left of one test (a body that another thread still holds, the proof that
 """
 
 import itertools
-from typing import Any, Dict, Iterable, List, Optional
+from typing import Any, Dict, Iterable, List
 
 from threadguard import groups
-from threadguard.evidence import Evidence
 from threadguard.group import Group
-from threadguard.ledger import NEVER
 from threadguard.middleware import ThreadGuard
 from threadguard.policy import ThreadedDeploymentError
 from threadguard.pytest_plugin.cases import KEPT
@@ -23,28 +21,6 @@ class QuietGroup(Group):
 
     def tell(self) -> None:
         """See `Group`."""
-
-
-class ClientGroup(QuietGroup):
-    """The group of what a test client calls: no server is asked about, because none serves.
-
-    Nor are bodies that one context reads in turns an overlap here, as they are behind an event loop: a test may read
-    two responses side by side.
-    """
-
-    def consider(self, server_threads: Optional[int]) -> Evidence:
-        """See `Group`."""
-        return Evidence()
-
-    def read(self, ticket: int, environ: Dict[str, Any]) -> bool:
-        """See `Group`."""
-        return False
-
-    def before_chunk(self, ticket: int) -> None:
-        """See `Group`."""
-
-    def _set_watch(self) -> None:
-        self.ledger.look_from = NEVER
 
 
 def new_group(name: str, kind: type = Group) -> Group:
@@ -97,11 +73,6 @@ class Registered:
 
     def __init__(self) -> None:
         self._before: Dict[str, Group] = {}
-
-    @property
-    def are_there(self) -> bool:
-        """Whether there are any."""
-        return bool(groups._groups)
 
     def all(self) -> List[Group]:
         """Those that have seen a request."""

@@ -1,5 +1,6 @@
 """What the plugin does in a session in which it is used: it watches each test from its set-up to its tear-down."""
 
+import sys
 from typing import TYPE_CHECKING, Any, Generator, List, Optional, Set, Tuple
 
 import pytest
@@ -9,12 +10,12 @@ from threadguard.pytest_plugin import FAIL, OFF, mode_of, summary
 from threadguard.pytest_plugin.cases import Case, Watched
 from threadguard.pytest_plugin.clients import changes
 from threadguard.pytest_plugin.doors import Doors, name_of
-from threadguard.pytest_plugin.groups import Registered
 from threadguard.pytest_plugin.patches import Patches
 from threadguard.pytest_plugin.tally import Tally
 
 if TYPE_CHECKING:
     from threadguard.pytest_plugin.fixture import Guards
+    from threadguard.pytest_plugin.groups import Registered
 
 
 class Session:
@@ -25,10 +26,10 @@ class Session:
         self._mode = mode
         self._doors = Doors()
         self._patches = Patches(changes(self._doors))
-        self._registered = Registered()
         self._tally = Tally(summary.wants_all(config.option))
         self._guards: "Optional[Guards]" = None
-        self._doors.knows_guards = lambda: self._guards is not None or self._registered.are_there
+        self._doors.knows_guards = lambda: self._guards is not None or self._registered is not None
+        self._made_by_others: "Optional[Registered]" = None
         self.case: Optional[Case] = None
 
     @property
@@ -38,6 +39,17 @@ class Session:
             from threadguard.pytest_plugin.fixture import Guards
             self._guards = Guards(self)
         return self._guards
+
+    @property
+    def _registered(self) -> "Optional[Registered]":
+        """The groups of guards that the application made itself; None where there are none."""
+        groups = sys.modules.get("threadguard.groups")
+        if groups is None or not groups._groups:
+            return None
+        if self._made_by_others is None:
+            from threadguard.pytest_plugin.groups import Registered
+            self._made_by_others = Registered()
+        return self._made_by_others
 
     def guard_clients(self) -> None:
         """Guard what test clients call, in tests of another mode than off."""
@@ -53,8 +65,9 @@ class Session:
         case = Case(item, mode_of(item, self._mode))
         if self._guards is not None:
             self._guards.renew(case)
-        if case.mode != OFF and self._registered.are_there:
-            self._registered.renew()
+        registered = self._registered
+        if case.mode != OFF and registered is not None:
+            registered.renew()
         self.case = self._doors.case = case
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -86,8 +99,9 @@ class Session:
 
     def _all_of(self, case: Optional[Case]) -> Optional[Case]:
         """*case* with the groups that the application made during it."""
-        if case is not None and case.mode != OFF and self._registered.are_there:
-            for group in self._registered.all():
+        registered = self._registered
+        if case is not None and case.mode != OFF and registered is not None:
+            for group in registered.all():
                 apps = sorted({name_of(guard.app) for guard in group.guards})
                 name = " and ".join(apps) or "an application that is gone"
                 case.watch(Watched(group, name, case.mode == FAIL))
@@ -130,4 +144,5 @@ class Session:
         self._patches.take_back()
         if self._guards is not None:
             self._guards.restore()
-        self._registered.restore()
+        if self._made_by_others is not None:
+            self._made_by_others.restore()
