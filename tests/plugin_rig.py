@@ -98,7 +98,8 @@ class Suite:
 def suite(pytester, monkeypatch):
     """A test suite to write and to run."""
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-    for name in ("PYTEST_ADDOPTS", "THREADGUARD_POLICY", "PYTEST_PLUGINS"):
+    # CI and BUILD_NUMBER: where pytest finds them it prints failures a second time, whole, in its summary.
+    for name in ("PYTEST_ADDOPTS", "THREADGUARD_POLICY", "PYTEST_PLUGINS", "CI", "BUILD_NUMBER"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PYTHONPATH", str(ROOT), prepend=os.pathsep)  # for children of a checkout that is not installed
     pytester.makeini("[pytest]\n")
