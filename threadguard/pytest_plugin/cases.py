@@ -3,10 +3,8 @@
 import threading
 from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple, Optional, Set, Tuple
 
-from threadguard import report
-from threadguard.model import THREADED, Finding
-
 if TYPE_CHECKING:
+    from threadguard.model import Finding
     from threadguard.pytest_plugin.clientguard import ClientGuard
 
 SHOWN = 5
@@ -63,7 +61,7 @@ class Case:
         """The overlaps until now, each as its group and its place there."""
         return {(id(watched.group), place) for watched in self._all() for place in range(len(watched.group.reports))}
 
-    def expect(self, overlaps: Set[Tuple[int, int]]) -> List[Finding]:
+    def expect(self, overlaps: Set[Tuple[int, int]]) -> "List[Finding]":
         """*overlaps* are no errors. What they are, in words; and as many more are kept of each group."""
         with self._mutex:
             self._expected |= overlaps
@@ -80,6 +78,8 @@ class Case:
 
     def row(self) -> Dict[str, Any]:
         """The test in the summary: plain data, which travels from the workers of pytest-xdist."""
+        from threadguard import report
+        from threadguard.model import THREADED
         watched = self._all()
         stats = [one.group.stats() for one in watched]
         apps: Dict[str, int] = {}
@@ -103,9 +103,10 @@ class Case:
         findings = self._unexpected(watched)
         if not findings:
             return ""
+        from threadguard import report
         lines = [report.text_of_all(findings[:SHOWN])]
         return "\n".join(lines + ["and %d more" % (len(findings) - SHOWN)] * (len(findings) > SHOWN))
 
-    def _unexpected(self, watched: List[Watched]) -> List[Finding]:
+    def _unexpected(self, watched: List[Watched]) -> "List[Finding]":
         return [finding for one in watched for place, finding in enumerate(one.group.reports)
                 if (id(one.group), place) not in self._expected]

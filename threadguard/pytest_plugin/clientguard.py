@@ -7,15 +7,16 @@ loop: a test may read two responses side by side.
 """
 
 import threading
-from typing import Any, Callable, Dict, Iterable, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, Tuple
 
-from threadguard import contexts, report
+from threadguard import contexts
 from threadguard.bodies import hand_out, runs_no_code
-from threadguard.codes import CODES
 from threadguard.contexts import getpid
 from threadguard.ledger import Ledger
-from threadguard.model import Finding, Stats
 from threadguard.pytest_plugin.cases import KEPT
+
+if TYPE_CHECKING:
+    from threadguard.model import Finding, Stats
 
 Environ = Dict[str, Any]
 WSGIApp = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
@@ -29,7 +30,7 @@ class ClientGuard:
 
     def __init__(self) -> None:
         self.ledger = Ledger()
-        self.reports: Tuple[Finding, ...] = ()
+        self.reports: "Tuple[Finding, ...]" = ()
         """The overlaps, with both sides."""
         self.reports_kept = KEPT
         self._mutex = threading.Lock()
@@ -39,8 +40,9 @@ class ClientGuard:
         """Whether nobody is inside, and nothing was seen: the next test may have it."""
         return not self.reports and not self.ledger.inside
 
-    def stats(self) -> Stats:
+    def stats(self) -> "Stats":
         """The counts, of all the tests that have had it."""
+        from threadguard.model import Stats
         in_flight, peak, requests, overlaps = self.ledger.counts()
         return Stats(in_flight, peak, requests, 0, overlaps, self.ledger.pid)
 
@@ -80,6 +82,9 @@ class ClientGuard:
         return False
 
     def _report(self, environ: Environ, other: int) -> None:
+        from threadguard import report
+        from threadguard.codes import CODES
+        from threadguard.model import Finding
         self.ledger.count_overlap()
         if len(self.reports) >= self.reports_kept:
             return

@@ -5,15 +5,15 @@ from typing import TYPE_CHECKING, Any, Generator, List, Optional, Set, Tuple
 
 import pytest
 
-from threadguard.model import Finding
-from threadguard.pytest_plugin import FAIL, OFF, mode_of, summary
+from threadguard.pytest_plugin import FAIL, OFF, mode_of
 from threadguard.pytest_plugin.cases import Case, Watched
 from threadguard.pytest_plugin.clients import changes
 from threadguard.pytest_plugin.doors import Doors, name_of
 from threadguard.pytest_plugin.patches import Patches
-from threadguard.pytest_plugin.tally import Tally
+from threadguard.pytest_plugin.summary import Tally, wants_all, write
 
 if TYPE_CHECKING:
+    from threadguard.model import Finding
     from threadguard.pytest_plugin.fixture import Guards
     from threadguard.pytest_plugin.groups import Registered
 
@@ -26,7 +26,7 @@ class Session:
         self._mode = mode
         self._doors = Doors()
         self._patches = Patches(changes(self._doors))
-        self._tally = Tally(summary.wants_all(config.option))
+        self._tally = Tally(wants_all(config.option))
         self._guards: "Optional[Guards]" = None
         self._doors.knows_guards = lambda: self._guards is not None or self._registered is not None
         self._made_by_others: "Optional[Registered]" = None
@@ -112,7 +112,7 @@ class Session:
         case = self._all_of(self.case)
         return case.seen() if case is not None else set()
 
-    def expect(self, overlaps: Set[Tuple[int, int]]) -> List[Finding]:
+    def expect(self, overlaps: Set[Tuple[int, int]]) -> "List[Finding]":
         """*overlaps* are no errors; what they are."""
         return self.case.expect(overlaps) if self.case is not None else []
 
@@ -137,7 +137,7 @@ class Session:
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Print what was seen."""
         if self._tally.tests or self._mode != OFF:
-            summary.write(terminalreporter, self._mode, self._tally)
+            write(terminalreporter, self._mode, self._tally)
 
     def pytest_unconfigure(self) -> None:
         """Leave everything as it was."""
