@@ -1,6 +1,8 @@
 """What the tests share: a request, a response, a group of its own for each test, and a request that is held inside."""
 
+import ctypes
 import itertools
+import os
 import threading
 from contextlib import contextmanager
 from wsgiref.util import setup_testing_defaults
@@ -85,6 +87,22 @@ def in_thread(function):
     thread.join(DEADLINE)
     assert results, "the thread did not come back"
     return results[0]
+
+
+without_hooks = pytest.mark.skipif(os.name != "posix", reason="needs the fork of the C library")
+"""Marks a test that forks by `forked_without_hooks`."""
+
+
+def forked_without_hooks(function):
+    """Whether *function* is true in a child that is forked as uWSGI forks: none of Python's hooks is run there."""
+    pid = ctypes.PyDLL(None).fork()  # a PyDLL keeps the GIL
+    if pid == 0:
+        status = 2
+        try:
+            status = 0 if function() else 1
+        finally:
+            os._exit(status)
+    return os.waitpid(pid, 0)[1] == 0
 
 
 @pytest.fixture(autouse=True)

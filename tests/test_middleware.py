@@ -6,7 +6,9 @@ import os
 import threading
 
 import pytest
-from conftest import DEADLINE, Response, held_inside, in_thread, new_environ, start_response
+from conftest import (
+    DEADLINE, Response, forked_without_hooks, held_inside, in_thread, new_environ, start_response, without_hooks,
+)
 
 from threadguard import OptionError, ThreadedDeploymentError, ThreadGuard
 
@@ -539,15 +541,33 @@ def test_a_fork_in_the_middle_of_a_request_ends_at_zero_in_both(guarded):
     assert guard.stats().in_flight == 0
 
 
-def test_a_fork_that_runs_no_hooks_is_noticed_by_its_pid(guarded, gate, monkeypatch):
-    """uWSGI's fork calls no hooks: the pid of the ledger is not that of the process any more."""
+@without_hooks
+@pytest.mark.parametrize("look", [
+    pytest.param(lambda guard: Response(guard).status == "200 OK", id="by a request"),
+    pytest.param(lambda guard: guard.stats().in_flight == 0, id="by the counts"),
+    pytest.param(lambda guard: guard.verdict.status != "threaded", id="by the verdict"),
+])
+def test_a_fork_that_runs_no_hooks_is_noticed(guarded, gate, look):
+    """uWSGI's fork calls no hooks, and in its child nobody is inside, and in the child's child neither."""
     guard = guarded(gate)
+
+    def child():
+        gate.open.set()
+        return look(guard) and guard.stats().pid == os.getpid()
+
     with held_inside(guard, gate):
         Response(guard)
-        guard._ledger.pid = -1
-        gate.open.set()
-        assert Response(guard).status == "200 OK"
-    assert guard.stats().pid == os.getpid()
+        assert forked_without_hooks(lambda: child() and forked_without_hooks(child))
+    assert guard.stats().pid == os.getpid() and guard.verdict.status == "threaded"
+
+
+@without_hooks
+def test_a_request_that_is_alone_notices_a_fork(guarded):
+    """Its count is the child's from the first request on."""
+    guard = guarded(hello)
+    Response(guard)
+    Response(guard)
+    assert forked_without_hooks(lambda: Response(guard).body == b"hello" and guard._ledger.counts() == (0, 1, 1, 0))
 
 
 # -- bad input

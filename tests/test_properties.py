@@ -407,8 +407,8 @@ class Histories(RuleBasedStateMachine):
     @precondition(lambda self: self.responses and not any(self.stacks.values()))
     @rule()
     def fork_without_hooks(self):
-        """In uWSGI's workers only the pid tells; the bodies of the parent are nobody's here."""
-        self.guard._ledger.pid = -1
+        """In uWSGI's workers only the mark tells; the bodies of the parent are nobody's here."""
+        self.guard._ledger.same_process[0] = 0
         self.model.forget()
         self.look()
 

@@ -5,7 +5,6 @@ who is who: which context I am, whether another still lives, whether a call is o
 """
 
 import gc
-import os
 import sys
 import threading
 import traceback
@@ -18,8 +17,6 @@ from threadguard.process import dig, module_of, outward
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _PACKAGE = __name__.rpartition(".")[0] + "."
-
-getpid: Callable[[], int] = os.getpid
 
 
 def original(name: str) -> Any:

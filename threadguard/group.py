@@ -57,7 +57,7 @@ class Group:
 
     def notice_fork(self) -> None:
         """Start afresh where this is not the process that was counted in."""
-        if contexts.getpid() != self.ledger.pid:
+        if not self.ledger.same_process[0]:
             self.start_afresh()
 
     # -- what the server says -------------------------------------------------------------------------------------

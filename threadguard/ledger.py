@@ -7,12 +7,13 @@ without the GIL, and a dict keeps its order: of two that enter together exactly 
 
 import gc
 import itertools
+import os
 import sys
 import sysconfig
 import weakref
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
 
-from threadguard import contexts
+from threadguard import contexts, fork
 from threadguard.stream import Stream
 
 NEVER = sys.maxsize
@@ -66,11 +67,17 @@ class Ledger:
         self.tickets = _new_count()
         self.look_from = 0
         """From this ticket on, who enters is looked at. 0: everybody."""
-        self.pid = contexts.getpid()
+        self.same_process = fork.new_mark()
+        """True at ``[0]`` unless this process was forked: then nothing here is true of it."""
+        self._settle()
         self._mutex = contexts.new_mutex()
         self._not_entered = 0
         self._overlaps = 0
         self._peak = 0
+
+    def _settle(self) -> None:
+        self.pid = os.getpid()
+        self.same_process[0] = 1
 
     def start_afresh(self, ticket: Optional[int] = None, request: Any = None) -> None:
         """In a forked child: nobody is inside but *ticket*, nothing was counted, everybody is to be looked at."""
@@ -83,7 +90,7 @@ class Ledger:
             self.inside[ticket] = request
             self._not_entered -= 1
         self.look_from = 0
-        self.pid = contexts.getpid()
+        self._settle()
 
     def leave(self, ticket: int) -> None:
         """*ticket* is no longer inside. Leaving twice does no harm."""

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, Optional
 
 from threadguard import contexts, options
 from threadguard.bodies import hand_out, runs_no_code
-from threadguard.contexts import getpid
 from threadguard.group import Group
 from threadguard.groups import group_named
 from threadguard.model import Stats, Verdict
@@ -91,7 +90,7 @@ class ThreadGuard:
         ticket = next(ledger.tickets)
         try:
             inside[ticket] = environ
-            if len(inside) > self._alone or ticket >= ledger.look_from or getpid() != ledger.pid:
+            if len(inside) > self._alone or ticket >= ledger.look_from or not ledger.same_process[0]:
                 instead = self._look(ticket, environ)
                 if instead is not None:
                     return instead(environ, start_response)
@@ -107,7 +106,7 @@ class ThreadGuard:
     def _look(self, ticket: int, environ: Dict[str, Any]) -> Optional[WSGIApp]:
         """What takes the place of the application for this request; None if it enters as it is."""
         group, ledger = self._group, self._ledger
-        if getpid() != ledger.pid:
+        if not ledger.same_process[0]:
             group.start_afresh(ticket, environ)
         around = ledger.look_around(ticket, environ)
         if around.same:

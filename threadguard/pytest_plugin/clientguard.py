@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, Tuple
 
 from threadguard import contexts
 from threadguard.bodies import hand_out, runs_no_code
-from threadguard.contexts import getpid
 from threadguard.ledger import Ledger
 from threadguard.pytest_plugin.cases import KEPT
 
@@ -54,7 +53,7 @@ class ClientGuard:
         ticket = next(ledger.tickets)
         try:
             inside[ticket] = environ
-            if (len(inside) > 1 or getpid() != ledger.pid) and self._is_counted_already(ticket, environ):
+            if (len(inside) > 1 or not ledger.same_process[0]) and self._is_counted_already(ticket, environ):
                 return app(environ, start_response)
             body = app(environ, start_response)
             if type(body) is list or runs_no_code(body, environ):
@@ -68,7 +67,7 @@ class ClientGuard:
     def _is_counted_already(self, ticket: int, environ: Environ) -> bool:
         """Whether a request that is inside sends this one; an overlap is reported."""
         ledger = self.ledger
-        if getpid() != ledger.pid:
+        if not ledger.same_process[0]:
             ledger.start_afresh(ticket, environ)
         around = ledger.look_around(ticket, environ)
         if around.same or around.nested:
