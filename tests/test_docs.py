@@ -28,6 +28,7 @@ ELSEWHERE = {
     "kallithea.md": "make test-kallithea runs it",
     "pytest.md": "the tests of the pytest plugin run it",
     "cost.md": "make bench makes it",
+    "wiring.md": "tests/test_wiring.py runs it",
 }
 """Pages whose commands other tests run."""
 NOT_RUN = {

@@ -1,0 +1,136 @@
+"""The live proof against real servers, by itself and through real proxies: right each time."""
+
+from contextlib import ExitStack
+
+import pytest
+import real_servers
+from real_servers import free_ports, serving
+
+from threadguard.cli import main
+from threadguard.probe import Prober
+
+PATH, TOKEN = "/-/threadguard", "a token"
+HOLD = 0.05
+"""Seconds: shorter than by default, since a single-threaded process holds one probe after the other."""
+SITE = """from threadguard import ThreadGuard
+
+def site(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b"hello\\n"]
+
+application = ThreadGuard(site, policy="log", health_path="/-/threadguard", health_token="a token")
+"""
+GUNICORN = "gunicorn --bind=127.0.0.1:{port} site_probed %s"
+WAITRESS = "waitress-serve --listen=127.0.0.1:{port} %s site_probed:application"
+UWSGI = "uwsgi-core --plugins python3 --http-socket=127.0.0.1:{port} --master --die-on-term --need-app" \
+    " --module=site_probed %s"
+SERVERS = (
+    pytest.param(GUNICORN % "--workers=4", 4, False, id="gunicorn with four workers"),
+    pytest.param(GUNICORN % "--workers=2 --threads=4", 2, True, id="gunicorn gthread"),
+    pytest.param(GUNICORN % "--worker-class=gevent", 1, True, id="gunicorn gevent"),
+    pytest.param(UWSGI % "--processes=2", 2, False, id="uWSGI with two processes"),
+    pytest.param(UWSGI % "--processes=2 --threads=4", 2, True, id="uWSGI with threads"),
+    pytest.param(WAITRESS % "--threads=1", 1, False, id="waitress with one thread"),
+    pytest.param(WAITRESS % "--threads=4", 1, True, id="waitress with four threads"),
+)
+PROXIES = {
+    "nginx": ("nginx -p {dir} -c nginx.conf", "nginx.conf", """daemon off;
+pid nginx.pid;
+error_log stderr;
+events {}
+http {
+    access_log off;
+    client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path f; uwsgi_temp_path u; scgi_temp_path s;
+    upstream instances { server 127.0.0.1:{a}; server 127.0.0.1:{b}; }
+    server { listen 127.0.0.1:{port}; location / { proxy_pass http://instances; } }
+}
+"""),
+    "haproxy": ("haproxy -db -f haproxy.cfg", "haproxy.cfg", """defaults
+    mode http
+    timeout connect 5s
+    timeout client 30s
+    timeout server 30s
+listen site
+    bind 127.0.0.1:{port}
+    server a 127.0.0.1:{a}
+    server b 127.0.0.1:{b}
+"""),
+}
+
+
+@pytest.fixture
+def place():
+    """A directory with the site."""
+    with real_servers.directory() as path:
+        (path / "site_probed.py").write_text(SITE)
+        yield path
+
+
+def started(command, place, port, name="server"):
+    """The server of *command*, once it answers; the test is skipped where it is not installed."""
+    words = command.format(port=port, dir=place).split()
+    reason = real_servers.lacks(words[0])
+    if words[0] == "uwsgi-core" and not (place / "threadguard").exists():
+        reason = real_servers.lacks_uwsgi() or real_servers.stage(place)
+    if reason:
+        pytest.skip(reason)
+    if "gevent" in command:
+        pytest.importorskip("gevent", reason="gevent is not installed")
+    return serving(name, words, place, port)
+
+
+def probe(port, processes):
+    """What enough probes find, once all *processes* were seen often enough."""
+    url = "http://127.0.0.1:%d%s" % (port, PATH)
+    for requests in (64, 128, 256):
+        outcome = Prober(url, TOKEN, HOLD).run(requests, 16)
+        if len(outcome.processes) == processes and outcome.status != "unknown":
+            break
+    assert (len(outcome.processes), outcome.failures) == (processes, [])
+    return outcome
+
+
+@pytest.mark.parametrize("command, processes, threaded", SERVERS)
+def test_the_probe_is_right_about_a_real_server(command, processes, threaded, place):
+    """Two meet in each process of a threaded server, and in no process of another."""
+    [port] = free_ports(1)
+    with started(command, place, port):
+        outcome = probe(port, processes)
+    assert outcome.status == ("threaded" if threaded else "single-threaded")
+    assert [bool(process.met) for process in outcome.processes.values()] == [threaded] * processes
+
+
+@pytest.fixture(params=sorted(PROXIES))
+def fleet(request, place):
+    """Starts two instances of waitress, with so many threads each, behind a real proxy: gives the proxy's port."""
+    command, name, text = PROXIES[request.param]
+    with ExitStack() as stack:
+        def start(*threads):
+            port, *instances = free_ports(3)
+            for which, number, each in zip("ab", threads, instances):
+                stack.enter_context(started(WAITRESS % ("--threads=%d" % number), place, each, which))
+            filled = text.replace("{port}", str(port))
+            for which, each in zip("ab", instances):
+                filled = filled.replace("{%s}" % which, str(each))
+            (place / name).write_text(filled)
+            stack.enter_context(started(command, place, port, "proxy"))
+            return port
+        yield start
+
+
+def test_two_instances_behind_a_proxy_are_told_apart(fleet):
+    """Each process by itself: no two met in either of them."""
+    outcome = probe(fleet(1, 1), 2)
+    assert (outcome.status, [process.met for process in outcome.processes.values()]) == ("single-threaded", [0, 0])
+
+
+def test_the_one_instance_with_threads_behind_a_proxy_is_found(fleet, capsys):
+    """The other one is cleared; the command exits with 1, and says which process it is."""
+    port = fleet(1, 4)
+    outcome = probe(port, 2)
+    assert sorted(outcome.status_of(process) for process in outcome.processes.values()) == [
+        "single-threaded", "threaded"]
+    [pid] = [process.pid for process in outcome.processes.values() if process.met]
+    assert main(["probe", "http://127.0.0.1:%d%s" % (port, PATH), "--token", TOKEN, "--hold", str(HOLD)]) == 1
+    said = capsys.readouterr().out.splitlines()
+    assert [line for line in said if line.startswith("TG306")][0].startswith("TG306 process %d on " % pid)
