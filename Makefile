@@ -66,10 +66,13 @@ lint: ## flake8
 	@.venv/lint/bin/python -m flake8
 
 .PHONY: types
-types: ## mypy, strict
+types: ## mypy, strict; and pyright on a user's program
+	@.ci/venv types $(PYTHON) '.[paste,prometheus,opentelemetry]' 'mypy<3' 'basedpyright<2' 'pytest>=7'
 	@$(say) "mypy --strict"
-	@.ci/venv types $(PYTHON) '--editable=.[paste,prometheus,opentelemetry]' 'mypy<3' 'pytest>=7'
 	@.venv/types/bin/python -m mypy
+	@$(say) "a user's program, against the installed package: mypy --strict, pyright strict"
+	@cd tests/typed && ../../.venv/types/bin/python -m mypy --config-file= --strict user.py
+	@.venv/types/bin/basedpyright --pythonpath .venv/types/bin/python --project tests/typed
 
 .PHONY: wheel-test
 wheel-test: ## build the wheel, install it elsewhere and use it there

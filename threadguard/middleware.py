@@ -49,7 +49,7 @@ class ThreadGuard:
             policy=policy, serialize_timeout=serialize_timeout, server_threads=server_threads, group=group,
             health_path=health_path, health_token=health_token, watch_pool_start=watch_pool_start)
         self.app = app
-        self.policy = _policy_in_force(given["policy"])
+        self.policy: str = _policy_in_force(given["policy"])
         self._timeout: float = given["serialize_timeout"]
         self._watches_pools: bool = given["watch_pool_start"]
         self._health_options = given["health_path"], given["health_token"]

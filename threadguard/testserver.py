@@ -54,7 +54,7 @@ class BackgroundServer:
         self.threaded = threaded
         self._server = _make_server(app, threaded)
         self.port: int = self._server.server_address[1]
-        self.url = "http://%s:%d" % (_HOST, self.port)
+        self.url: str = "http://%s:%d" % (_HOST, self.port)
         self._bell, self._wait = socket.socketpair()
         self._is_stopping = False
         self._handlers: Dict[threading.Thread, socket.socket] = {}

@@ -1,0 +1,117 @@
+"""A user's program: every public name, used as the documentation shows it. `make types` holds it to mypy and pyright.
+
+It is not run. A value that is Any where the documentation promises a type would pass unnoticed, so what a name gives is
+written down beside it.
+"""
+
+import logging
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Callable, Iterable, List, Optional, Tuple
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from threadguard import (
+    Finding,
+    OptionError,
+    Stats,
+    ThreadedDeploymentError,
+    ThreadGuard,
+    Verdict,
+    inspect_process,
+    metrics,
+    testserver,
+)
+from threadguard.metrics_sharing import share
+from threadguard.paste import filter_factory
+from threadguard.pytest_plugin.fixture import Guards, Overlaps
+from threadguard.testserver import BackgroundServer
+from threadguard.wsgi import LoadError, load, make
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+
+def site(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+    """An application with the types that the standard library's stubs have for WSGI."""
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b"hello\n"]
+
+
+def guarded() -> "WSGIApplication":
+    """What ThreadGuard makes is such an application itself."""
+    guard: ThreadGuard = ThreadGuard(
+        site, policy="serialize", serialize_timeout=30, server_threads=1, group="shop", health_path="/-/threadguard",
+        health_token="change me", watch_pool_start=False)
+    return ThreadGuard(guard)
+
+
+def told(guard: ThreadGuard) -> Tuple[str, Optional[int], int]:
+    """Verdict, findings and counts."""
+    verdict: Verdict = guard.verdict
+    for finding in verdict.findings:
+        one: Finding = finding
+        place: Tuple[Optional[str], Optional[int]] = (one.file, one.line)
+        print(one.code, one.sentence, one.evidence, one.remedy, *place)
+    unsure: bool = verdict.declared_only or verdict.unbounded
+    stats: Stats = guard.stats()
+    counts: List[int] = [stats.in_flight, stats.peak, stats.requests, stats.refused, stats.overlaps, stats.pid]
+    assert guard.verdict == Verdict("single-threaded", 1) or unsure or counts
+    return verdict.status, verdict.capacity, stats.requests
+
+
+def refused() -> Optional[ThreadGuard]:
+    """The exceptions are those that one expects to catch."""
+    try:
+        return ThreadGuard(site)
+    except ThreadedDeploymentError as error:
+        problem: RuntimeError = error
+    except OptionError as error:
+        wrong: ValueError = error
+        raise SystemExit(str(wrong)) from None
+    logging.error("not started: %s", problem)
+    return None
+
+
+def asked() -> int:
+    """Ask without guarding."""
+    verdict: Verdict = inspect_process("production.ini")
+    return 0 if verdict.status == "single-threaded" else 1
+
+
+def without_code() -> ThreadGuard:
+    """What the servers and PasteDeploy call."""
+    add: Callable[["WSGIApplication"], ThreadGuard] = filter_factory({"__file__": "production.ini"}, policy="log")
+    try:
+        app: "WSGIApplication" = load("site_app:app")
+        made: ThreadGuard = make({"THREADGUARD_APP": "site_app:app"})
+    except LoadError as error:
+        sys.exit(str(error))
+    return add(ThreadGuard(made) if made.stats().requests else app)
+
+
+def measured(directory: Path) -> metrics.Collector:
+    """Metrics for both."""
+    metrics.instrument()
+    share(str(directory))
+    return metrics.register(CollectorRegistry())
+
+
+def served() -> str:
+    """A server in the background of a script."""
+    with testserver.serve(site) as server:
+        running: BackgroundServer = server
+        return "%s %d" % (running.url, running.port)
+
+
+@pytest.mark.threadguard(policy="fail")
+def test_of_a_user(threadguard: Guards, threadguard_server: Callable[..., BackgroundServer]) -> None:
+    """The fixtures."""
+    guard: ThreadGuard = threadguard(site, policy="log", group="shop")
+    overlaps: Overlaps
+    with threadguard.expect_overlap() as overlaps:
+        threadguard.together(guard, ["/a", "/b"], timeout=10)
+        threadguard_server(guard, threaded=True).stop()
+    findings: List[Finding] = overlaps.findings
+    assert not findings, str(overlaps)
