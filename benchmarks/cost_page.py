@@ -21,9 +21,9 @@ said, and where the quartiles lie on both sides of a goal it is *not settled*: t
 NOTES = """
 ## How to read it
 
-- The guard's own work for a lonely request with a list for a body is one number drawn, one store into a dict, three
-  comparisons (others inside, another look due, forked meanwhile) and one deletion. A fork is told by one byte in a page
-  of memory that Linux empties in the child; other systems are asked for the process's number, which takes longer.
+- The guard's own work for a lonely request with a list for a body is one number drawn, one store into a dict, two
+  comparisons and one deletion. The second comparison reads one byte: another look is due, or this is a forked child.
+  For a fork, Linux empties the byte; other systems are asked for the process's number, which takes longer.
   An empty middleware, which is one call of a function, does none of that.
 - A generator is handed out as it is; a weak reference tells when it is dropped. Any other iterable is wrapped, and
   under `serialize` a generator too: that is one more call of Python for each chunk, several times the cost of a chunk

@@ -26,35 +26,35 @@ class Memory:
 
 
 @without_hooks
-@pytest.mark.parametrize("make", [pytest.param(fork.new_page, id="page", marks=linux), fork.NumberMark])
-def test_a_mark_is_gone_in_the_child_and_in_the_child_s_child(make):
-    """It stays in the process that made it; the child makes its own, which its own child has not."""
-    mark = make()
-    mark[0] = 1
+@pytest.mark.parametrize("make", [pytest.param(fork.new_page, id="page", marks=linux), fork.Numbered])
+def test_marks_are_gone_in_the_child_and_in_the_child_s_child(make):
+    """They stay in the process that made them; the child makes its own, which its own child has not."""
+    marks = make()
+    marks[0] = marks[1] = 1
 
     def child():
-        gone = not mark[0]
-        mark[0] = 1
-        return gone and mark[0] and forked_without_hooks(lambda: not mark[0])
+        gone = not marks[0] and not marks[1]
+        marks[1] = 1
+        return gone and marks[1] and not marks[0] and forked_without_hooks(lambda: not marks[1])
 
     assert forked_without_hooks(child)
-    assert mark[0]
+    assert marks[0] and marks[1]
 
 
-def test_a_mark_is_made_and_taken_away():
-    """Nothing is marked before, and nothing afterwards."""
-    for mark in fork.new_mark(), fork.NumberMark():
-        seen = [bool(mark[0])]
-        for value in 1, 0:
-            mark[0] = value
-            seen.append(bool(mark[0]))
-        assert seen == [False, True, False]
+def test_marks_are_made_and_taken_away_one_by_one():
+    """Nothing is marked before, nothing afterwards, and each mark stands for itself."""
+    for marks in fork.new_marks(), fork.Numbered():
+        seen = [(marks[0], marks[1])]
+        for index, value in (0, 1), (1, 1), (0, 0):
+            marks[index] = value
+            seen.append((marks[0], marks[1]))
+        assert seen == [(0, 0), (1, 0), (1, 1), (0, 1)]
 
 
 @linux
 def test_linux_gives_a_page():
     """Reading it costs a tenth of a system call."""
-    assert isinstance(fork.new_mark(), mmap.mmap)
+    assert isinstance(fork.new_marks(), mmap.mmap)
 
 
 @linux
@@ -64,7 +64,7 @@ def test_linux_gives_a_page():
 def test_where_the_page_is_not_to_be_had_the_number_tells(memory, monkeypatch):
     """A system that refuses the advice, or agrees to anything, empties no page."""
     monkeypatch.setattr(mmap, "mmap", memory)
-    assert isinstance(fork.new_mark(), fork.NumberMark)
+    assert isinstance(fork.new_marks(), fork.Numbered)
 
 
 @pytest.mark.parametrize("change", [
@@ -75,4 +75,4 @@ def test_where_the_page_is_not_to_be_had_the_number_tells(memory, monkeypatch):
 def test_where_nothing_empties_pages_the_number_tells(change, monkeypatch):
     """Nothing is asked for that is not there."""
     change(monkeypatch)
-    assert isinstance(fork.new_mark(), fork.NumberMark)
+    assert isinstance(fork.new_marks(), fork.Numbered)

@@ -561,6 +561,15 @@ def test_a_fork_that_runs_no_hooks_is_noticed(guarded, gate, look):
     assert guard.stats().pid == os.getpid() and guard.verdict.status == "threaded"
 
 
+def test_a_look_at_its_attributes_does_not_slow_the_guard_down(guarded):
+    """Nothing of what a request asks for is in a ``__dict__``; who wants to keep something there can."""
+    guard = guarded(hello)
+    Response(guard)
+    assert vars(guard) == {} and not hasattr(guard._ledger, "__dict__")
+    guard.remark = "x"
+    assert vars(guard) == {"remark": "x"}
+
+
 @without_hooks
 def test_a_request_that_is_alone_notices_a_fork(guarded):
     """Its count is the child's from the first request on."""

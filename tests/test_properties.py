@@ -21,6 +21,7 @@ from hypothesis import settings, strategies  # noqa: E402
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test  # noqa: E402,E501
 
 from threadguard import ThreadGuard, groups, readers  # noqa: E402
+from threadguard.ledger import CALM, SAME_PROCESS  # noqa: E402
 
 INSIDE = object()
 """What an actor replies that has come into the application, or into a chunk, and waits there for orders."""
@@ -408,7 +409,8 @@ class Histories(RuleBasedStateMachine):
     @rule()
     def fork_without_hooks(self):
         """In uWSGI's workers only the mark tells; the bodies of the parent are nobody's here."""
-        self.guard._ledger.same_process[0] = 0
+        marks = self.guard._ledger.marks
+        marks[CALM] = marks[SAME_PROCESS] = 0
         self.model.forget()
         self.look()
 

@@ -1,36 +1,41 @@
-"""Whether this process was forked since it was last asked, at the price of reading one byte.
+"""Marks that a fork wipes away, at the price of reading one byte.
 
 `os.register_at_fork` does not tell it: uWSGI's workers are forked without Python's hooks. `os.getpid` does, but it is a
 system call, which on some virtual machines takes longer than all the rest of the guard. Linux empties a page of memory
-in the child, whoever forks, if it is asked to (madvise(2), MADV_WIPEONFORK, since Linux 4.14): so a mark made
-there is gone in the child, and in the child's children once it has made its own.
+in the child, whoever forks, if it is asked to (madvise(2), MADV_WIPEONFORK, since Linux 4.14): so the marks made
+there are gone in the child, and its own are gone in its children.
 """
 
 import os
 import sys
-from typing import Any
+from typing import Any, Dict
 
 _WIPE_ON_FORK = 18
 """From Linux' asm-generic/mman-common.h; Python's `mmap` does not name it."""
 _NO_SUCH_ADVICE = -1
 
 
-class NumberMark:
-    """The mark where no page can be had: the number of the process that made it."""
+class Numbered:
+    """Marks where no page can be had: with the number of the process that made them."""
 
-    _made_by = 0
+    def __init__(self) -> None:
+        self._made_by = 0
+        self._values: Dict[int, int] = {}
 
-    def __getitem__(self, index: int) -> bool:
-        return os.getpid() == self._made_by
+    def __getitem__(self, index: int) -> int:
+        return self._values.get(index, 0) if os.getpid() == self._made_by else 0
 
     def __setitem__(self, index: int, value: int) -> None:
-        self._made_by = os.getpid() if value else 0
+        if os.getpid() != self._made_by:
+            self._values = {}
+            self._made_by = os.getpid()
+        self._values[index] = value
 
 
-def new_mark() -> Any:
-    """What is true at ``[0]`` from when 1 is stored there, and false in every process that is forked afterwards."""
+def new_marks() -> Any:
+    """A row of small numbers, all 0 now, and again in every process that is forked."""
     page = new_page() if sys.platform == "linux" else None
-    return NumberMark() if page is None else page
+    return Numbered() if page is None else page
 
 
 def new_page() -> Any:

@@ -57,7 +57,7 @@ class Group:
 
     def notice_fork(self) -> None:
         """Start afresh where this is not the process that was counted in."""
-        if not self.ledger.same_process[0]:
+        if self.ledger.was_forked():
             self.start_afresh()
 
     # -- what the server says -------------------------------------------------------------------------------------
@@ -138,7 +138,7 @@ class Group:
     def _set_watch(self) -> None:
         """Tell the ledger whom to look at: everybody while there is something to refuse."""
         refusing = self.refuses and self.verdict.status == THREADED
-        self.ledger.look_from = 0 if refusing or self._evidence.may_be_withdrawn else self._next_look
+        self.ledger.watch_from(0 if refusing or self._evidence.may_be_withdrawn else self._next_look)
 
     # -- what is seen ----------------------------------------------------------------------------------------------
 

@@ -19,6 +19,9 @@ from threadguard.stream import Stream
 NEVER = sys.maxsize
 """The ticket that is never drawn: `Ledger.look_from` where nothing is to be looked at."""
 
+CALM, SAME_PROCESS = 0, 1
+"""Of a ledger's marks: a request that is alone need not be looked at; and this process was not forked meanwhile."""
+
 
 class _LockedCount:
     """`itertools.count` for free-threaded Python before 3.14, whose own may hand out a number twice."""
@@ -61,14 +64,14 @@ def _by_ticket(pair: Tuple[int, Any]) -> int:
 class Ledger:
     """The tickets of one group in this process."""
 
+    __slots__ = ("inside", "tickets", "marks", "look_from", "pid",
+                 "_streams", "_mutex", "_not_entered", "_overlaps", "_peak")
+
     def __init__(self) -> None:
         self.inside: Dict[int, Any] = {}
         self._streams: Dict[int, Stream] = {}
         self.tickets = _new_count()
-        self.look_from = 0
-        """From this ticket on, who enters is looked at. 0: everybody."""
-        self.same_process = fork.new_mark()
-        """True at ``[0]`` unless this process was forked: then nothing here is true of it."""
+        self.marks = fork.new_marks()
         self._settle()
         self._mutex = contexts.new_mutex()
         self._not_entered = 0
@@ -77,7 +80,17 @@ class Ledger:
 
     def _settle(self) -> None:
         self.pid = os.getpid()
-        self.same_process[0] = 1
+        self.marks[SAME_PROCESS] = 1
+        self.watch_from(0)
+
+    def watch_from(self, ticket: int) -> None:
+        """From *ticket* on, who enters is looked at. 0: everybody."""
+        self.look_from = ticket
+        self.marks[CALM] = ticket == NEVER and self.marks[SAME_PROCESS]
+
+    def was_forked(self) -> bool:
+        """Whether this is another process than the one that was counted in."""
+        return not self.marks[SAME_PROCESS]
 
     def start_afresh(self, ticket: Optional[int] = None, request: Any = None) -> None:
         """In a forked child: nobody is inside but *ticket*, nothing was counted, everybody is to be looked at."""
@@ -89,7 +102,6 @@ class Ledger:
         if ticket is not None:
             self.inside[ticket] = request
             self._not_entered -= 1
-        self.look_from = 0
         self._settle()
 
     def leave(self, ticket: int) -> None:

@@ -1,7 +1,8 @@
 """`ThreadGuard`: the way of a request, and nothing else.
 
-On its way in a request is compared and counted. It is looked at only if it is not alone, if it is the first (or another
-that is due for a look), or if the process was forked: then the policy decides what becomes of it.
+On its way in a request is compared and counted. It is looked at only if it is not alone, or if the ledger's marks are
+not calm: a look at the server is due, as for the first request, or the process was forked, which wipes the marks. Then
+the policy decides what becomes of it.
 """
 
 import os
@@ -11,11 +12,14 @@ from threadguard import contexts, options
 from threadguard.bodies import hand_out, runs_no_code
 from threadguard.group import Group
 from threadguard.groups import group_named
+from threadguard.ledger import CALM
 from threadguard.model import Stats, Verdict
 from threadguard.policy import POLICIES, WSGIApp, log
 
 if TYPE_CHECKING:
     from threadguard.health import Health
+
+_NEVER_CALM = (False,)
 
 
 class ThreadGuard:
@@ -39,6 +43,10 @@ class ThreadGuard:
 
     The environment variable ``THREADGUARD_POLICY`` overrides *policy*, and is logged when it does.
     """
+
+    # In slots: on Python 3.11 and 3.12 other attributes get slower once `__dict__` is looked at, as a reading does.
+    __slots__ = ("app", "policy", "_timeout", "_watches_pools", "_health_options", "_group", "_ledger", "_policy",
+                 "_marks", "_health", "__dict__", "__weakref__")
 
     def __init__(self, app: WSGIApp, *, policy: str = "refuse", serialize_timeout: float = 30.0,
                  server_threads: Optional[int] = None, group: Optional[str] = None, health_path: Optional[str] = None,
@@ -67,7 +75,7 @@ class ThreadGuard:
         group.keep(evidence, refuses=self.policy == "refuse")
         group.guards.add(self)
         self._group, self._ledger, self._policy = group, group.ledger, decides
-        self._alone = 0 if decides.asks_always else 1
+        self._marks = _NEVER_CALM if decides.asks_always else group.ledger.marks
         self._health = self._new_health(decides.tell)
         decides.tell()
         if self._watches_pools:
@@ -90,7 +98,7 @@ class ThreadGuard:
         ticket = next(ledger.tickets)
         try:
             inside[ticket] = environ
-            if len(inside) > self._alone or ticket >= ledger.look_from or not ledger.same_process[0]:
+            if len(inside) > 1 or not self._marks[CALM]:
                 instead = self._look(ticket, environ)
                 if instead is not None:
                     return instead(environ, start_response)
@@ -106,7 +114,7 @@ class ThreadGuard:
     def _look(self, ticket: int, environ: Dict[str, Any]) -> Optional[WSGIApp]:
         """What takes the place of the application for this request; None if it enters as it is."""
         group, ledger = self._group, self._ledger
-        if not ledger.same_process[0]:
+        if ledger.was_forked():
             group.start_afresh(ticket, environ)
         around = ledger.look_around(ticket, environ)
         if around.same:

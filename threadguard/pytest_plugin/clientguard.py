@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, Tuple
 
 from threadguard import contexts
 from threadguard.bodies import hand_out, runs_no_code
-from threadguard.ledger import Ledger
+from threadguard.ledger import SAME_PROCESS, Ledger
 from threadguard.pytest_plugin.cases import KEPT
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class ClientGuard:
         ticket = next(ledger.tickets)
         try:
             inside[ticket] = environ
-            if (len(inside) > 1 or not ledger.same_process[0]) and self._is_counted_already(ticket, environ):
+            if (len(inside) > 1 or not ledger.marks[SAME_PROCESS]) and self._is_counted_already(ticket, environ):
                 return app(environ, start_response)
             body = app(environ, start_response)
             if type(body) is list or runs_no_code(body, environ):
@@ -67,7 +67,7 @@ class ClientGuard:
     def _is_counted_already(self, ticket: int, environ: Environ) -> bool:
         """Whether a request that is inside sends this one; an overlap is reported."""
         ledger = self.ledger
-        if not ledger.same_process[0]:
+        if ledger.was_forked():
             ledger.start_afresh(ticket, environ)
         around = ledger.look_around(ticket, environ)
         if around.same or around.nested:
