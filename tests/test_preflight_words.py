@@ -1,5 +1,7 @@
 """Command lines taken apart: shells, variables, wrappers, options, and the assignments of a Python file."""
 
+import sys
+
 import pytest
 
 from threadguard.preflight import arguments, literals, shell, wrappers
@@ -65,6 +67,26 @@ def test_wrappers_set_the_environment_and_the_directory():
         ("gunicorn", {"B": "2", "C": "3"}, "/srv/site"), ("uwsgi", {"A": "1"}, "/srv")]
 
 
+@pytest.mark.parametrize("text, expected", [
+    (". venv/bin/activate && uwsgi", ". . venv/bin/activate|. uwsgi"),
+    ("source /venv/bin/activate; uwsgi", ". source /venv/bin/activate|. uwsgi"),
+    ("if [ $A ]; then uwsgi; else gunicorn; fi", ". [ $A ]|. uwsgi|. gunicorn|. fi"),
+    ("while true; do uwsgi; done", ". true|. uwsgi|. done"), ("{ ! uwsgi; }", ". uwsgi|. }"),
+    ("pushd a && uwsgi", "a uwsgi"), ("cd && uwsgi", "cd uwsgi"), ("cd - && uwsgi", "- uwsgi"),
+])
+def test_a_shell_decides_between_commands(text, expected):
+    """Each that may run is looked at; a directory that is not known is none of this machine's."""
+    found = wrappers.unwrap(Command(("sh", "-c", text)))
+    assert "|".join("%s %s" % (each.directory, " ".join(each.words)) for each in found) == expected
+
+
+@pytest.mark.parametrize("text", [". ./env.sh && uwsgi", "source .env; exec uwsgi", "eval $(cat .env) && uwsgi"])
+def test_what_a_shell_sources_cannot_be_told(text):
+    """It may set any variable that the server reads."""
+    with pytest.raises(CannotTell, match="may set any variable"):
+        list(wrappers.unwrap(Command(("sh", "-c", text))))
+
+
 def test_wrappers_without_end_cannot_be_told():
     """Nobody means a hundred of them."""
     with pytest.raises(CannotTell, match="more than 20 wrappers"):
@@ -106,7 +128,7 @@ def test_an_option_without_its_value_is_wrong():
 
 @pytest.mark.parametrize("code, expected", [
     ("threads = 4", 4), ("threads = 1\nthreads = 2", 2), ("a = threads = 3", 3), ("workers = 4", "default"),
-    ("threads = -1", -1), ("threads = ['a', 'b']", ["a", "b"]), ("def f():\n    other = 1\nthreads = 4", 4),
+    ("threads = -1", -1), ("a.b = {}\na['x'] = 1\nthreads = 4", 4), ("threads = ['a', 'b']", ["a", "b"]), ("def f():\n    other = 1\nthreads = 4", 4),
 ])
 def test_plain_assignments_are_known(code, expected):
     """The last one counts."""
@@ -119,6 +141,8 @@ def test_plain_assignments_are_known(code, expected):
     ("threads, x = 4, 5", 1), ("def f():\n    global threads\n    threads = 4", 3),
     ("with open(x) as threads: pass", 1),
     ("\nfrom base import *", 2), ("\n\nexec(text)", 3), ("globals()['threads'] = 4", 1), ("def threads(): pass", 1),
+    ("x = 1\nsys.modules[__name__].threads = 4", 2), ("names['threads'] = 4", 1), ("f.__globals__[key] = 4", 1),
+    ("try: pass\nexcept E as threads: pass", 2), ("[0 for threads in x]", 1), ("m.threads, x = 4, 5", 1),
     ("if (threads := 4): pass", 1), ("class A:\n    threads = 1", 2), ("threads = f'{4}'", 1),
 ])
 def test_anything_else_cannot_be_told(code, line):
@@ -126,6 +150,13 @@ def test_anything_else_cannot_be_told(code, line):
     with pytest.raises(CannotTell) as caught:
         literals.Literals(Source("conf.py", code)).get("threads")
     assert (caught.value.file, caught.value.line) == ("conf.py", line)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 10), reason="Python 3.10 brought match")
+def test_a_pattern_sets_a_name_too():
+    """``case threads`` binds it."""
+    with pytest.raises(CannotTell):
+        literals.Literals(Source("conf.py", "match x:\n    case threads: pass")).get("threads")
 
 
 @pytest.mark.parametrize("path, expected", [

@@ -136,6 +136,21 @@ OF_APACHE = (
     apache("a daemon in <IfDefine>",
            "<IfDefine !DEBUG>\nWSGIDaemonProcess site threads=1\n</IfDefine>\n" + GROUP + ALIAS, UNKNOWN,
            "site.conf:2: " + unknown("the server of site.conf")),
+    apache("a site that stands in <IfModule> as a whole", "<IfModule mod_ssl.c>\n<VirtualHost *:443>\n"
+           "WSGIDaemonProcess site threads=1\n" + GROUP + ALIAS + "</VirtualHost>\n</IfModule>\n"
+           "<IfDefine MORE>\nThreadsPerChild 8\n</IfDefine>\n", SINGLE, "site.conf:3: " + lets(DAEMON)),
+    apache("a site in <IfModule>, its group in another", "WSGIDaemonProcess site threads=1\n<IfModule mod_ssl.c>\n"
+           + ALIAS + "</IfModule>\n<IfModule mod_ssl.c>\n" + GROUP + "</IfModule>\n", UNKNOWN,
+           "site.conf:6: " + unknown("the server of site.conf")),
+    apache("a daemon of a virtual host of the same name", "<VirtualHost *:80>\nServerName a.example\n"
+           "WSGIDaemonProcess site threads=2\n</VirtualHost>\n<VirtualHost *:443>\nServerName a.example\n" + GROUP
+           + ALIAS + "</VirtualHost>\n", THREADED, "site.conf:3: " + lets(DAEMON, 2)),
+    apache("a daemon of a virtual host of another name", "<VirtualHost *:80>\nServerName a.example\n"
+           "WSGIDaemonProcess site threads=2\n</VirtualHost>\n<VirtualHost *:443>\nServerName b.example\n" + GROUP
+           + ALIAS + "</VirtualHost>\n", UNKNOWN, "site.conf:8: " + unknown("the server of site.conf")),
+    apache("a macro with its own number", "<Macro Site $name $n>\nWSGIDaemonProcess $name threads=$n\n"
+           "WSGIScriptAlias / /srv/$name.wsgi process-group=$name\n</Macro>\nUse Site one 4\n", UNKNOWN,
+           "site.conf:2: " + unknown("the server of site.conf")),
     apache("MPMs in <IfModule>", MPM % "event" + "<IfModule mpm_event_module>\nThreadsPerChild 4\n</IfModule>\n"
            "<IfModule mpm_worker_module>\nThreadsPerChild 64\n</IfModule>\n" + ALIAS, THREADED,
            "site.conf:9: " + lets(EMBEDDED, 4)),
@@ -189,6 +204,12 @@ OF_SYSTEMD = (
             "site.service:5: " + unknown("the server of site.service")),
     systemd("EnvironmentFile that may be missing", "EnvironmentFile=-/nowhere/env\nExecStart=/usr/bin/uwsgi -w app",
             SINGLE, "site.service:5: " + lets("uWSGI")),
+    systemd("several commands", "Type=oneshot\nExecStart=/usr/bin/mkdir -p /run/site\n"
+            "ExecStart=/usr/bin/uwsgi --threads 4 -w app", THREADED, "site.service:6: " + lets("uWSGI", 4)),
+    systemd("no server at all", "ExecStart=/usr/bin/mkdir -p /run/site\nExecStart=/usr/bin/true", UNKNOWN,
+            "site.service:4: " + unknown("the server of site.service")),
+    systemd("a template", "EnvironmentFile=-/etc/default/site-%i\nExecStart=/usr/bin/gearbox serve -c /etc/site/%i.ini",
+            UNKNOWN, "site.service:5: " + unknown("the [server:] section")),
     systemd("a drop-in", "ExecStart=/usr/bin/uwsgi --threads 4 -w app", SINGLE,
             "site.service.d/one.conf:3: " + lets("uWSGI"),
             files={"site.service.d/one.conf": "[Service]\nExecStart=\nExecStart=/usr/bin/uwsgi --threads 1 -w app\n"}),

@@ -39,8 +39,13 @@ class Directive:
     line: int
     sections: Tuple[Section, ...] = ()
     """Without the conditions, outermost first."""
-    is_conditional: bool = False
-    """Whether it counts depends on something that the files do not tell."""
+    conditions: Tuple[Section, ...] = ()
+    """Those around it of which the files do not tell whether they hold."""
+
+    @property
+    def is_conditional(self) -> bool:
+        """Whether it counts depends on something that the files do not tell."""
+        return bool(self.conditions)
 
     def within(self, name: str) -> Optional[Section]:
         """The innermost section of that name around it, or None."""
@@ -107,7 +112,8 @@ def _read_line(line: str, number: int, text: Source, conf: Conf, stack: List[_Op
         words = _split(line, conf)
         directive = Directive(
             words[0].lower(), words[1:], text.path, number,
-            tuple(each.section for each in stack if not each.is_condition), any(each.holds is None for each in stack))
+            tuple(each.section for each in stack if not each.is_condition),
+            tuple(each.section for each in stack if each.holds is None))
         conf.directives.append(directive)
         _obey(directive, text, conf, stack, parents)
 

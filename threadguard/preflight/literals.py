@@ -10,7 +10,8 @@ from threadguard.preflight.model import CannotTell, Unreadable
 from threadguard.preflight.source import Source
 
 _FREE_HANDS = ("exec", "eval", "globals", "locals", "vars", "setattr", "__import__", "execfile")
-"""With these a module can set any name."""
+"""With these a module can set any name, and with these attributes."""
+_NAMESPACES = ("__dict__", "__globals__", "f_globals")
 
 
 class Literals:
@@ -32,7 +33,8 @@ class Literals:
             if isinstance(statement, ast.Assign) and all(isinstance(target, ast.Name) for target in statement.targets):
                 for name in _bound_by(statement):
                     self._plain.setdefault(name, []).append(statement)
-        plain = {id(statement) for statements in self._plain.values() for statement in statements}
+        plain = {id(part) for statements in self._plain.values() for statement in statements
+                 for part in [statement, *statement.targets]}
         self._elsewhere = _bound(node for node in nodes if id(node) not in plain)
         self._free_hands = next(filter(None, map(_free_hand, nodes)), None)
 
@@ -73,19 +75,22 @@ def _bound(nodes: Iterable[ast.AST]) -> Dict[str, int]:
 
 
 def _bound_by(node: ast.AST) -> Tuple[str, ...]:
-    if isinstance(node, ast.Assign):
-        return tuple(part.id for target in node.targets for part in ast.walk(target) if isinstance(part, ast.Name))
-    if isinstance(node, (ast.AugAssign, ast.AnnAssign, ast.For, ast.AsyncFor, ast.NamedExpr)):
-        return tuple(part.id for part in ast.walk(node.target) if isinstance(part, ast.Name))
-    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-        return (node.name,)
     if isinstance(node, (ast.Import, ast.ImportFrom)):
         return tuple((alias.asname or alias.name).partition(".")[0] for alias in node.names)
-    if isinstance(node, ast.Delete):
-        return tuple(target.id for target in node.targets if isinstance(target, ast.Name))
-    if isinstance(node, ast.withitem) and isinstance(node.optional_vars, ast.Name):
-        return (node.optional_vars.id,)
-    return ()
+    if isinstance(node, ast.Assign):
+        return tuple(name for target in node.targets for part in ast.walk(target) for name in _set_by(part))
+    if isinstance(getattr(node, "ctx", None), (ast.Store, ast.Del)):  # with, for, del, :=, +=, an attribute, an item
+        return _set_by(node)
+    name = getattr(node, "name", None) or getattr(node, "rest", None)  # def, class, except … as, case
+    return (name,) if isinstance(name, str) else ()
+
+
+def _set_by(target: ast.AST) -> Tuple[str, ...]:
+    """The name that storing into *target* may set: ``module.threads`` and ``names["threads"]`` may be the module's."""
+    if isinstance(target, ast.Subscript):
+        parts = [part for part in ast.walk(target.slice) if isinstance(part, ast.Constant)]
+        return tuple(part.value for part in parts if isinstance(part.value, str))
+    return tuple(name for name in (getattr(target, "id", None), getattr(target, "attr", None)) if name)
 
 
 def _free_hand(node: ast.AST) -> Optional[Tuple[str, int]]:
@@ -93,4 +98,6 @@ def _free_hand(node: ast.AST) -> Optional[Tuple[str, int]]:
         return "from %s import *" % (node.module or "."), node.lineno
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _FREE_HANDS:
         return "%s()" % node.func.id, node.lineno
+    if isinstance(node, ast.Attribute) and node.attr in _NAMESPACES:
+        return node.attr, node.lineno
     return None

@@ -7,6 +7,7 @@ a wrapper that is not known is a program that threadguard cannot see through.
 import os
 import re
 from dataclasses import replace
+from itertools import dropwhile
 from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from threadguard.preflight import shell
@@ -43,6 +44,9 @@ _WRAPPERS: Dict[str, _Wrapper] = {
     "newrelic-admin": _Wrapper("", 0, "run-program"), "ddtrace-run": _PLAIN, "opentelemetry-instrument": _PLAIN,
 }
 _SHELLS = ("sh", "bash", "dash", "ash", "zsh", "ksh")
+_KEYWORDS = ("if", "then", "else", "elif", "while", "until", "do", "!", "{")
+"""Words of a shell's own that a command may follow: either branch may be the one that runs."""
+_SOURCES = (".", "source", "eval")
 _PYTHON = re.compile(r"(python|pypy)(\d(\.\d+)*t?)?$")
 _PYTHON_VALUES = ("-W", "-X", "--check-hash-based-pycs")
 
@@ -75,12 +79,17 @@ def unwrap(command: Command) -> Iterator[Command]:
 
 
 def in_shell(text: str, command: Command) -> Iterator[Command]:
-    """The simple commands that a shell makes of *text*, started as *command* is; ``cd`` and ``export`` are obeyed."""
+    """The simple commands that a shell makes of *text*, started as *command* is; ``cd`` and ``export`` are obeyed.
+
+    Raises `CannotTell` for a script that is sourced: only that of a virtual environment is known to set nothing.
+    """
     env, directory = dict(command.env), command.directory
     for words in shell.commands(text):
-        words = [shell.expand(word, env, command.env_is_complete) for word in words]
-        if words[:1] == ["cd"] and len(words) == 2:
-            directory = join(directory, words[1])
+        words = [shell.expand(word, env, command.env_is_complete) for word in dropwhile(_KEYWORDS.__contains__, words)]
+        if words[:1] in (["cd"], ["pushd"]):
+            directory = join(directory, words[1]) if len(words) == 2 else " ".join(words)
+        elif words[:1] and words[0] in _SOURCES and program_of(words[-1]) != "activate":
+            raise CannotTell("%s may set any variable" % " ".join(words)[:80])
         elif words and (words[0] == "export" or all(map(_ASSIGNMENT.match, words))):
             env.update(_assignments(words[words[0] == "export":]))
         elif words:

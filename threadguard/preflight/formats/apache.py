@@ -60,22 +60,31 @@ def _is_mount(directive: Directive) -> bool:
 
 def _judge(mount: Directive, daemons: List[Directive], conf: Conf) -> Reading:
     group, where = _group_of(mount, conf)
-    _refuse_conditional(mount)
     if group.startswith("%{") and group != "%{GLOBAL}" or "${" in group:
         raise CannotTell("the process group %s is only known on a request" % group, mod_wsgi.REMEDY, mount.file,
                          mount.line)
     if group in ("", "%{GLOBAL}"):
         return _embedded(mount, daemons, conf, where)
-    host = mount.within("virtualhost")
+    hosts = [None, *_hosts_of(mount, conf)]
     for daemon in daemons:
-        if daemon.words[:1] == (group,) and daemon.within("virtualhost") in (None, host):
-            return _of_daemon(daemon)
+        if daemon.words[:1] == (group,) and daemon.within("virtualhost") in hosts:
+            return _of_daemon(daemon, mount)
     raise CannotTell("no WSGIDaemonProcess %s is in the files that were read" % group,
                      _WHOLE, mount.file, mount.line)
 
 
-def _refuse_conditional(directive: Directive) -> None:
-    if directive.is_conditional:
+def _hosts_of(mount: Directive, conf: Conf) -> List[Optional[Section]]:
+    """The virtual host of *mount*, and those of the same name, whose daemons it may use (mod_wsgi's
+    `wsgi_execute_remote`): one for port 80, which redirects, and one for port 443, which serves."""
+    host = mount.within("virtualhost")
+    names = {directive.within("virtualhost"): directive.words[:1] for directive in conf.directives
+             if directive.name == "servername"}
+    return [host] + [other for other, name in names.items() if host in names and name == names[host]]
+
+
+def _refuse_conditional(directive: Directive, mount: Optional[Directive] = None) -> None:
+    """Refuse what may not count where *mount* does: under a condition that both stand in, both count or none does."""
+    if set(directive.conditions) - set(mount.conditions if mount else ()):
         raise CannotTell("%s stands in a condition that the files do not decide" % directive.name,
                          _WHOLE, directive.file, directive.line)
 
@@ -88,7 +97,7 @@ def _group_of(mount: Directive, conf: Conf) -> Tuple[str, str]:
     best: Tuple[Tuple[int, int], Optional[Directive]] = ((-1, -1), None)
     for directive in conf.directives:
         if directive.name == "wsgiprocessgroup" and _applies(directive, mount):
-            _refuse_conditional(directive)
+            _refuse_conditional(directive, mount)
             best = max(best, (_rank(directive), directive), key=lambda pair: pair[0]) if _rank(directive) != best[0] \
                 else (best[0], directive)
     chosen = best[1]
@@ -127,8 +136,8 @@ def _covers(section: Section, mount: Directive, directive: Directive) -> bool:
     return place == prefix or place.startswith(prefix + "/")
 
 
-def _of_daemon(daemon: Directive) -> Reading:
-    _refuse_conditional(daemon)
+def _of_daemon(daemon: Directive, mount: Optional[Directive] = None) -> Reading:
+    _refuse_conditional(daemon, mount)
     name = daemon.words[0] if daemon.words else ""
     options = _options(daemon.words[1:])
     where = "WSGIDaemonProcess %s" % name
@@ -155,7 +164,7 @@ def _embedded(mount: Directive, daemons: List[Directive], conf: Conf, where: str
     threads, said = _MPMS[mpms[-1]], "its default"
     for directive in conf.directives:
         if directive.name == "threadsperchild" and threads > 1:
-            _refuse_conditional(directive)
+            _refuse_conditional(directive, mount)
             threads = arguments.number((directive.words or ("",))[0], "ThreadsPerChild", directive.file, directive.line)
             said = "ThreadsPerChild"
     reading = mod_wsgi.read_settings(threads, "", where="it is embedded (%s): mpm_%s, by %s," % (where, mpms[-1], said))

@@ -38,16 +38,18 @@ def read(text: Source, options: Options) -> Iterator[Item]:
         raise Unreadable("it has no ExecStart in [Service]", text.path)
     env, unknown = _environment(entries, text.directory)
     directory = entries["WorkingDirectory"][-1].value.lstrip("-") if entries.get("WorkingDirectory") else text.directory
+    found = False
     for entry in at_most(entries["ExecStart"], "commands"):
-        words = _words(entry.value, env)
-        command = Command(tuple(words), env, directory, options, entry.file, entry.line)
+        command = Command(tuple(_words(entry.value, env)), env, directory, options, entry.file, entry.line)
         items = command_lines.read(command)
-        if not items:
-            raise CannotTell("ExecStart starts no server that threadguard knows", file=entry.file, line=entry.line)
-        if unknown:
+        if items and unknown:
             raise CannotTell("EnvironmentFile=%s is not there, and may set anything" % unknown, "put the file there, or"
                              " check on the machine that has it", entry.file, entry.line)
+        found = found or bool(items)
         yield from items
+    if not found:
+        first = entries["ExecStart"][0]
+        raise CannotTell("ExecStart starts no server that threadguard knows", file=first.file, line=first.line)
 
 
 def _collect(text: Source, entries: Dict[str, List[_Entry]]) -> None:
