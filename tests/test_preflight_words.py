@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from threadguard.preflight import arguments, literals, shell, wrappers
-from threadguard.preflight.formats import image_paths
+from threadguard.preflight.formats.image_paths import Image
 from threadguard.preflight.model import CannotTell, Command, Unreadable
 from threadguard.preflight.source import Source
 
@@ -128,7 +128,8 @@ def test_an_option_without_its_value_is_wrong():
 
 @pytest.mark.parametrize("code, expected", [
     ("threads = 4", 4), ("threads = 1\nthreads = 2", 2), ("a = threads = 3", 3), ("workers = 4", "default"),
-    ("threads = -1", -1), ("a.b = {}\na['x'] = 1\nthreads = 4", 4), ("threads = ['a', 'b']", ["a", "b"]), ("def f():\n    other = 1\nthreads = 4", 4),
+    ("threads = -1", -1), ("threads = ['a', 'b']", ["a", "b"]), ("a.b = {}\na['x'] = 1\nthreads = 4", 4),
+    ("def f():\n    other = 1\nthreads = 4", 4),
 ])
 def test_plain_assignments_are_known(code, expected):
     """The last one counts."""
@@ -159,16 +160,48 @@ def test_a_pattern_sets_a_name_too():
         literals.Literals(Source("conf.py", "match x:\n    case threads: pass")).get("threads")
 
 
-@pytest.mark.parametrize("path, expected", [
-    ("/etc/conf.py", "deploy/conf.py"), ("/srv/conf.py", "conf.py"), ("/opt/site/app.py", "site/app.py"),
-    ("/etc/passwd", "(in the image)/etc/passwd"), ("relative.py", "relative.py"),
-    ("/opt/site/none", "(in the image)/opt/site/none"),
+@pytest.mark.parametrize("word, expected", [
+    ("/etc/conf.py", "deploy/conf.py"), ("/srv/other.py", "other.py"), ("/opt/site/app.py", "site/app.py"),
+    ("/etc/passwd", "(in the image)/etc/passwd"), ("relative.py", "relative.py"), ("conf.py", "deploy/conf.py"),
+    ("/opt/site/none", "(in the image)/opt/site/none"), ("--ini=/etc/conf.py", "--ini=deploy/conf.py"),
+    ("-c/etc/conf.py", "-cdeploy/conf.py"), ("file:/etc/conf.py", "file:deploy/conf.py"), ("--x=y", "--x=y"),
+    ("/built/app.py", "site/app.py"), ("/site/site", "(in the image)/site/site"),
+    ("/opt/../etc/conf.py", "deploy/conf.py"),
 ])
-def test_the_files_of_an_image_are_found_in_its_build_context(path, expected, tmp_path):
-    """By COPY, or below the working directory; all others are no files of this machine."""
-    (tmp_path / "site").mkdir()
-    (tmp_path / "site" / "app.py").write_text("")
-    copies = [copy for copy in (image_paths.copy_of("--chown=1 deploy/conf.py /etc/", "/srv"),
-                                image_paths.copy_of("site /opt/site", "/srv"),
-                                image_paths.copy_of("--from=base /x /etc/passwd", "/srv")) if copy]
-    assert image_paths.in_context(path, "/srv", copies, str(tmp_path)) == expected
+def test_the_files_of_an_image_are_found_in_its_build_context(word, expected, tmp_path, monkeypatch):
+    """By COPY, also from another stage, or below the working directory; all others are no files of this machine."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("site/app.py", "deploy/conf.py"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_text("")
+    built = Image(workdir="/work")
+    built.copy("site ./out", {})
+    image = Image(workdir="/srv")
+    for words in ("--chown=1 deploy/conf.py /etc/", "site /opt/site", "site /site", "deploy/conf.py ./",
+                  "--from=built /work/out /built", "--from=base /x /etc/passwd"):
+        image.copy(words, {"built": built})
+    located = image.locate(Command(("program", word), directory="/srv"))
+    assert (located.words, located.directory) == (("program", expected), ".")
+
+
+@pytest.mark.parametrize("copies, directory, expected, is_elsewhere", [
+    ([], "/srv", ".", False), ([". ."], "/srv", ".", False), (["src ."], "/srv", "src", False),
+    ([". ."], "/srv/src", "src", False), (["src ."], "/other", ".", True), (["missing ."], "/srv", ".", True),
+    (["missing* ."], "/srv", ".", False), (["--from=base /srv ."], "/srv", ".", True),
+    (["--from=base /bin/x /bin/"], "/srv", ".", False), (["conf ."], "/srv", "conf", False),
+    (["conf ./conf"], "/srv", ".", False), (["conf/gunicorn.conf.py ."], "/srv", "conf", False),
+    (["src .", "conf/gunicorn.conf.py ."], "/srv", "conf", False),
+    (["src/other.py gunicorn.conf.py"], "/srv", ".", True),
+])
+def test_the_working_directory_of_an_image_is_found_in_its_build_context(copies, directory, expected, is_elsewhere,
+                                                                         tmp_path, monkeypatch):
+    """Where COPY fills it from; where something else may have filled it, it may hold what is not here."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("src/other.py", "conf/gunicorn.conf.py"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_text("")
+    image = Image(workdir="/srv")
+    for words in copies:
+        image.copy(words, {})
+    located = image.locate(Command(("program",), directory=directory))
+    assert (located.directory, located.is_elsewhere) == (expected, is_elsewhere)

@@ -272,6 +272,19 @@ OF_DOCKER = (
            THREADED, "uwsgi.ini:2: " + lets("uWSGI", 3), files={"uwsgi.ini": "[uwsgi]\nthreads = 3\n"}),
     docker("a file of the image", 'FROM python:3\nCMD ["uwsgi", "--ini", "/etc/hosts"]\n', UNREADABLE,
            "(in the image)/etc/hosts: TG902 (in the image)/etc/hosts cannot be read"),
+    docker("gunicorn.conf.py, which COPY brings into the working directory",
+           'FROM python:3 AS build\nFROM python:3\nWORKDIR /srv\nCOPY src/ ./\nCMD ["gunicorn", "app:app"]\n', THREADED,
+           "src/gunicorn.conf.py:1: " + lets(GTHREAD, 4), files={"src/gunicorn.conf.py": "threads = 4\n"},
+           needs=("gunicorn",)),
+    docker("gunicorn in the shell form, with a file of the image", "FROM python:3\nWORKDIR /srv\nCOPY . .\n"
+           "CMD cd app && exec gunicorn -c /srv/conf/g.py app:app\n", THREADED, "conf/g.py:1: " + lets(GTHREAD, 4),
+           files={"conf/g.py": "threads = 4\n", "app/gunicorn.conf.py": "threads = 1\n"}, needs=("gunicorn",)),
+    docker("gunicorn where another image fills the working directory", "FROM python:3\nWORKDIR /srv\n"
+           'COPY --from=registry/site /srv .\nCMD ["gunicorn", "app:app"]\n', UNKNOWN,
+           "Dockerfile:4: " + unknown("gunicorn")),
+    docker("gunicorn where the file's directory is not the build context", "FROM python:3\nWORKDIR /srv\n"
+           'COPY site/requirements.txt .\nCMD ["gunicorn", "app:app"]\n', UNKNOWN,
+           "Dockerfile:4: " + unknown("gunicorn")),
     docker("no command", "FROM python:3\nRUN pip install waitress\n", UNKNOWN,
            "Dockerfile: " + unknown("the server of Dockerfile")),
 )
@@ -302,6 +315,42 @@ OF_COMPOSE = (
             "services:\n  web:\n    build:\n      context: app\n      dockerfile: Web\n"
             "    entrypoint: [uwsgi, -w, app]\n", SINGLE, "compose.yaml:6: " + lets("uWSGI"),
             files={"app/Web": 'FROM python:3\nCMD ["uwsgi", "--threads", "2"]\n'}),
+    compose("a stage of the Dockerfile",
+            "services:\n  web:\n    build:\n      context: .\n      target: Dev\n", THREADED,
+            "Dockerfile:2: " + lets("uWSGI", 2), files={"Dockerfile": "FROM a AS dev\nCMD uwsgi --threads 2 -w app\n"
+                                                        "FROM a AS prod\nCMD uwsgi -w app\n"}),
+    compose("a stage that is not there",
+            "services:\n  web:\n    build:\n      context: .\n      target: dev\n", UNREADABLE,
+            "Dockerfile:2: TG902 Dockerfile cannot be read",
+            files={"Dockerfile": "FROM a AS prod\nCMD uwsgi -w app\n"}),
+    compose("a Dockerfile in a directory below its context",
+            "services:\n  web:\n    build:\n      context: .\n      dockerfile: docker/Web\n", THREADED,
+            "uwsgi.ini:2: " + lets("uWSGI", 3), files={
+                "docker/Web": "FROM a\nWORKDIR /srv\nCOPY . .\nCMD uwsgi uwsgi.ini\n",
+                "uwsgi.ini": "[uwsgi]\nthreads = 3\n"}),
+    compose("a service that extends another", "services:\n  base:\n    image: site\n    environment:\n"
+            "      UWSGI_THREADS: 4\n  web:\n    extends:\n      service: base\n    command: uwsgi -w app\n",
+            THREADED, "compose.yaml:9: " + lets("uWSGI", 4)),
+    compose("a service that extends one of another file",
+            "services:\n  web:\n    extends:\n      file: base/base.yaml\n      service: base\n", THREADED,
+            "base/base.yaml:3: " + lets("uWSGI", 4),
+            files={"base/base.yaml": "services:\n  base:\n    command: uwsgi --threads 4 -w app\n"}),
+    compose("services that extend each other", "services:\n  a:\n    extends: b\n  b:\n    extends: a\n",
+            UNREADABLE, "compose.yaml:2: TG902 compose.yaml cannot be read",
+            "compose.yaml:4: TG902 compose.yaml cannot be read"),
+    compose("a directory that is mounted",
+            "services:\n  web:\n    image: python\n    working_dir: /srv\n"
+            "    volumes: [./site:/srv]\n    command: uwsgi uwsgi.ini\n", THREADED,
+            "site/uwsgi.ini:2: " + lets("uWSGI", 3), files={"site/uwsgi.ini": "[uwsgi]\nthreads = 3\n"}),
+    compose("gunicorn in an image that is not built here", COMPOSE % "gunicorn app:app", UNKNOWN,
+            "compose.yaml:6: " + unknown("gunicorn")),
+    compose("gunicorn with threads in an image that is not built here",
+            COMPOSE % "gunicorn --threads 4 app:app" + "    environment: [GUNICORN_CMD_ARGS=-k gthread]\n",
+            THREADED, "compose.yaml:6: " + lets(GTHREAD, 4)),
+    compose("gunicorn without threads in an image that is not built here",
+            COMPOSE % "gunicorn --threads 1 -k sync app:app", SINGLE, "compose.yaml:6: " + lets(SYNC)),
+    compose("a file of variables that may be missing", COMPOSE % "uwsgi -w app" + "    env_file:\n"
+            "      - path: none.env\n        required: false\n", SINGLE, "compose.yaml:6: " + lets("uWSGI")),
     compose("nothing but a database", "services:\n  db:\n    image: postgres\n", UNKNOWN,
             "compose.yaml:2: " + unknown("the service 'db'")),
 )

@@ -65,7 +65,7 @@ def _read_known(command: Command) -> Iterator[Item]:
     if server is None:
         return
     try:
-        for item in server.read_command(command):
+        for item in server.read_command(command.locate(command)):
             yield _placed(item, command)
     except (CannotTell, Unreadable) as error:
         for item in explain(error, server.NAME):

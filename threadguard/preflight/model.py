@@ -56,6 +56,11 @@ class Options:
     """Told before code is executed."""
 
 
+def _as_it_is(command: "Command") -> "Command":
+    """*command*."""
+    return command
+
+
 @dataclass(frozen=True)
 class Command:
     """A command line, as a server's process would get it."""
@@ -71,6 +76,10 @@ class Command:
     line: Optional[int] = None
     env_is_complete: bool = False
     """Whether a variable that is not in `env` is not set."""
+    is_elsewhere: bool = False
+    """Whether `directory` may hold files there, where it is started, that are not here."""
+    locate: Callable[["Command"], "Command"] = _as_it_is
+    """For a command of an image, whose paths are those of the image: gives what its wrappers start those of here."""
 
 
 @dataclass(frozen=True)

@@ -73,4 +73,5 @@ def shown(path: str) -> str:
 
 def join(directory: str, name: str) -> str:
     """*name* as seen from *directory*, as short as the user would write it."""
-    return name if directory in (".", "") or os.path.isabs(name) else os.path.join(directory, name)
+    path = name if directory in (".", "") or os.path.isabs(name) else os.path.join(directory, name)
+    return os.path.normpath(path) if name.startswith("../") else path

@@ -36,7 +36,7 @@ def read_command(command: Command) -> Iterator[Item]:
     gunicorn does not read the [server:] section of such a file (gunicorn/app/pasterapp.py `get_wsgi_app`).
     """
     known = all(map(shell.is_known, command.words[1:]))
-    if not os.path.isdir(command.directory):
+    if not os.path.isdir(command.directory) or command.is_elsewhere and _code(command) in ("", DEFAULT_FILE):
         yield _judge(_without_directory(command))
     elif command.options.execute and known and arguments.optional("gunicorn.config") is not None:
         code = _code(command)
@@ -52,12 +52,22 @@ def read_command(command: Command) -> Iterator[Item]:
 
 
 def _without_directory(command: Command) -> Settings:
-    """The settings where the working directory is not here: only arguments count, which are stronger than any file."""
-    line = arguments.parse(command.words[1:], _VALUES, _FLAGS)
-    if not {"--worker-class", "--threads"} <= set(line.options):
-        raise CannotTell("its working directory %s is not here, where a %s may set anything" % (
-            command.directory, DEFAULT_FILE), "check on the machine that has it, or give --worker-class and --threads")
-    return _settings((("the command line", line),), None)
+    """The settings where the working directory is not here: only what is stronger than any file counts."""
+    given = _given(command)
+    found = _settings(given, None)
+    named = {name for name, setting in found.items() if setting.where != Setting(1).where}
+    if not {"worker_class", "threads"} <= named:
+        where = "" if command.is_elsewhere else " " + command.directory
+        raise CannotTell("its working directory%s is not here: a %s there may set anything" % (where, DEFAULT_FILE),
+                         "check on the machine that has it, or give --worker-class and --threads")
+    return found
+
+
+def _given(command: Command) -> _Given:
+    """What the arguments and the variable give, the stronger first."""
+    variable = shell.split(command.env.get("GUNICORN_CMD_ARGS", ""))
+    return (("the command line", arguments.parse(command.words[1:], _VALUES, _FLAGS)),
+            ("GUNICORN_CMD_ARGS", arguments.parse(variable, _VALUES, _FLAGS)))
 
 
 def _code(command: Command) -> str:
@@ -83,11 +93,9 @@ def _judge(found: Settings) -> Reading:
 
 def _without_running(command: Command) -> Settings:
     """The settings by table and literals, each from the strongest place that has it."""
-    line = arguments.parse(command.words[1:], _VALUES, _FLAGS)
-    variable = arguments.parse(shell.split(command.env.get("GUNICORN_CMD_ARGS", "")), _VALUES, _FLAGS)
-    chosen = line.last("--config") or variable.last("--config")
-    module = _module(command, chosen)
-    return _settings((("the command line", line), ("GUNICORN_CMD_ARGS", variable)), module)
+    given = _given(command)
+    chosen = next(filter(None, (words.last("--config") for _, words in given)), None)
+    return _settings(given, _module(command, chosen))
 
 
 def _settings(given: _Given, module: Optional[literals.Literals]) -> Settings:

@@ -1,15 +1,19 @@
 """A compose file: the command of each service, over that of the Dockerfile which it is built from."""
 
 import os
-from typing import Any, Dict, Iterator, List, Optional
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from threadguard.preflight import shell, source, yaml_text
 from threadguard.preflight.command_lines import explain
 from threadguard.preflight.formats import dockerfile
+from threadguard.preflight.formats.image_paths import Copy
 from threadguard.preflight.model import CannotTell, Item, Options, Unreadable, at_most
 from threadguard.preflight.source import Source
 
 NAME = "compose file"
+
+_MOST_LAYERS = 20
+_Layer = Tuple[Any, Source]
 
 
 def matches(text: Source) -> bool:
@@ -36,24 +40,68 @@ def read(text: Source, options: Options) -> Iterator[Item]:
 
 
 def _service(service: Any, text: Source, options: Options) -> List[Item]:
-    stage, base = dockerfile.Stage(), text
-    build = yaml_text.child(service, "build")
-    command, entrypoint = (_line(yaml_text.child(service, name)) for name in ("command", "entrypoint"))
-    if build is not None:
-        base = _dockerfile(build, text)
-        stage = dockerfile.last_stage(base)
-    if entrypoint is not None:
-        stage.entrypoint, stage.cmd = entrypoint, None
-    stage.cmd = command or stage.cmd
-    stage.env.update(_environment(service, text))
-    file = text.path if command or entrypoint else base.path
-    return dockerfile.read_stage(stage, base, options, file)
+    layers = list(_layers(service, text))
+    stage, file = _built(layers)
+    entrypoint, command = (_last(layers, name) for name in ("entrypoint", "command"))
+    if _line(entrypoint[0]):
+        stage.entrypoint, stage.cmd = _line(entrypoint[0]), None
+    stage.cmd = _line(command[0]) or stage.cmd
+    for node, owner in (entrypoint, command):
+        file = owner.path if _line(node) else file
+    stage.image.enter(yaml_text.text(_last(layers, "working_dir")[0]) or ".")
+    for each, owner in layers:
+        stage.env.update(_environment(each, owner))
+        for volume in yaml_text.sequence(yaml_text.child(each, "volumes")):
+            stage.image.copies += _mounts(volume, owner)
+    return dockerfile.read_stage(stage, options, file)
 
 
-def _dockerfile(build: Any, text: Source) -> Source:
+def _layers(service: Any, text: Source, seen: int = 0) -> Iterator[_Layer]:
+    """*service* with those that it extends before it, each with the file that it stands in."""
+    extends = yaml_text.child(service, "extends")
+    name = yaml_text.text(extends) or yaml_text.text(yaml_text.child(extends, "service"))
+    if seen > _MOST_LAYERS:
+        raise Unreadable("its services extend each other in a circle", text.path)
+    if name is not None:
+        path = yaml_text.text(yaml_text.child(extends, "file"))
+        other = text if path is None else source.read(source.join(text.directory, path))
+        base = yaml_text.child(yaml_text.compose(other), "services", name)
+        if base is None:
+            raise Unreadable("it has no service %r" % name, other.path)
+        yield from _layers(base, other, seen + 1)
+    yield service, text
+
+
+def _last(layers: List[_Layer], name: str) -> _Layer:
+    """The node *name* of the last layer that has it, or None, and the file that it stands in."""
+    found = [(yaml_text.child(service, name), text) for service, text in layers]
+    return next((each for each in reversed(found) if each[0] is not None), (None, layers[-1][1]))
+
+
+def _built(layers: List[_Layer]) -> Tuple[dockerfile.Stage, str]:
+    """The image as it is built, and the file that says how; nothing is known of one that is not built here."""
+    build, text = _last(layers, "build")
+    if build is None:
+        stage = dockerfile.Stage(None, text.directory)
+        stage.image.is_foreign = True
+        return stage, text.path
     context = yaml_text.text(build) or yaml_text.text(yaml_text.child(build, "context")) or "."
+    context = os.path.normpath(source.join(text.directory, context))
     name = yaml_text.text(yaml_text.child(build, "dockerfile")) or "Dockerfile"
-    return source.read(os.path.normpath(source.join(source.join(text.directory, context), name)))
+    base = source.read(source.join(context, name))
+    return dockerfile.last_stage(base, context, yaml_text.text(yaml_text.child(build, "target"))), base.path
+
+
+def _mounts(volume: Any, text: Source) -> List[Copy]:
+    """What *volume* brings into the image: ``./conf:/etc/site:ro``, or the same as a mapping."""
+    here, there = (yaml_text.text(yaml_text.child(volume, name)) for name in ("source", "target"))
+    words = (yaml_text.text(volume) or "").split(":")
+    if len(words) > 1:
+        here, there = words[:2]
+    if not there:
+        return []
+    is_path = here is not None and here.startswith(("/", ".")) and shell.is_known(here)
+    return [Copy(there, (os.path.normpath(source.join(text.directory, here or "")),), is_foreign=not is_path)]
 
 
 def _line(node: Any) -> Optional[dockerfile.Line]:
@@ -69,8 +117,9 @@ def _line(node: Any) -> Optional[dockerfile.Line]:
 def _environment(service: Any, text: Source) -> Dict[str, str]:
     env: Dict[str, str] = {}
     for each in yaml_text.sequence(yaml_text.child(service, "env_file")):
-        path = yaml_text.text(each) or yaml_text.text(yaml_text.child(each, "path")) or ""
-        for line in source.read(source.join(text.directory, path)).lines:
+        path = source.join(text.directory, yaml_text.text(each) or yaml_text.text(yaml_text.child(each, "path")) or "")
+        may_be_missing = yaml_text.text(yaml_text.child(each, "required")) == "false"
+        for line in source.read(path).lines if os.path.exists(path) or not may_be_missing else ():
             name, equals, value = line.strip().partition("=")
             if equals and not name.startswith("#"):
                 env[name.strip()] = value.strip().strip("'\"")

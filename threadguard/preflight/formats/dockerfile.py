@@ -1,18 +1,16 @@
 """A Dockerfile: CMD and ENTRYPOINT of its last stage, with ENV and WORKDIR.
 
-The directory of the file, its build context, stands for WORKDIR: a configuration file that the command names is looked
-for there, or where COPY takes it from. Of an entrypoint that is a script nobody knows what it makes of the command.
+The directory of the file is taken for its build context. A configuration file that the command names is looked for
+where COPY takes it from, else there. Of an entrypoint that is a script nobody knows what it makes of the command.
 """
 
 import json
-import os
 import re
 import shlex
 from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from threadguard.preflight import command_lines, shell
-from threadguard.preflight.formats import image_paths
-from threadguard.preflight.formats.image_paths import Copy
+from threadguard.preflight.formats.image_paths import Image
 from threadguard.preflight.model import CannotTell, Command, Item, Options, Unreadable
 from threadguard.preflight.source import Source
 from threadguard.preflight.wrappers import program_of
@@ -31,13 +29,12 @@ class Line(NamedTuple):
 class Stage:
     """One stage of a Dockerfile, begun with what the stage that it is built from has."""
 
-    def __init__(self, base: "Optional[Stage]" = None) -> None:
+    def __init__(self, base: "Optional[Stage]" = None, context: str = ".") -> None:
         self.cmd: Optional[Line] = base.cmd if base else None
         self.has_own_cmd = False
         self.entrypoint: Optional[Line] = base.entrypoint if base else None
         self.env: Dict[str, str] = dict(base.env) if base else {}
-        self.workdir: str = base.workdir if base else "/"
-        self.copies: List[Copy] = list(base.copies) if base else []
+        self.image: Image = base.image.derive() if base else Image(context)
 
 
 def matches(text: Source) -> bool:
@@ -48,33 +45,33 @@ def matches(text: Source) -> bool:
 
 def read(text: Source, options: Options) -> Iterator[Item]:
     """What the last stage starts."""
-    yield from read_stage(last_stage(text), text, options, text.path)
+    yield from read_stage(last_stage(text, text.directory), options, text.path)
 
 
-def last_stage(text: Source) -> Stage:
-    """The stage that a build without ``--target`` ends with."""
+def last_stage(text: Source, context: str, target: Optional[str] = None) -> Stage:
+    """The stage that a build from the directory *context* ends with: the last one, or *target*."""
     stages: Dict[str, Stage] = {}
     stage: Optional[Stage] = None
     for instruction, rest, line in _instructions(text):
         if instruction == "FROM":
             words = [word for word in rest.split() if not word.startswith("--")]
-            stage = Stage(stages.get(words[0].lower()) if words else None)
+            stage = Stage(stages.get(words[0].lower()) if words else None, context)
             stages[(words[2] if len(words) > 2 else str(len(stages))).lower()] = stage
         elif stage is not None:
-            _obey(stage, instruction, rest, line)
-    if stage is None:
-        raise Unreadable("it has no FROM", text.path)
-    return stage
+            _obey(stage, instruction, rest, line, stages)
+    chosen = stage if target is None else stages.get(target.lower())
+    if chosen is None:
+        raise Unreadable("it has no FROM" if target is None else "it has no stage %r" % target, text.path)
+    return chosen
 
 
-def read_stage(stage: Stage, text: Source, options: Options, file: str) -> List[Item]:
-    """What *stage*, whose Dockerfile lies where *text* does, starts; *file* is where its command stands."""
+def read_stage(stage: Stage, options: Options, file: str) -> List[Item]:
+    """What *stage* starts; *file* is where its command stands."""
     words, line = _started(stage)
     if words is None:
         raise CannotTell("it has neither CMD nor ENTRYPOINT: its base image decides", file=file)
-    directory = text.directory
-    inside = [image_paths.in_context(word, stage.workdir, stage.copies, directory) for word in words[1:]]
-    items = command_lines.read(Command((words[0], *inside), stage.env, directory, options, file, line))
+    items = command_lines.read(Command(
+        tuple(words), stage.env, stage.image.workdir, options, file, line, locate=stage.image.locate))
     if items:
         return items
     if re.search(r"(entrypoint|\.sh$|start|run)", program_of(words[0]).lower()):
@@ -106,19 +103,18 @@ def line_of(rest: str, line: Optional[int]) -> Line:
     return Line(tuple(words) if is_exec else None, rest, line)
 
 
-def _obey(stage: Stage, instruction: str, rest: str, line: int) -> None:
+def _obey(stage: Stage, instruction: str, rest: str, line: int, stages: Dict[str, Stage]) -> None:
     if instruction == "CMD":
         stage.cmd, stage.has_own_cmd = line_of(rest, line), True
     elif instruction == "ENTRYPOINT":
         stage.entrypoint = line_of(rest, line)
         stage.cmd = stage.cmd if stage.has_own_cmd else None  # ENTRYPOINT resets a CMD of the base image
     elif instruction == "WORKDIR":
-        stage.workdir = os.path.join(stage.workdir, shell.expand(rest.strip(), stage.env))
+        stage.image.enter(shell.expand(rest.strip(), stage.env))
     elif instruction == "ENV":  # a value of ARG is that of the build, which is not known
         stage.env.update(_assignments(rest, stage.env))
     elif instruction in ("COPY", "ADD"):
-        copy = image_paths.copy_of(rest, stage.workdir)
-        stage.copies += [copy] if copy is not None else []
+        stage.image.copy(shell.expand(rest, stage.env), {name: each.image for name, each in stages.items()})
 
 
 def _assignments(rest: str, env: Dict[str, str]) -> Dict[str, str]:
