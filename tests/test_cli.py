@@ -231,6 +231,15 @@ def test_a_reader_that_goes_away_gets_no_traceback(place):
     assert child.wait(TIMEOUT) in (0, 130)
 
 
+def test_a_failure_of_its_own_is_no_verdict(monkeypatch, capsys):
+    """Python would exit with 1, which means threaded."""
+    def fail(arguments):
+        raise ZeroDivisionError("a mistake")
+    monkeypatch.setattr(check, "run", fail)
+    assert cli.main(["check", "right.ini"]) == 3
+    assert capsys.readouterr().err.endswith("ZeroDivisionError: a mistake\nthreadguard: it failed; please report it\n")
+
+
 def test_an_interrupt_ends_it_quietly(monkeypatch, capsys):
     """With the status that shells know."""
     def interrupt(arguments):

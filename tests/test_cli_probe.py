@@ -57,6 +57,15 @@ def test_numbers_are_checked(number, capsys):
     assert "argument --requests: invalid number from 1 to 10000" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("seconds", ["nan", "inf", "0", "3", "soon"])
+def test_the_time_to_hold_is_checked(seconds, capsys):
+    """What holds nobody would prove nothing."""
+    with pytest.raises(SystemExit) as raised:
+        main(["probe", "http://127.0.0.1:1/", "--token", TOKEN, "--hold", seconds])
+    assert raised.value.code == 2
+    assert "argument --hold: invalid number of seconds from 0.01 to 2" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("fail_on, status", [("", 3), ("unknown", 1), ("threaded", 0)])
 def test_what_cannot_be_told_is_3(url, fail_on, status, capsys):
     """One request proves nothing; --fail-on says what to make of it."""

@@ -52,6 +52,54 @@ def test_a_wrong_token_is_no_token(checked, token):
     assert json.loads(ask(checked(server_threads=1), token=token).body) == {"status": "pass"}
 
 
+@pytest.mark.parametrize("token", ["caf\xe9", "\u20ac"])
+def test_a_token_of_any_letters_comes_as_utf_8(checked, token):
+    """WSGI gives the bytes of a header as Latin-1."""
+    response = ask(checked(server_threads=1, health_token=token), token=token.encode("utf-8").decode("latin-1"))
+    assert "verdict" in json.loads(response.body)
+
+
+@pytest.mark.parametrize("given", ["Bearer s3cret", "bearer  s3cret ", "BEARER s3cret"])
+def test_the_scheme_is_written_in_any_case(checked, given):
+    """RFC 9110, 11.1."""
+    assert "verdict" in json.loads(ask(checked(server_threads=1), HTTP_AUTHORIZATION=given).body)
+
+
+@pytest.mark.parametrize("given", ["s3cret", "Basic s3cret", "Bearer", "Bearer s3cret,s3cret"])
+def test_the_token_comes_as_a_bearer_token_or_not_at_all(checked, given):
+    """Another scheme is none."""
+    assert json.loads(ask(checked(server_threads=1), HTTP_AUTHORIZATION=given).body) == {"status": "pass"}
+
+
+@pytest.mark.parametrize("accept, content_type", [
+    ("*/*", "application/health+json"), ("application/json", "application/json"), ("", "application/health+json"),
+    ("text/plain", "application/health+json"), ("text/html;q=0", "application/health+json"),
+    ("nonsense,,;;", "application/health+json"),
+    ("application/health+json;q=0.1, text/html", "text/html; charset=UTF-8"),
+])
+def test_only_who_would_rather_have_a_page_gets_one(checked, accept, content_type):
+    """A load balancer sends any Accept, or none."""
+    response = ask(checked(server_threads=1), HTTP_ACCEPT=accept)
+    assert (response.status, dict(response.headers)["Content-Type"]) == ("200 OK", content_type)
+
+
+def test_it_answers_where_the_application_is_mounted(checked):
+    """PATH_INFO counts: whatever is mounted under /site has its check there."""
+    assert ask(checked(server_threads=1), SCRIPT_NAME="/site").status == "200 OK"
+
+
+@pytest.mark.parametrize("path", ["/-/tg/", "//-/tg", "/-/TG", "/-/tg/other"])
+def test_another_path_is_the_applications(checked, path):
+    """Nothing of the application is hidden by a path that merely looks like the one of the check."""
+    assert ask(checked(hello, server_threads=1), path).body == b"hello"
+
+
+def test_what_no_encoding_takes_is_shown_escaped(checked):
+    """A lone surrogate, as it may stand in a file's name or in a variable."""
+    response = ask(checked(server_threads=1), token=TOKEN, HTTP_ACCEPT="text/html", SERVER_SOFTWARE="a\ud800")
+    assert b"a\\ud800" in response.body
+
+
 @pytest.mark.parametrize("options, flag, status, http", [
     pytest.param({"server_threads": 1}, True, "pass", "200 OK", id="single-threaded"),
     pytest.param({}, False, "warn", "200 OK", id="declared only"),
@@ -180,7 +228,7 @@ def test_a_lonely_probe_is_let_go(checked):
     assert answer["met"] is False and answer["can_hold"] and answer["held"] >= 0.04
 
 
-@pytest.mark.parametrize("hold", ["99999", "nan", "soon", "-1"])
+@pytest.mark.parametrize("hold", ["99999", "nan", "soon", "-1", "%ff", "", "inf&hold=1"])
 def test_holding_is_bounded(checked, monkeypatch, hold):
     """However long the caller asks for."""
     monkeypatch.setattr(meeting, "LONGEST", 0.05)

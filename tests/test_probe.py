@@ -72,7 +72,8 @@ def test_a_wrong_token_is_said_to_be_wrong(checked):
         Prober(url + "/-/tg", "other").run(4, 2)
 
 
-@pytest.mark.parametrize("url", ["ftp://x/", "localhost:8000/-/tg", "http:///x", ""])
+@pytest.mark.parametrize("url", ["ftp://x/", "localhost:8000/-/tg", "http:///x", "", "http://[::1/x", "http://h:port/x",
+                                 "http://h:99999/x"])
 def test_what_is_no_url_is_named(url):
     """One clear error."""
     with pytest.raises(ProbeError, match="is no http or https URL"):
@@ -85,6 +86,66 @@ def test_nobody_there_is_one_clear_error():
         gone = url
     with pytest.raises(ProbeError, match="no answer from 127.0.0.1:"):
         Prober(gone + "/-/tg", TOKEN).run(4, 2)
+
+
+def answering(status, body=b"", **headers):
+    """An application that always gives this answer."""
+    def app(environ, start_response):
+        start_response(status, list(headers.items()))
+        return [body]
+    return app
+
+
+@pytest.mark.parametrize("app, message", [
+    (answering("404 Not Found"), r"there is no probe endpoint at /-/tg/probe \(HTTP 404\)"),
+    (answering("200 OK", b"<html>hello</html>"), r"there is no probe endpoint at /-/tg/probe \(HTTP 200\)"),
+    (answering("200 OK", b"[1]"), "there is no probe endpoint"),
+    (answering("200 OK", b'{"met": false, "pid": 1, "held": "x"}'), "there is no probe endpoint"),
+    (answering("502 Bad Gateway", b"<html>"), r"\(HTTP 502\)"),
+    (answering("302 Found", Location="https://site.example/-/tg/probe?hold=1"),
+     "redirects to 'https://site.example/-/tg': give the URL that is behind it"),
+], ids=["404", "HTML", "a list", "no number", "a proxy's error", "a redirect"])
+def test_what_is_no_guard_is_one_clear_error(app, message):
+    """Whatever answers there."""
+    with served(app, False) as url, pytest.raises(ProbeError, match=message):
+        Prober(url + "/-/tg", TOKEN).run(4, 2)
+
+
+def test_a_server_without_tls_is_one_clear_error():
+    """https where http is spoken."""
+    with served(hello, False) as url, pytest.raises(ProbeError, match="no answer from 127.0.0.1:.*SSL"):
+        Prober(url.replace("http:", "https:") + "/-/tg", TOKEN).run(4, 2)
+
+
+def test_a_password_in_the_url_is_not_told():
+    """An error goes to a log."""
+    with pytest.raises(ProbeError) as caught:
+        Prober("http://me:secret@nowhere.invalid/-/tg", TOKEN).run(4, 2)
+    assert "secret" not in str(caught.value) and "no answer from nowhere.invalid: " in str(caught.value)
+
+
+@pytest.mark.parametrize("token", ["a\nb", "a\0"])
+def test_a_token_that_no_header_takes_is_an_error(token):
+    """It is not shown either."""
+    with pytest.raises(ProbeError, match="the token has a character that no header may have$"):
+        Prober("http://h/-/tg", token)
+
+
+@pytest.mark.parametrize("token", ["caf\xe9", "\u20ac"])
+def test_a_token_of_any_letters_is_taken(token, guarded):
+    """As UTF-8, by the guard as well."""
+    guard = guarded(hello, health_path="/-/tg", health_token=token, server_threads=1)
+    with served(guard, False) as url:
+        assert Prober(url + "/-/tg", token, hold=0.01).run(2, 1).failures == []
+
+
+@pytest.mark.parametrize("requests, concurrency", [(1, 1), (2, 2), (2, 16), (16, 1)])
+def test_probes_that_are_never_two_at_once_prove_nothing(checked, requests, concurrency):
+    """The first one is alone in any case: a threaded server is not cleared by it."""
+    with served(checked, True) as url:
+        outcome = Prober(url + "/-/tg", TOKEN, hold=0.01).run(requests, concurrency)
+    [seen] = outcome.processes.values()
+    assert (seen.met, outcome.luck(seen)) == (0, 1.0)
 
 
 @pytest.mark.parametrize("processes, requests, sure", [

@@ -6,9 +6,12 @@ Exit status: 0 single-threaded, 1 threaded, 2 wrong use or unreadable, 3 cannot 
 import argparse
 import os
 import sys
+import traceback
 from typing import Optional, Protocol, Sequence, Tuple
 
 import threadguard
+from threadguard.model import UNKNOWN
+from threadguard.preflight.model import EXIT
 from threadguard.subcommands import check, explain, probe, servers
 
 _INTERRUPTED = 130
@@ -56,6 +59,10 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     except BrokenPipeError:  # head has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _INTERRUPTED
+    except Exception:  # noqa: B902  Python would exit with 1, which means threaded
+        traceback.print_exc()
+        print("threadguard: it failed; please report it", file=sys.stderr)
+        return EXIT[UNKNOWN]
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -68,7 +68,8 @@ class Health:
         scheme, _, given = request.headers.get("Authorization", "").partition(" ")
         if self._token is None or scheme.lower() != "bearer":
             return False
-        return hmac.compare_digest(given.strip().encode("utf-8", "replace"), self._token.encode("utf-8"))
+        # A header is bytes, which WSGI gives as Latin-1 (PEP 3333, "Unicode Issues").
+        return hmac.compare_digest(given.strip().encode("latin-1", "replace"), self._token.encode("utf-8", "replace"))
 
     def _tell(self, request: "Request") -> "Response":
         verdict = self._group.verdict
@@ -119,7 +120,8 @@ class Health:
 def _response(text: str, content_type: str, status: str) -> "Response":
     from webob import Response
 
-    response = Response(text, status=503 if status == "fail" else 200, content_type=content_type, charset="UTF-8")
+    response = Response(text.encode("utf-8", "backslashreplace"), status=503 if status == "fail" else 200,
+                        content_type=content_type, charset="UTF-8")
     if content_type == HTML:
         response.headers["Content-Security-Policy"] = "default-src 'none'; style-src 'unsafe-inline'"
         response.headers["X-Content-Type-Options"] = "nosniff"

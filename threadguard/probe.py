@@ -11,8 +11,8 @@ import queue
 import ssl
 import threading
 from dataclasses import dataclass, field
-from typing import Any, Callable, Dict, List, Optional, Tuple
-from urllib.parse import urlencode, urlsplit
+from typing import Any, Callable, Dict, List, Optional, Tuple, Union
+from urllib.parse import SplitResult, quote, urlencode, urlsplit
 
 from threadguard.model import SINGLE_THREADED, THREADED, UNKNOWN
 
@@ -67,33 +67,43 @@ class Outcome:
         """How probable it is that a *threaded* process would have shown no two that met.
 
         Each probe that was held alone had `concurrency` - 1 others under way; each of these reached this process with
-        the share of the requests that it got in all. A pair is counted once.
+        the share of the requests that it got in all, and as if one more had gone elsewhere. A pair is counted once.
         """
-        total = sum(other.requests for other in self.processes.values())
-        share = process.requests / total if total else 0.0
+        share = process.requests / (1 + sum(other.requests for other in self.processes.values()))
         pairs = process.held * (self.concurrency - 1) / 2
-        return math.exp(pairs * math.log1p(-share)) if share < 1 else (0.0 if pairs else 1.0)
+        return math.exp(pairs * math.log1p(-share))
+
+
+def _parts(url: str) -> SplitResult:
+    """*url* taken apart. Raises `ProbeError` where it is none."""
+    try:
+        parts = urlsplit(url)
+        if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0:
+            return parts
+    except ValueError:  # brackets that are no IPv6 address, a port that is no number
+        pass
+    raise ProbeError("%r is no http or https URL of a health endpoint" % url)
 
 
 class Prober:
     """Sends probes to *url* (the health URL) and collects what they find."""
 
     def __init__(self, url: str, token: str, hold: float = HOLD) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ProbeError("%r is no http or https URL of a health endpoint" % url)
-        self._parts = parts
-        query = urlencode({"hold": hold})
-        self._target = "%s/probe?%s" % (parts.path.rstrip("/"), query)
-        self._headers = {"Authorization": "Bearer " + token, "Connection": "close", "Accept": "application/json"}
+        self._parts = _parts(url)
+        self._where = self._parts.netloc.rpartition("@")[2]  # without a password
+        if not token.isprintable():
+            raise ProbeError("the token has a character that no header may have")
+        self._target = "%s/probe?%s" % (quote(self._parts.path.rstrip("/"), "/%"), urlencode({"hold": hold}))
+        self._headers = {"Authorization": b"Bearer " + token.encode("utf-8", "replace"), "Connection": b"close",
+                         "Accept": b"application/json"}
 
     def run(self, requests: int, concurrency: int, progress: Callable[[int], object] = lambda done: None) -> Outcome:
         """Send *requests* probes, *concurrency* at once, and tell *progress* how many are done.
 
         Raises `ProbeError` if the first one cannot be asked at all.
         """
-        outcome = Outcome(min(concurrency, requests))
-        self._note(outcome, self._ask())
+        outcome = Outcome(max(1, min(concurrency, requests - 1)))
+        self._note(outcome, {**self._ask(), "held": 0})  # it was alone: nobody could have met it
         progress(1)
         work: "queue.SimpleQueue[Optional[int]]" = queue.SimpleQueue()
         for number in list(range(1, requests)) + [None] * outcome.concurrency:
@@ -111,14 +121,12 @@ class Prober:
               progress: Callable[[int], object]) -> None:
         while work.get() is not None:
             try:
-                answer = self._ask()
+                answer: Union[Dict[str, Any], str] = self._ask()
             except ProbeError as error:
-                with lock:
-                    outcome.failures.append(str(error))
-                continue
+                answer = str(error)
             with lock:
                 self._note(outcome, answer)
-                progress(sum(process.requests for process in outcome.processes.values()))
+                progress(len(outcome.failures) + sum(process.requests for process in outcome.processes.values()))
 
     def _ask(self) -> Dict[str, Any]:
         connection = self._connection()
@@ -126,10 +134,14 @@ class Prober:
             connection.request("GET", self._target, headers=self._headers)
             response = connection.getresponse()
             text = response.read(_LONGEST_ANSWER)
-        except (OSError, http.client.HTTPException) as error:
-            raise ProbeError("no answer from %s: %s" % (self._parts.netloc, error or type(error).__name__)) from None
+        except (OSError, http.client.HTTPException, UnicodeError) as error:  # a host name that cannot be encoded
+            said = str(error).strip() or type(error).__name__
+            raise ProbeError("no answer from %s: %s" % (self._where, said)) from None
         finally:
             connection.close()
+        if 300 <= response.status < 400:
+            raise ProbeError("%s redirects to %r: give the URL that is behind it" % (
+                self._where, str(response.getheader("Location")).partition("/probe?")[0]))
         return self._read(response.status, text)
 
     def _connection(self) -> http.client.HTTPConnection:
@@ -140,21 +152,25 @@ class Prober:
 
     def _read(self, status: int, text: bytes) -> Dict[str, Any]:
         if status == 401:
-            raise ProbeError("the token is not the one that %s takes" % self._parts.netloc)
+            raise ProbeError("the token is not the one that %s takes" % self._where)
         try:
             answer = json.loads(text.decode("utf-8"))
             if status == 200 and isinstance(answer["met"], bool) and isinstance(answer["pid"], int):
-                return dict(answer)
+                return {**answer, "held": float(answer["held"])}
         except (ValueError, KeyError, TypeError):
             pass  # not ours: said below
         raise ProbeError("there is no probe endpoint at %s (HTTP %d): the URL is that of health_path, and the guard"
                          " needs a health_token" % (self._target.partition("?")[0], status))
 
     @staticmethod
-    def _note(outcome: Outcome, answer: Dict[str, Any]) -> None:
+    def _note(outcome: Outcome, answer: Union[Dict[str, Any], str]) -> None:
+        """Put into *outcome* an answer, or why there is none."""
+        if isinstance(answer, str):
+            outcome.failures.append(answer)
+            return
         key = (str(answer.get("host")), answer["pid"])
         seen = outcome.processes.setdefault(key, Seen(*key))
         seen.requests += 1
         seen.met += answer["met"]
-        seen.held += bool(answer.get("can_hold")) and not answer["met"] and answer.get("held", 0) > 0
+        seen.held += bool(answer.get("can_hold")) and not answer["met"] and answer["held"] > 0
         seen.verdict = str(answer.get("verdict"))

@@ -26,7 +26,7 @@ def level_of(finding: Finding) -> str:
     return _LEVELS[status_of(finding)]
 
 
-def _visible(text: str) -> str:
+def visible(text: str) -> str:
     """*text* without control characters, which a file could hide from a terminal with; line ends stay."""
     return "".join(character if character.isprintable() or character == "\n"
                    else character.encode("unicode_escape").decode("ascii") for character in text)
@@ -40,14 +40,14 @@ def text(checked: Sequence[Checked], colour: bool = False, quiet: bool = False) 
             if level_of(finding) == "note":
                 lines += [] if quiet else [_line(finding, colour)]
             else:
-                lines.append(_coloured(_visible(report.text_of(finding)), finding, colour))
+                lines.append(_coloured(visible(report.text_of(finding)), finding, colour))
     return "\n".join(lines)
 
 
 def _line(finding: Finding, colour: bool) -> str:
     """A finding that asks for nothing, in one line."""
     bare = Finding(finding.code, finding.sentence, file=finding.file, line=finding.line)
-    return _coloured(_visible(report.text_of(bare).replace("\n", " ")), finding, colour)
+    return _coloured(visible(report.text_of(bare).replace("\n", " ")), finding, colour)
 
 
 def _coloured(shown: str, finding: Finding, colour: bool) -> str:
@@ -95,7 +95,7 @@ def _escaped(value: str, also: str = "") -> str:
     """*value* as the runner's toolkit escapes it (actions/toolkit, command.ts `escapeData`, `escapeProperty`)."""
     for character in "%\r\n" + also:
         value = value.replace(character, "%%%02X" % ord(character))
-    return _visible(value)
+    return visible(value)
 
 
 def sarif(checked: Sequence[Checked], colour: bool = False, quiet: bool = False) -> str:

@@ -6,6 +6,7 @@ import sys
 from typing import List
 
 from threadguard import report_formats
+from threadguard.meeting import LONGEST
 from threadguard.model import SINGLE_THREADED, THREADED, UNKNOWN, Finding
 from threadguard.preflight.model import Checked
 from threadguard.probe import HOLD, Outcome, Prober, ProbeError, Seen
@@ -24,8 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         " processes shows" % _TOKEN)
     parser.add_argument("--requests", type=_number, default=64, metavar="N", help="default: 64")
     parser.add_argument("--concurrency", type=_number, default=16, metavar="N", help="requests at once; default: 16")
-    parser.add_argument("--hold", type=float, default=HOLD, metavar="SECONDS",
-                        help="how long each waits for a second one; default: %(default)s, at most 2")
+    parser.add_argument("--hold", type=_seconds, default=HOLD, metavar="SECONDS",
+                        help="how long each waits for a second one; default: %(default)s")
     parser.add_argument("--format", choices=sorted(report_formats.FORMATS), default="text", help="default: text")
     parser.add_argument("--quiet", action="store_true", help="say nothing of what is in order, and show no progress")
     parser.add_argument("--fail-on", choices=("unknown", "threaded"), default="",
@@ -42,6 +43,16 @@ def _number(text: str) -> int:
 _number.__name__ = "number from 1 to 10000"  # argparse names the type in its error
 
 
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0.01 <= seconds <= LONGEST:
+        raise ValueError
+    return seconds
+
+
+_seconds.__name__ = "number of seconds from 0.01 to 2"
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Probe, print what was found of each process, and give the exit status of the worst."""
     token = arguments.token or os.environ.get(_TOKEN)
@@ -53,7 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
         outcome = Prober(arguments.url, token, arguments.hold).run(
             arguments.requests, arguments.concurrency, lambda done: _progress(done, arguments.requests, shows))
     except ProbeError as error:
-        print("threadguard probe: %s" % error, file=sys.stderr)
+        print("threadguard probe: %s" % report_formats.visible(str(error)), file=sys.stderr)
         return 2
     checked = [Checked(arguments.url, tuple(findings_of(outcome)))]
     shown = report_formats.FORMATS[arguments.format](checked, colour=report_formats.use_colour(),
@@ -89,7 +100,9 @@ def _finding(outcome: Outcome, process: Seen) -> Finding:
                        "%s, and %d of them met another" % (asked, process.met), ANY_SERVER)
     if status == THREADED:
         return Finding("TG201", "%s is threaded, says its guard" % where, "%s, and no two met" % asked, ANY_SERVER)
-    luck = "%s, and no two met; of a threaded process that would be a chance of %.1g" % (asked, outcome.luck(process))
+    chance = outcome.luck(process)
+    luck = "%s, and no two met; of a threaded process that would be a chance of %s" % (
+        asked, "less than 1e-09" if chance < 1e-9 else "%.1g" % chance)
     if status == SINGLE_THREADED:
         return Finding("TG206", "%s lets one request in at a time: %s" % (where, luck))
     return Finding("TG404", "cannot tell of %s" % where, luck, "more --requests, or a greater --concurrency")
