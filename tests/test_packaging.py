@@ -41,7 +41,7 @@ def loaded():
     output = subprocess.run([sys.executable, "-c", LOOK], cwd=str(ROOT), check=True, timeout=60,
                             stdout=subprocess.PIPE, universal_newlines=True).stdout
     threads, *modules = output.split()
-    return int(threads), {module.partition(".")[0] for module in modules}
+    return int(threads), set(modules)
 
 
 def test_the_installed_version_is_the_one_in_the_code(metadata):
@@ -94,6 +94,19 @@ def test_importing_it_imports_no_other_package(loaded):
     """The cost of an import is bounded, and an optional package stays optional."""
     others = {"webob", "werkzeug", "pytest", "paste", "prometheus_client", "opentelemetry", "gevent", "greenlet"}
     assert loaded[1] & others == set()
+
+
+def test_importing_it_leaves_for_later_what_takes_long(loaded):
+    """Dataclasses, the log and the readers of servers are loaded with the first guard that is built."""
+    later = {"dataclasses", "inspect", "logging", "threadguard.model", "threadguard.readers"}
+    assert loaded[1] & later == set()
+
+
+def test_every_public_name_is_there_when_it_is_asked_for():
+    """Those that come later too; any other is an error, as in every module."""
+    assert all(getattr(threadguard, name).__name__ == name for name in threadguard.__all__)
+    with pytest.raises(AttributeError, match="module 'threadguard' has no attribute 'Verdikt'"):
+        threadguard.Verdikt
 
 
 def test_importing_it_starts_no_thread(loaded):

@@ -4,12 +4,26 @@
 and refuses, serialises or logs.
 """
 
-from threadguard.inspection import inspect_process
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from threadguard.middleware import ThreadGuard
-from threadguard.model import Finding, Stats, Verdict
 from threadguard.options import OptionError
-from threadguard.policy import ThreadedDeploymentError
 
 __version__ = "0.1.0"
 
 __all__ = ["Finding", "OptionError", "Stats", "ThreadGuard", "ThreadedDeploymentError", "Verdict", "inspect_process"]
+
+if TYPE_CHECKING:
+    from threadguard.inspection import inspect_process
+    from threadguard.model import Finding, Stats, Verdict
+    from threadguard.policy import ThreadedDeploymentError
+else:
+    _HOMES = {"Finding": "model", "Stats": "model", "Verdict": "model", "ThreadedDeploymentError": "policy",
+              "inspect_process": "inspection"}
+    """What is loaded when somebody asks for it, or builds the first guard: dataclasses and logging take their time."""
+
+    def __getattr__(name: str) -> Any:
+        if name not in _HOMES:
+            raise AttributeError("module 'threadguard' has no attribute %r" % name)
+        return getattr(importlib.import_module("threadguard." + _HOMES[name]), name)

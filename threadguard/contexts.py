@@ -7,14 +7,14 @@ who is who: which context I am, whether another still lives, whether a call is o
 import gc
 import sys
 import threading
-import traceback
 import weakref
-from inspect import CO_GENERATOR
 from types import CodeType, FrameType, GeneratorType
 from typing import Any, Callable, List, NamedTuple, Optional, Set, Tuple, TypeVar
 
 from threadguard.process import dig, module_of, outward
 
+_CO_GENERATOR = 0x20
+"""`inspect.CO_GENERATOR`; that module alone takes half as long to load as this package."""
 _F = TypeVar("_F", bound=Callable[..., Any])
 _PACKAGE = __name__.rpartition(".")[0] + "."
 
@@ -122,7 +122,7 @@ def on_my_stack() -> Tuple[List[FrameType], List[FrameType]]:
         code = frame.f_code
         if code in _CALLS:
             calls.append(frame)
-        elif code.co_flags & CO_GENERATOR or code in _CHUNKS:
+        elif code.co_flags & _CO_GENERATOR or code in _CHUNKS:
             chunks.append(frame)
         frame = frame.f_back
     return calls, chunks
@@ -190,6 +190,7 @@ def find(is_it: Callable[[FrameType], bool]) -> Place:
 
 def waiting(frame: Optional[FrameType], context: Context) -> Place:
     """The place of a body that waits, at *frame* if it is a generator, to be asked for its next chunk."""
+    import traceback  # to be loaded for a violation, or by `logging` when the first guard is built
     words = "a body from %s, waiting to be asked for its next chunk" % name_of(context.ident)
     return Place(words, traceback.format_stack(frame, 1) if frame is not None else NOWHERE.stack)
 
@@ -204,6 +205,7 @@ def _is_own(frame: FrameType) -> bool:
 
 def _formatted(frame: FrameType) -> List[str]:
     """The stack of *frame* without threadguard's own frames at the inner end."""
+    import traceback
     inner: Optional[FrameType] = frame
     while inner is not None and _is_own(inner):
         inner = inner.f_back

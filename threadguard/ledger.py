@@ -9,7 +9,6 @@ import gc
 import itertools
 import os
 import sys
-import sysconfig
 import weakref
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
 
@@ -39,6 +38,7 @@ class _LockedCount:
 
 
 def _new_count() -> Iterator[int]:
+    import sysconfig
     free_threaded = sysconfig.get_config_var("Py_GIL_DISABLED") and sys.version_info < (3, 14)
     return _LockedCount() if free_threaded else itertools.count()
 

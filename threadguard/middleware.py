@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, Optional
 
 from threadguard import contexts, options
 from threadguard.bodies import hand_out, runs_no_code
-from threadguard.group import Group
-from threadguard.groups import group_named
 from threadguard.ledger import CALM
-from threadguard.model import Stats, Verdict
-from threadguard.policy import POLICIES, WSGIApp, log
 
 if TYPE_CHECKING:
+    from threadguard.group import Group
     from threadguard.health import Health
+    from threadguard.model import Stats, Verdict
+    from threadguard.policy import WSGIApp
 
 _NEVER_CALM = (False,)
 
@@ -48,7 +47,7 @@ class ThreadGuard:
     __slots__ = ("app", "policy", "_timeout", "_watches_pools", "_health_options", "_group", "_ledger", "_policy",
                  "_marks", "_health", "__dict__", "__weakref__")
 
-    def __init__(self, app: WSGIApp, *, policy: str = "refuse", serialize_timeout: float = 30.0,
+    def __init__(self, app: "WSGIApp", *, policy: str = "refuse", serialize_timeout: float = 30.0,
                  server_threads: Optional[int] = None, group: Optional[str] = None, health_path: Optional[str] = None,
                  health_token: Optional[str] = None, watch_pool_start: bool = True) -> None:
         if not callable(app):
@@ -61,14 +60,16 @@ class ThreadGuard:
         self._timeout: float = given["serialize_timeout"]
         self._watches_pools: bool = given["watch_pool_start"]
         self._health_options = given["health_path"], given["health_token"]
+        from threadguard.groups import group_named  # loaded here, with the policies: they are most of the package
         self.join(group_named(given["group"]), given["server_threads"])
 
-    def join(self, group: Group, server_threads: Optional[int] = None) -> None:
+    def join(self, group: "Group", server_threads: Optional[int] = None) -> None:
         """Become a guard of *group*, and leave the one that it was in.
 
         Raises `ThreadedDeploymentError` under ``refuse``, if the server is threaded as far as can be told now, and
         `OptionError` if the group has other *server_threads*.
         """
+        from threadguard.policy import POLICIES
         decides = POLICIES[self.policy](self.app, group, self._timeout)
         evidence = group.consider(server_threads)
         decides.at_startup(evidence.verdict)
@@ -85,7 +86,7 @@ class ThreadGuard:
         path, token = self._health_options
         if path is None:
             return None
-        from threadguard.health import Health  # it takes a third of the time of `import threadguard`
+        from threadguard.health import Health  # few ask for it
         return Health(self._group, self.policy, tell, path, token)
 
     @contexts.calls_the_application
@@ -111,7 +112,7 @@ class ThreadGuard:
             inside.pop(ticket, None)
             raise
 
-    def _look(self, ticket: int, environ: Dict[str, Any]) -> Optional[WSGIApp]:
+    def _look(self, ticket: int, environ: Dict[str, Any]) -> "Optional[WSGIApp]":
         """What takes the place of the application for this request; None if it enters as it is."""
         group, ledger = self._group, self._ledger
         if ledger.was_forked():
@@ -136,12 +137,12 @@ class ThreadGuard:
         self._policy.tell()
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> "Verdict":
         """What is known now about this process."""
         self._group.notice_fork()
         return self._group.verdict
 
-    def stats(self) -> Stats:
+    def stats(self) -> "Stats":
         """The counts of this process and group: in flight, peak, requests that entered, refused, overlaps, pid."""
         return self._group.stats()
 
@@ -152,5 +153,7 @@ def _policy_in_force(policy: str) -> str:
         return policy
     override = str(options.convert("policy", override.strip()))
     if override != policy:
-        log.warning("THREADGUARD_POLICY overrides the policy: %s instead of %s", override, policy)
+        import logging
+        logging.getLogger("threadguard").warning(
+            "THREADGUARD_POLICY overrides the policy: %s instead of %s", override, policy)
     return override

@@ -4,15 +4,12 @@ A policy is asked at startup, and on a request whenever it is not alone or there
 with None (the request enters) or with the WSGI application that takes its place.
 """
 
-import logging
 from typing import Any, Callable, Dict, Iterable, Optional, Protocol, Type
 
 from threadguard import contexts, report
 from threadguard.bodies import hand_out, runs_no_code
 from threadguard.group import Group
 from threadguard.model import THREADED, Verdict
-
-log = logging.getLogger("threadguard")
 
 WSGIApp = Callable[[Dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 

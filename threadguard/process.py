@@ -4,7 +4,6 @@ Everything here is a look, taken at construction, on a first request or on a vio
 ordinary request. Nothing is imported to be looked at: names are looked up among the modules that are loaded.
 """
 
-import inspect
 import gc
 import os
 import sys
@@ -73,6 +72,7 @@ def count(value: Any) -> Optional[int]:
 
 def default_of(function: Any, parameter: str) -> Any:
     """The default of *parameter* of a function, or of what a class is built with; None if it has none."""
+    import inspect
     try:
         default = inspect.signature(function).parameters[parameter].default
     except (KeyError, TypeError, ValueError):
