@@ -9,7 +9,7 @@ import sys
 import threading
 import weakref
 from types import CodeType, FrameType, GeneratorType
-from typing import Any, Callable, List, NamedTuple, Optional, Set, Tuple, TypeVar
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Set, Tuple, TypeVar
 
 from threadguard.process import dig, module_of, outward
 
@@ -91,38 +91,43 @@ def event_loop_runs() -> bool:
     return threadable is not None and dig(threadable, "ioThread") == get_ident()
 
 
-_CALLS: Set[CodeType] = set()
+_CALLS: Dict[int, CodeType] = {}
+"""By `id`: the hash of a code object is made anew each time, of all that it consists of."""
 
 
 def calls_the_application(function: _F) -> _F:
     """Mark *function* as one whose frame holds a request inside: its locals ``ledger`` and ``ticket`` say which."""
-    _CALLS.add(function.__code__)
+    _CALLS[id(function.__code__)] = function.__code__
     return function
 
 
 def holds(frame: FrameType, ledger: Any, ticket: int) -> bool:
     """Whether *frame* is the call of *ticket* in *ledger*."""
-    return frame.f_code in _CALLS and frame.f_locals.get("ticket") == ticket and frame.f_locals.get("ledger") is ledger
+    is_call = id(frame.f_code) in _CALLS
+    return is_call and frame.f_locals.get("ticket") == ticket and frame.f_locals.get("ledger") is ledger
 
 
-_CHUNKS: Set[CodeType] = set()
+_CHUNKS: Dict[int, CodeType] = {}
 
 
 def makes_a_chunk(function: _F) -> _F:
     """Mark *function* as the method of a body that makes a chunk."""
-    _CHUNKS.add(function.__code__)
+    _CHUNKS[id(function.__code__)] = function.__code__
     return function
 
 
-def on_my_stack() -> Tuple[List[FrameType], List[FrameType]]:
-    """Of my callers, the calls that hold a request inside, and those that make a chunk of a body or might do so."""
+def on_my_stack(depth: int = 1) -> Tuple[List[FrameType], List[FrameType]]:
+    """Of my callers, the calls that hold a request inside, and those that make a chunk of a body or might do so.
+
+    The innermost *depth* frames, this one included, are known to be none: it takes time to make the object of a frame.
+    """
     calls, chunks = [], []
-    frame: Optional[FrameType] = sys._getframe(1)
+    frame: Optional[FrameType] = sys._getframe(depth)
     while frame is not None:
         code = frame.f_code
-        if code in _CALLS:
+        if id(code) in _CALLS:
             calls.append(frame)
-        elif code.co_flags & _CO_GENERATOR or code in _CHUNKS:
+        elif code.co_flags & _CO_GENERATOR or id(code) in _CHUNKS:
             chunks.append(frame)
         frame = frame.f_back
     return calls, chunks
@@ -138,7 +143,7 @@ def makes(frames: List[FrameType], body: Any) -> bool:
     """Whether one of *frames* makes a chunk of *body*."""
     if type(body) is GeneratorType:
         return any(frame is body.gi_frame for frame in frames)
-    return any(frame.f_code in _CHUNKS and frame.f_locals.get("self") is body for frame in frames)
+    return any(id(frame.f_code) in _CHUNKS and frame.f_locals.get("self") is body for frame in frames)
 
 
 def _greenlet_frames() -> List[FrameType]:

@@ -6,7 +6,6 @@ without the GIL, and a dict keeps its order: of two that enter together exactly 
 """
 
 import gc
-import itertools
 import os
 import sys
 import weakref
@@ -14,33 +13,13 @@ from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
 
 from threadguard import contexts, fork
 from threadguard.stream import Stream
+from threadguard.tally import Tally, new_count
 
 NEVER = sys.maxsize
 """The ticket that is never drawn: `Ledger.look_from` where nothing is to be looked at."""
 
 CALM, SAME_PROCESS = 0, 1
 """Of a ledger's marks: a request that is alone need not be looked at; and this process was not forked meanwhile."""
-
-
-class _LockedCount:
-    """`itertools.count` for free-threaded Python before 3.14, whose own may hand out a number twice."""
-
-    def __init__(self) -> None:
-        self._count = itertools.count()
-        self._lock = contexts.new_lock()
-
-    def __iter__(self) -> Iterator[int]:
-        return self
-
-    def __next__(self) -> int:
-        with self._lock:
-            return next(self._count)
-
-
-def _new_count() -> Iterator[int]:
-    import sysconfig
-    free_threaded = sysconfig.get_config_var("Py_GIL_DISABLED") and sys.version_info < (3, 14)
-    return _LockedCount() if free_threaded else itertools.count()
 
 
 class Neighbours(NamedTuple):
@@ -54,7 +33,8 @@ class Neighbours(NamedTuple):
     """The ticket of the earliest request of another context that is inside."""
 
 
-NOBODY = Neighbours()
+_new = tuple.__new__
+NOBODY, SAME, NESTED = Neighbours(), Neighbours(same=True), Neighbours(nested=True)
 
 
 def _by_ticket(pair: Tuple[int, Any]) -> int:
@@ -70,12 +50,12 @@ class Ledger:
     def __init__(self) -> None:
         self.inside: Dict[int, Any] = {}
         self._streams: Dict[int, Stream] = {}
-        self.tickets = _new_count()
+        self.tickets = new_count()
         self.marks = fork.new_marks()
         self._settle()
         self._mutex = contexts.new_mutex()
         self._not_entered = 0
-        self._overlaps = 0
+        self._overlaps = Tally()
         self._peak = 0
 
     def _settle(self) -> None:
@@ -98,7 +78,8 @@ class Ledger:
         self.inside.clear()
         self._streams.clear()
         self._not_entered = next(self.tickets) + 1
-        self._overlaps = self._peak = 0
+        self._overlaps = Tally()
+        self._peak = 0
         if ticket is not None:
             self.inside[ticket] = request
             self._not_entered -= 1
@@ -128,17 +109,30 @@ class Ledger:
         """See who was inside before *ticket*, and clear away who is finished or was abandoned."""
         mine = self._on_my_stack()
         if mine is not None:
-            return Neighbours(same=mine is request, nested=mine is not request)
-        for other, entry in self._before(ticket):
-            if type(entry) is not Stream:
-                return Neighbours(True) if entry is request else Neighbours(False, False, other)
-            if not self._is_over(other, entry):
-                return Neighbours(False, False, other)
+            return SAME if mine is request else NESTED
+        first, entry = self._first()  # nobody copies ten thousand of them to see the first
+        if first == ticket:
+            return NOBODY
+        return self._meet(first, entry, request) or self._meet_all(ticket, request)
+
+    def _meet_all(self, ticket: int, request: Any) -> Neighbours:
+        for other, entry in self._items():
+            if other == ticket:
+                break
+            found = self._meet(other, entry, request)
+            if found is not None:
+                return found
         return NOBODY
+
+    def _meet(self, other: int, entry: Any, request: Any) -> Optional[Neighbours]:
+        """What *other* is to one that enters with *request*; None where it is over."""
+        if type(entry) is not Stream:
+            return SAME if entry is request else _new(Neighbours, (False, False, other))
+        return None if self._is_over(other, entry) else _new(Neighbours, (False, False, other))
 
     def _on_my_stack(self) -> Any:
         """The request that is inside and whose code calls me: its call, or its body that makes a chunk."""
-        calls, chunks = contexts.on_my_stack()
+        calls, chunks = contexts.on_my_stack(3)  # who called look_around
         if len(calls) > 1:  # the innermost is the one that looks around
             for ticket in contexts.tickets_of(calls[1:], self):
                 if ticket in self.inside:
@@ -148,18 +142,6 @@ class Ledger:
                 if stream.is_made_by(chunks):
                     return stream.request
         return None
-
-    def _before(self, ticket: int) -> Iterator[Tuple[int, Any]]:
-        """The entries before *ticket*, the earliest first. Nobody copies ten thousand of them to see the first."""
-        head = self._first()
-        if head[0] == ticket:
-            return
-        yield head
-        for other, entry in self._items():
-            if other == ticket:
-                return
-            if other != head[0]:
-                yield other, entry
 
     def _first(self) -> Tuple[int, Any]:
         while True:
@@ -245,8 +227,7 @@ class Ledger:
 
     def count_overlap(self) -> None:
         """One more overlap."""
-        with self._mutex:
-            self._overlaps += 1
+        self._overlaps.add()
 
     def counts(self) -> Tuple[int, int, int, int]:
         """In flight, peak, requests that entered, overlaps."""
@@ -254,7 +235,7 @@ class Ledger:
             self._clear_finished()
             entered = next(self.tickets) - self._not_entered
             self._not_entered += 1
-            return len(self.inside), max(self._peak, min(entered, 1)), entered, self._overlaps
+            return len(self.inside), max(self._peak, min(entered, 1)), entered, self._overlaps.total()
 
     def _clear_finished(self) -> None:
         for ticket, stream in list(self._streams.items()) if self._streams else ():

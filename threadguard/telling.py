@@ -6,6 +6,7 @@ from typing import Callable, Dict, Iterable, Set
 
 from threadguard import contexts, report
 from threadguard.model import Finding
+from threadguard.tally import Tally
 
 log = logging.getLogger("threadguard")
 MINUTE = 60.0
@@ -17,7 +18,8 @@ class Telling:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._told: Set[object] = set()
-        self._repeats: Dict[str, int] = {}
+        self._repeats: Dict[str, Tally] = {}
+        self._summed: Dict[str, int] = {}
         self._last = clock()
         self._mutex = contexts.new_mutex()
 
@@ -40,11 +42,17 @@ class Telling:
 
     def again(self, code: str) -> None:
         """What *code* stands for was found once more."""
+        tally = self._repeats.get(code) or self._repeats.setdefault(code, Tally())
+        tally.add()
+        if self._clock() - self._last >= MINUTE:
+            self._sum_up()
+
+    def _sum_up(self) -> None:
         with self._mutex:
-            self._repeats[code] = self._repeats.get(code, 0) + 1
             if self._clock() - self._last < MINUTE:
                 return
-            repeats, self._repeats = self._repeats, {}
             self._last = self._clock()
-        for repeated, times in sorted(repeats.items()):
-            log.error("%s again, %d times since the last report of it", repeated, times)
+            before, self._summed = self._summed, {code: tally.total() for code, tally in self._repeats.items()}
+        for code, total in sorted(self._summed.items()):
+            if total > before.get(code, 0):
+                log.error("%s again, %d times since the last report of it", code, total - before.get(code, 0))
