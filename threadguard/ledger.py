@@ -9,7 +9,7 @@ import gc
 import os
 import sys
 import weakref
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Set, Tuple
 
 from threadguard import contexts, fork
 from threadguard.stream import Stream
