@@ -29,6 +29,7 @@ ELSEWHERE = {
     "pytest.md": "the tests of the pytest plugin run it",
     "cost.md": "make bench makes it",
     "wiring.md": "tests/test_wiring.py runs it",
+    "adding-a-server.md": "tests/test_adding_a_server.py adds it",
 }
 """Pages whose commands other tests run."""
 NOT_RUN = {
