@@ -140,6 +140,11 @@ class TestGunicornConfIsCode:
         pytest.param("threads = 'four'", None, id="sets a value of the wrong type"),
         pytest.param("def f(): f()\nf()", None, id="never ends a recursion"),
         pytest.param("threads = (", None, id="is no Python"),
+        pytest.param("threads = int(input())", "EOFError: EOF when reading a line (it exited with status 1)",
+                     id="asks for a number"),
+        pytest.param("import sys; threads = int(sys.stdin.read())", None, id="reads its input to the end"),
+        pytest.param("import os; os.close(0); os.close(1); os.close(2); raise SystemExit", None, id="closes everything"),
+        pytest.param("import os; os.killpg(0, 9)", "it was ended by signal 9", id="kills its group"),
     ])
     def test_one_that_gunicorn_would_not_start_with_is_unreadable(self, code, why, place, check):
         """The last words of gunicorn say why."""
@@ -148,6 +153,25 @@ class TestGunicornConfIsCode:
         assert (status, len(headlines(lines))) == (2, 1)
         if why is not None:
             assert lines[1] == "  because: gunicorn does not start with it: " + why
+
+    @pytest.mark.parametrize("code", [
+        pytest.param("print('{\"values\": 1}' * 100000)", id="prints"),
+        pytest.param("import sys; sys.stderr.write('x' * 1000000)", id="writes a megabyte of errors"),
+        pytest.param("import os; os.fork()", id="forks"),
+        pytest.param("import os, time\nif not os.fork():\n    threads = 1\n    time.sleep(60)", id="forks and waits"),
+        pytest.param("import threading, time; threading.Thread(target=time.sleep, args=(60,)).start()",
+                     id="leaves a thread running"),
+        pytest.param("import atexit, time; atexit.register(time.sleep, 60)", id="waits at its end"),
+        pytest.param("import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)", id="ignores signals"),
+        pytest.param("import sys; sys.stdin.read()", id="reads its empty input"),
+        pytest.param("import os; os.chdir('/')", id="goes elsewhere"),
+    ])
+    def test_what_else_it_does_has_no_say(self, code, place, check):
+        """The settings of the process that gunicorn began are read, and nothing is waited for."""
+        (place / "gunicorn.conf.py").write_text("threads = 3\n%s\n" % code)
+        status, lines = check("gunicorn.conf.py")
+        assert (status, lines[0].partition(" ")[2]) == (
+            1, "TG101 gunicorn's gthread worker lets 3 requests at once into each process")
 
     def test_one_that_never_ends_cannot_be_told(self, place, check, monkeypatch):
         """After some seconds nobody waits any longer, and it is ended."""

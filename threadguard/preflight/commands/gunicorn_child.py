@@ -16,15 +16,16 @@ _NAMES = ("worker_class", "threads", "worker_connections", "bind")
 
 
 def main() -> None:
-    """Answer, and end at once: what the configuration file left running has no say."""
-    descriptor = int(sys.argv[1])
+    """Answer, and end at once: what the configuration file left running has no say, and no child that it forked."""
+    descriptor, pid = int(sys.argv[1]), os.getpid()
     sys.argv[:] = ["gunicorn"] + sys.argv[2:]
     if sys.path[:1] == [""]:
         del sys.path[0]  # a gunicorn.py beside the configuration is not gunicorn; gunicorn adds the directory later
     # Whoever waits for the answer ends this process; if that one was killed itself, the alarm does.
     signal.alarm(_LONGEST)
     answer = json.dumps(read())
-    os.write(descriptor, answer.encode())
+    if os.getpid() == pid:
+        os.write(descriptor, answer.encode())
     os._exit(0)
 
 
