@@ -109,6 +109,18 @@ def test_an_encoding_that_nobody_knows_is_unreadable(way, place, check):
     assert check(*filter(None, [way, "gunicorn.conf.py"]))[0] == 2
 
 
+@pytest.mark.parametrize("text, why", [
+    (b"; r\xe9glage\n[server:main]\n", "it is not in UTF-8, and PasteDeploy reads no other encoding"),
+    (b"\xef\xbb\xbf[server:main]\nuse = egg:waitress\n", "File contains no section headers."),
+])
+def test_an_ini_file_that_pastedeploy_would_not_read_says_why(text, why, place, check):
+    """Latin-1, and a mark at its beginning."""
+    pytest.importorskip("paste.deploy", reason="PasteDeploy is not installed")
+    (place / "site.ini").write_bytes(text)
+    status, lines = check("site.ini")
+    assert (status, lines[1].startswith("  because: " + why)) == (2, True), lines
+
+
 def test_control_characters_do_not_reach_the_terminal(place, check):
     """A file cannot colour, erase or forge lines through what is quoted from it."""
     (place / "site.ini").write_text("[server:main]\nuse = egg:\x1b[2Jwaitress\x07\n")

@@ -285,6 +285,8 @@ OF_DOCKER = (
     docker("gunicorn where the file's directory is not the build context", "FROM python:3\nWORKDIR /srv\n"
            'COPY site/requirements.txt .\nCMD ["gunicorn", "app:app"]\n', UNKNOWN,
            "Dockerfile:4: " + unknown("gunicorn")),
+    docker("gunicorn's variable by an argument of the build", "FROM python:3\nARG ARGS\nENV GUNICORN_CMD_ARGS=$ARGS\n"
+           'CMD ["gunicorn", "app:app"]\n', UNKNOWN, "Dockerfile:4: " + unknown("gunicorn")),
     docker("no command", "FROM python:3\nRUN pip install waitress\n", UNKNOWN,
            "Dockerfile: " + unknown("the server of Dockerfile")),
 )
@@ -302,6 +304,15 @@ OF_COMPOSE = (
     compose("a list", COMPOSE % '["waitress-serve", "app:app"]', THREADED, "compose.yaml:6: " + lets("waitress", 4)),
     compose("a variable of the host", COMPOSE % "waitress-serve --threads=${N} app:app", UNKNOWN,
             "compose.yaml:6: " + unknown("waitress")),
+    compose("a variable that the host hands on", COMPOSE % "uwsgi -w app" + "    environment: [UWSGI_THREADS]\n", UNKNOWN,
+            "compose.yaml:6: " + unknown("uWSGI")),
+    compose("a variable that the host hands on, as a mapping",
+            COMPOSE % "uwsgi -w app" + "    environment:\n      UWSGI_THREADS:\n", UNKNOWN,
+            "compose.yaml:6: " + unknown("uWSGI")),
+    compose("gunicorn's variable of the host", COMPOSE % "gunicorn --threads 1 -k sync app:app"
+            + "    environment:\n      GUNICORN_CMD_ARGS: ${ARGS}\n", UNKNOWN, "compose.yaml:6: " + unknown("gunicorn")),
+    compose("gunicorn's variable with an address of the host", COMPOSE % "gunicorn --threads 1 -k sync app:app"
+            + "    environment:\n      GUNICORN_CMD_ARGS: -b :${PORT}\n", SINGLE, "compose.yaml:6: " + lets(SYNC)),
     compose("environment", COMPOSE % "uwsgi -w app" + "    environment:\n      UWSGI_THREADS: 4\n", THREADED,
             "compose.yaml:6: " + lets("uWSGI", 4)),
     compose("the Dockerfile's command",

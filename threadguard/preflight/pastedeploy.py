@@ -120,7 +120,10 @@ def _plain(text: Source, section: str) -> Section:
 
 
 def _first_line(error: Exception) -> str:
-    return " ".join(str(error.args[0] if error.args else error).split())[:300] or type(error).__name__
+    if isinstance(error, UnicodeError):
+        return "it is not in UTF-8, and PasteDeploy reads no other encoding"
+    said = getattr(error, "message", None) or (error.args[0] if error.args else error)  # configparser's have a message
+    return " ".join(str(said).split())[:300] or type(error).__name__
 
 
 def _line_of(text: Source, error: configparser.InterpolationError) -> Optional[int]:

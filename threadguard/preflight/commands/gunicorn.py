@@ -35,7 +35,7 @@ def read_command(command: Command) -> Iterator[Item]:
 
     gunicorn does not read the [server:] section of such a file (gunicorn/app/pasterapp.py `get_wsgi_app`).
     """
-    known = all(map(shell.is_known, command.words[1:]))
+    known = all(map(shell.is_known, (*command.words[1:], command.env.get("GUNICORN_CMD_ARGS", ""))))
     if not os.path.isdir(command.directory) or command.is_elsewhere and _code(command) in ("", DEFAULT_FILE):
         yield _judge(_without_directory(command))
     elif command.options.execute and known and arguments.optional("gunicorn.config") is not None:

@@ -124,10 +124,10 @@ def _environment(service: Any, text: Source) -> Dict[str, str]:
             if equals and not name.startswith("#"):
                 env[name.strip()] = value.strip().strip("'\"")
     node = yaml_text.child(service, "environment")
-    for key, value in yaml_text.pairs(node):
-        env[str(key.value)] = yaml_text.text(value) or ""
-    for item in yaml_text.sequence(node):
+    given = [(str(key.value), None if value.tag.endswith(":null") else yaml_text.text(value))
+             for key, value in yaml_text.pairs(node)]
+    for item in yaml_text.sequence(node) if not given else ():
         name, equals, value = (yaml_text.text(item) or "").partition("=")
-        if equals:
-            env[name] = value
+        given.append((name, value if equals else None))
+    env.update((name, "${%s}" % name if value is None else value) for name, value in given)  # None: as the host has it
     return env
