@@ -14,13 +14,27 @@ import paired
 from contenders import CONTENDERS, Empty, guard, hello, serve, start_response
 
 CHUNKS = 10000
+GUARD = "threadguard, refuse"
+HEAVY = ("threadguard, serialize", "wsgiref.validate", "Werkzeug's LintMiddleware", "Sentry's middleware",
+         "opentelemetry-instrumentation-wsgi")
 
 
 def requests(quick: bool) -> Dict[str, Any]:
     """What each contender adds to a request with a list for a body."""
-    apps = {name: make(hello) for name, make in CONTENDERS.items()}
-    series = paired.run({name: partial(serve, app) for name, app in apps.items()}, 15 if quick else 60, 2000)
-    return {name: each.added(series["nothing"]) for name, each in series.items() if name != "nothing"}
+    calls = {name: partial(serve, make(hello)) for name, make in CONTENDERS.items()}
+    for call in calls.values():
+        paired.repeat(call, 2000)  # the last look at the server is on the 1024th request
+    quick_ones = {name: call for name, call in calls.items() if name not in HEAVY}
+    heavy_ones = {name: call for name, call in calls.items() if name in (*HEAVY, "nothing", GUARD)}
+    found: Dict[str, Any] = {}
+    beside: Dict[str, Any] = {}
+    for some, rounds, number in (heavy_ones, 150, 100), (quick_ones, 2000, 200):
+        series = paired.run(some, rounds // 10 if quick else rounds, number)
+        base = series.pop("nothing")
+        found.update((name, each.added(base)) for name, each in series.items())
+        beside.update((name, series[GUARD].beside(each, base)) for name, each in series.items())
+    found[GUARD]["beside"] = beside
+    return {name: found[name] for name in CONTENDERS if name in found}
 
 
 class Chunks:
@@ -52,9 +66,10 @@ def bodies(quick: bool) -> Dict[str, Any]:
 
         for policy in "refuse", "serialize":
             sides = {"nothing": app, "empty": Empty(app), "guard": guard(app, policy)}
-            short = paired.run({side: partial(stream, each, 1) for side, each in sides.items()}, 12, 2000)
+            paired.repeat(partial(stream, sides["guard"], 1), 2000)
+            short = paired.run({side: partial(stream, each, 1) for side, each in sides.items()}, 100, 200)
             long = paired.run({side: partial(stream, each, CHUNKS) for side, each in sides.items()},
-                              20 if quick else 100, 2)
+                              20 if quick else 300, 1)
             base, mine = long["nothing"].times, long["guard"].times
             percent = [100 * (with_it - bare) / bare for with_it, bare in zip(mine, base)]
             found["%s, %s" % (name, policy)] = {
@@ -70,11 +85,13 @@ def stream(app: Any, number: int) -> None:
         pass
 
 
+IMPORT = "from threadguard import ThreadGuard"
+FIRST_GUARD = IMPORT + "; ThreadGuard(print)"
 UNWANTED = "webob", "werkzeug", "pytest", "prometheus_client"
 
 
 def imports(quick: bool) -> Dict[str, Any]:
-    """Milliseconds that ``from threadguard import ThreadGuard`` adds to an empty interpreter, and the first guard then.
+    """Milliseconds that importing the guard adds to an empty interpreter, and to build the first one then.
 
     Also what the import loads that it should not.
     """
@@ -82,15 +99,17 @@ def imports(quick: bool) -> Dict[str, Any]:
 
     def start(program: str) -> float:
         begin = time.perf_counter()
-        subprocess.run([sys.executable, "-c", program], check=True, env=environment)
+        subprocess.run([sys.executable, "-c", program], check=True, env=environment, cwd=sys.path[0])
         return (time.perf_counter() - begin) * 1000
 
-    start("import threadguard")
-    pairs = [(start("import threadguard"), start("pass")) for _ in range(7 if quick else 30)]
-    loaded = subprocess.run([sys.executable, "-c", "import sys, threadguard; print(*sys.modules)"],
-                            stdout=subprocess.PIPE, check=True, universal_newlines=True).stdout.split()
-    return {"median": statistics.median(guarded - bare for guarded, bare in pairs),
-            "min": min(guarded for guarded, _ in pairs) - min(bare for _, bare in pairs),
+    start(FIRST_GUARD)  # compiles
+    pairs = [(start(IMPORT), start("pass"), start(FIRST_GUARD)) for _ in range(7 if quick else 60)]
+    added = [guarded - bare for guarded, bare, _ in pairs]
+    loaded = subprocess.run([sys.executable, "-c", IMPORT + "; import sys; print(*sys.modules)"],
+                            cwd=sys.path[0], stdout=subprocess.PIPE, check=True, universal_newlines=True).stdout.split()
+    return {"median": statistics.median(added), "quartiles": statistics.quantiles(added, n=4)[::2],
+            "min": min(guarded for guarded, _, _ in pairs) - min(bare for _, bare, _ in pairs),
+            "first guard": statistics.median(built - guarded for guarded, _, built in pairs),
             "unwanted": [name for name in UNWANTED if name in loaded]}
 
 
@@ -151,10 +170,16 @@ def crowd(quick: bool) -> Dict[str, Any]:
     together(proved)
     series = paired.run({"alone, bare": partial(alone, app), "alone": partial(alone, fresh),
                          "together, bare": partial(together, app), "together": partial(together, proved)},
-                        5 if quick else 15, 1)
+                        5 if quick else 31, 1)
     logging.disable(logging.NOTSET)
     gc.collect()
-    return {"%s %s" % (way, what): value / len(environs) for way in ("alone", "together")
-            for what, value in [("added", series[way].added(series[way + ", bare"])["median"]),
-                                ("added, minima", series[way].added(series[way + ", bare"])["min"]),
-                                ("in all", min(series[way].times) * 1e9)]}
+    found: Dict[str, Any] = {way: {key: value / len(environs) for key, value in
+                                   series[way].added(series[way + ", bare"]).items()} for way in ("alone", "together")}
+    found["in all"] = _ratios([many / one for many, one in zip(series["together"].times, series["alone"].times)])
+    found["added"] = _ratios([(many - bare) / (one - bare_one) for many, bare, one, bare_one in zip(
+        *(series[name].times for name in ("together", "together, bare", "alone", "alone, bare")))])
+    return found
+
+
+def _ratios(values: List[float]) -> Dict[str, Any]:
+    return {"ratio": statistics.median(values), "quartiles": statistics.quantiles(values, n=4)[::2]}

@@ -1,10 +1,14 @@
-"""Timing side by side: in each round every contender runs once, in a new order, and is compared with the first."""
+"""Timing side by side: in each round every contender runs once, in a new order, and is compared with the first.
+
+Rounds are short and many: what disturbs one of a pair mostly disturbs the other as well, and the median
+leaves out the rest.
+"""
 
 import gc
 import random
 import statistics
 import time
-from typing import Callable, Dict, List
+from typing import Any, Callable, Dict, List
 
 
 class Series:
@@ -19,20 +23,34 @@ class Series:
         low, median, high = statistics.quantiles(each, n=4)
         return {"median": median, "low": low, "high": high, "min": (min(self.times) - min(base.times)) * 1e9}
 
+    def beside(self, other: "Series", base: "Series") -> Dict[str, Any]:
+        """How many times what *other* adds to *base* this one adds: of all rounds, and the quartiles of ten parts."""
+        def ratio(rounds: slice) -> float:
+            mine, theirs = ([each - bare for each, bare in zip(series.times[rounds], base.times[rounds])]
+                            for series in (self, other))
+            return statistics.median(mine) / statistics.median(theirs)
+
+        part = max(len(self.times) // 10, 1)
+        parts = [ratio(slice(start, start + part)) for start in range(0, len(self.times) - part + 1, part)]
+        return {"ratio": ratio(slice(None)), "quartiles": statistics.quantiles(parts, n=4)[::2]}
+
 
 def run(contenders: Dict[str, Callable[[], object]], rounds: int, number: int) -> Dict[str, Series]:
-    """*number* calls of each contender, without the collector, *rounds* times over."""
+    """*number* calls of each contender, *rounds* times over; the collector runs between rounds, four times a second."""
     times: Dict[str, List[float]] = {name: [] for name in contenders}
     order = list(contenders)
     for call in contenders.values():
         repeat(call, number)
     gc.disable()
+    collected = time.perf_counter()
     try:
         for _ in range(rounds):
+            if time.perf_counter() - collected > 0.25:
+                gc.collect()
+                collected = time.perf_counter()
             random.shuffle(order)
             for name in order:
                 times[name].append(repeat(contenders[name], number))
-            gc.collect()
     finally:
         gc.enable()
     return {name: Series(each) for name, each in times.items()}

@@ -43,8 +43,9 @@ def main() -> None:
     for section in given.only:
         found[section] = SECTIONS[section](given.quick)
         print(section, json.dumps(found[section], indent=1), flush=True)
+        if given.write:
+            kept.write_text(json.dumps(found, indent=1) + "\n")
     if given.write:
-        kept.write_text(json.dumps(found, indent=1) + "\n")
         cost_page.write(HERE / "results", HERE.parent / "docs")
 
 

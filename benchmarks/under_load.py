@@ -40,6 +40,8 @@ def served(command: List[str], app: str) -> Iterator[int]:
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
                 break
             tick.wait(0.05)
+        if process.poll() is not None:
+            raise ChildProcessError("%s ended with status %d" % (command[0], process.returncode))
         yield port
     finally:
         process.terminate()
@@ -61,7 +63,8 @@ def load(quick: bool) -> Dict[str, Any]:
     for name, command in SERVERS.items():
         missing = [tool for tool in ("wrk", command[0]) if shutil.which(tool) is None]
         if missing:
-            found[name] = {"missing": ", ".join(Path(tool).name for tool in missing)}
+            found[name] = {"missing": ", ".join("%s (apt install wrk)" % tool if tool == "wrk" else Path(tool).name
+                                                for tool in missing)}
             continue
         with served(command, "bare") as bare, served(command, "guarded") as guarded:
             wrk(bare, 1), wrk(guarded, 1)
@@ -82,6 +85,6 @@ def rack(quick: bool) -> Dict[str, Any]:
     done = subprocess.run(["ruby", str(HERE / "rack_lock.rb")], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
                           universal_newlines=True) if shutil.which("ruby") else None
     if done is None or done.returncode:
-        return {"missing": "ruby or ruby-rack"}
+        return {"missing": "ruby with rack (apt install ruby ruby-rack)"}
     empty, lock = map(float, done.stdout.split())
     return {"empty": empty, "lock": lock}
