@@ -195,6 +195,31 @@ def lint_environ():
     return new_environ(QUERY_STRING="", SERVER_PORT="80", wsgi__input=io.BytesIO())
 
 
+def test_a_body_that_is_left_half_way_goes_on_and_stays_inside(guarded):
+    """Whoever takes one chunk, by a loop or by next(), may take the others later."""
+    guard = guarded(lambda environ, start_response: iter([b"a", b"b", b"c", b"d"]))
+    body = guard(new_environ(), start_response)
+    for chunk in body:
+        break
+    seen = [chunk, next(body), guard.stats().in_flight, list(body), guard.stats().in_flight]
+    assert seen == [b"a", b"b", 1, [b"c", b"d"], 0]
+
+
+@pytest.mark.parametrize("error", [GeneratorExit, SystemExit, ValueError])
+@pytest.mark.parametrize("policy", ["refuse", "serialize"])
+def test_an_error_in_a_chunk_ends_the_body(guarded, policy, error):
+    """No code of the application is left to run, whatever it raised."""
+    def chunks():
+        yield b"a"
+        raise error
+
+    guard = guarded(lambda environ, start_response: map(bytes, chunks()), policy=policy)
+    body = guard(new_environ(), start_response)
+    with pytest.raises(error):
+        list(body)
+    assert guard.stats().in_flight == 0
+
+
 def test_a_body_ends_only_once():
     """Neither close() after the end nor the end after close() is told again."""
     ends = []

@@ -91,14 +91,33 @@ class Body:
 
 
 class IteratorBody(Body):
-    """One that can be iterated once, as an iterator can."""
+    """One that can be iterated once, as an iterator can.
+
+    A ``for`` gets a generator, which takes a third of the time of a method that is called for each chunk. It holds this
+    body and is not held by it; who leaves it half-way may go on with another.
+    """
 
     _next: Optional[Callable[[], bytes]] = None
 
+    @contexts.makes_a_chunk
     def __iter__(self) -> Iterator[bytes]:
-        if self._next is None:
-            self._next = iter(self._body).__next__
-        return self
+        try:
+            if self._before_chunk is not None and not self.is_finished:
+                self._before_chunk()
+            self.is_running = True
+            for chunk in self._body:
+                self.is_running = False
+                yield chunk
+                if self._before_chunk is not None and not self.is_finished:
+                    self._before_chunk()
+                self.is_running = True
+            self._end()
+        except BaseException:
+            if self.is_running:  # else somebody leaves it half-way
+                self._end()
+            raise
+        finally:
+            self.is_running = False
 
     @contexts.makes_a_chunk
     def __next__(self) -> bytes:
