@@ -69,9 +69,9 @@ def load(quick: bool) -> Dict[str, Any]:
         with served(command, "bare") as bare, served(command, "guarded") as guarded:
             wrk(bare, 1), wrk(guarded, 1)
             pairs = []
-            for turn in range(5 if quick else 16):
+            for turn in range(5 if quick else 40):
                 ports = [bare, guarded] if turn % 2 else [guarded, bare]
-                rates = {port: wrk(port, 1 if quick else 2) for port in ports}
+                rates = {port: wrk(port, 1) for port in ports}
                 pairs.append((rates[guarded], rates[bare]))
         ratios = [mine / other for mine, other in pairs]
         found[name] = {"ratio": statistics.median(ratios), "quartiles": statistics.quantiles(ratios, n=4)[::2],

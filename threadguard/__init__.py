@@ -4,7 +4,6 @@
 and refuses, serialises or logs.
 """
 
-import importlib
 from typing import TYPE_CHECKING, Any
 
 from threadguard.middleware import ThreadGuard
@@ -26,4 +25,5 @@ else:
     def __getattr__(name: str) -> Any:
         if name not in _HOMES:
             raise AttributeError("module 'threadguard' has no attribute %r" % name)
+        import importlib
         return getattr(importlib.import_module("threadguard." + _HOMES[name]), name)

@@ -4,7 +4,6 @@ An option that does not exist and a value that is not allowed are one `OptionErr
 what is allowed.
 """
 
-import math
 from typing import Any, Callable, Dict, Mapping, Tuple
 
 PREFIX = "THREADGUARD_"
@@ -25,7 +24,7 @@ def _seconds(value: Any) -> float:
     if isinstance(value, bool):
         raise ValueError
     seconds = float(value)
-    if math.isfinite(seconds) and seconds > 0:
+    if 0 < seconds < float("inf"):  # which is not true of a NaN either
         return seconds
     raise ValueError
 
