@@ -75,7 +75,7 @@ def bodies(quick: bool) -> Dict[str, Any]:
             found["%s, %s" % (name, policy)] = {
                 "request": short["guard"].added(short["nothing"]), "percent": statistics.median(percent),
                 "percent_min": 100 * (min(mine) - min(base)) / min(base),
-                "quartiles": [statistics.quantiles(percent, n=4)[index] for index in (0, 2)]}
+                "middle": paired.middle(percent)}
     return found
 
 
@@ -107,7 +107,7 @@ def imports(quick: bool) -> Dict[str, Any]:
     added = [guarded - bare for guarded, bare, _ in pairs]
     loaded = subprocess.run([sys.executable, "-c", IMPORT + "; import sys; print(*sys.modules)"],
                             cwd=sys.path[0], stdout=subprocess.PIPE, check=True, universal_newlines=True).stdout.split()
-    return {"median": statistics.median(added), "quartiles": statistics.quantiles(added, n=4)[::2],
+    return {"median": statistics.median(added), "middle": paired.middle(added),
             "min": min(guarded for guarded, _, _ in pairs) - min(bare for _, bare, _ in pairs),
             "first guard": statistics.median(built - guarded for guarded, _, built in pairs),
             "unwanted": [name for name in UNWANTED if name in loaded]}
@@ -182,4 +182,4 @@ def crowd(quick: bool) -> Dict[str, Any]:
 
 
 def _ratios(values: List[float]) -> Dict[str, Any]:
-    return {"ratio": statistics.median(values), "quartiles": statistics.quantiles(values, n=4)[::2]}
+    return {"ratio": statistics.median(values), "middle": paired.middle(values)}
