@@ -81,6 +81,41 @@ def variables_used(code: CodeType, part: Optional[Tuple[int, int]] = None) -> Tu
 
 
 @lru_cache(maxsize=512)
+def attributes_asked(code: CodeType, name: str,
+                     part: Optional[Tuple[int, int]] = None) -> Optional[FrozenSet[Tuple[str, bool]]]:
+    """The attributes that *part* of *code* asks the variable *name* for, and whether only to ask them further.
+
+    None where anything else is done with it but setting an attribute, or where functions inside may do so.
+    """
+    if name in code.co_cellvars:
+        return None
+    found: Set[Tuple[str, bool]] = set()
+    instructions = list(dis.get_instructions(code))
+    for one, after, then in zip(instructions, instructions[1:], instructions[2:]):
+        if (part is None or part[0] <= one.offset <= part[1]) and _loads_name(one, name):
+            if after.opname.startswith(_ASKS) and _is_last(one, name):
+                found.add((after.argval, then.opname.startswith(_ASKS)))
+            elif not (after.opname == "STORE_ATTR" and _is_last(one, name)):
+                return None
+    return frozenset(found)
+
+
+_ASKS = ("LOAD_ATTR", "LOAD_METHOD")
+
+
+def _loads_name(one: dis.Instruction, name: str) -> bool:
+    """Whether *one* loads the variable *name*; since Python 3.13 one instruction may load two, or store and load."""
+    loaded = one.argval if isinstance(one.argval, tuple) else (one.argval,)
+    return "LOAD_" in one.opname and "_FAST" in one.opname and name in loaded
+
+
+def _is_last(one: dis.Instruction, name: str) -> bool:
+    if not isinstance(one.argval, tuple):
+        return True
+    return one.argval[-1] == name and (one.argval[0] != name or one.opname.startswith("STORE_"))
+
+
+@lru_cache(maxsize=512)
 def rebound(code: CodeType) -> FrozenSet[str]:
     """The names of the variables that *code* assigns: an argument among them is no longer what was handed in."""
     found: Set[str] = set()
@@ -94,6 +129,20 @@ def rebound(code: CodeType) -> FrozenSet[str]:
 def names_any(code: CodeType, names: FrozenSet[str]) -> bool:
     """Whether *code* looks up one of *names*, as a global or an attribute."""
     return not names.isdisjoint(code.co_names)
+
+
+def functions_in(code: CodeType) -> Iterator[CodeType]:
+    """*code*, and that of every function in it."""
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from functions_in(constant)
+
+
+def gets_attribute(code: CodeType, name: str) -> bool:
+    """Whether *code* asks for an attribute called *name*."""
+    return name in code.co_names and any(
+        one.opname.startswith(_ASKS) and one.argval == name for one in dis.get_instructions(code))
 
 
 def sets_attribute(code: CodeType, name: str) -> bool:

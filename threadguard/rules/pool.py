@@ -4,18 +4,20 @@ A pool object is one that can be proved to run my thread:
 - it holds the object of my thread in a collection (cheroot's ``_threads``, Paste's ``workers``, Twisted's ``threads``);
 - or my worker function is its method, that function is in a loop, and it is no thread itself.
 Its bounds are its attributes with a name of `BOUNDS`. All are 1: one request at a time. One is more: that many.
-None: nothing is known, and an infinite one tells no more than that.
+None: nothing is known, and an infinite one tells no more than that. Left out are numbers of something else (`_counts`):
+of processes that its class forks, and the length of its queue.
 """
 
 import threading
-from types import ModuleType
+from types import CodeType, FunctionType, ModuleType
 from typing import Any, Dict, Iterator, List, Optional
 
 from threadguard.model import Reading, Source
 from threadguard.process import Process, count, is_a, variables
 from threadguard.rules.accepting import own_loop
-from threadguard.rules.code import in_one_loop
+from threadguard.rules.code import functions_in, gets_attribute, in_one_loop, names_any
 from threadguard.rules.reach import IsGuard, vars_of
+from threadguard.rules.sources import is_queue
 from threadguard.rules.stacks import inputs, own_frames
 
 BOUNDS = frozenset("""
@@ -27,6 +29,12 @@ BOUNDS = frozenset("""
 
 _LEAST = frozenset("min minthreads minworkers minpoolsize minsparethreads".split())
 """Names of lower bounds: they are no bound, but one over 1 says that there are more."""
+
+_OF_ANYTHING = frozenset("max size capacity maximum".split())
+"""Those of `BOUNDS` that may bound anything, such as a queue."""
+
+_STARTS_THREADS = frozenset("Thread start_new_thread start_joinable_thread Timer submit spawn".split())
+_STARTS_PROCESSES = frozenset("fork Process Popen spawnv".split())
 
 _OBJECTS = 600
 _MEMBERS = 4096
@@ -84,13 +92,36 @@ def _bounds(owner: Any) -> Dict[str, Any]:
     """The bounds of *owner* by their names."""
     of_class = {name: value for kind in reversed(type(owner).__mro__) for name, value in vars(kind).items()}
     return {name: value for name, value in {**of_class, **vars_of(owner)}.items()
-            if name.lower().replace("_", "") in BOUNDS | _LEAST and count(value)}
+            if _plain(name) in BOUNDS | _LEAST and count(value) and _counts(owner, name, value)}
+
+
+def _counts(owner: Any, name: str, value: int) -> bool:
+    """Whether the attribute *name* of *owner* may be a number of threads.
+
+    It is none if every method that asks for it starts processes, and no threads. Nor is one over 1, if its name may
+    mean anything, no method asks for it, and a queue of *owner* has it for its ``maxsize``.
+    """
+    methods = [list(functions_in(method.__code__)) for kind in type(owner).__mro__
+               for method in list(vars(kind).values()) if is_a(method, FunctionType)]
+    uses = [method for method in methods if any(gets_attribute(code, name) for code in method)]
+    if not uses and value > 1 and _plain(name) in _OF_ANYTHING:
+        return not any(is_queue(one) and getattr(one, "maxsize", None) == value for one in vars_of(owner).values())
+    return not uses or not all(_starts_processes(method) for method in uses)
+
+
+def _starts_processes(method: List[CodeType]) -> bool:
+    return (any(names_any(code, _STARTS_PROCESSES) for code in method)
+            and not any(names_any(code, _STARTS_THREADS) for code in method))
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("_", "")
 
 
 def _bound(owner: Any) -> Optional[Reading]:
     bounds = _bounds(owner)
     greatest = max(bounds.values(), default=0)
-    only_least = all(name.lower().replace("_", "") in _LEAST for name in bounds)
+    only_least = all(_plain(name) in _LEAST for name in bounds)
     if not bounds or (only_least and greatest == 1):
         return None
     if greatest > 1 and type(owner).__module__ in _GROWN_BY_HAND:

@@ -11,6 +11,7 @@ from typing import Any, Callable, Dict, FrozenSet, Iterable, Iterator, List, Tup
 
 from threadguard.process import Frames, is_a, module_of, variables
 from threadguard.rules.code import loop_around, variables_used
+from threadguard.rules.members import is_own, used_of
 
 IsGuard = Callable[[object], bool]
 
@@ -74,9 +75,23 @@ class Reach:
     def _held(self, frame: FrameType) -> List[Any]:
         names = variables_used(frame.f_code, loop_around(frame))
         used, asked = names
-        local = [value for name, value in variables(frame).items()
-                 if name in used and (name not in asked or not self.is_guard(value))]
+        local: List[Any] = []
+        for name, value in variables(frame).items():
+            if name in used and (name not in asked or not self.is_guard(value)):
+                local += self._members(frame, value) if is_own(frame, name, value) else [value]
         return local + self._globals(names, frame.f_globals)
+
+    def _members(self, frame: FrameType, owner: Any) -> List[Any]:
+        """What the loop of *frame* uses of *owner*, whose method it is; *owner* itself if that may be all of it."""
+        held = vars_of(owner)
+        used = used_of(owner, held, frame)
+        if used is None:
+            return [owner]
+        found = {name: held[name] for name, only_asks in used.items() if not (only_asks and self.is_guard(held[name]))}
+        if self.leads(found.values(), identity([owner])):
+            return [owner]
+        return [value for name, value in found.items()
+                if name.lstrip("_") in WAYS or callable(value) or self.is_guard(value)]
 
     def _reached(self, start: Iterable[Any]) -> Iterator[Any]:
         seen: Dict[int, Any] = {}

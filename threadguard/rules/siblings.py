@@ -95,6 +95,8 @@ def _arguments(thread: Any) -> Dict[str, Any]:
 
 def _same_pool(process: Process, pair: Pair, same_job: bool, beyond: Frames, reach: Reach) -> bool:
     mine, other = inputs(pair.mine), inputs(pair.other)
+    if _has_another_role(mine, other, reach):
+        return False
     if identical(mine, other, _PLAIN + _TEXT if same_job else _PLAIN):
         return True
     if not same_job:
@@ -102,6 +104,16 @@ def _same_pool(process: Process, pair: Pair, same_job: bool, beyond: Frames, rea
     if _same_source(process, _opened(mine), _opened(other), pair.other, beyond):
         return True
     return reach.serves((pair.mine,)) and reach.serves((pair.other,))
+
+
+def _has_another_role(mine: Dict[Any, Any], other: Dict[Any, Any], reach: Reach) -> bool:
+    """Whether a name that *other* was handed stands, in a dict of both, for a function that is none of the guard's,
+    where mine stands for one that leads to it."""
+    tables = [value for value in mine.values() if type(value) is dict and any(value is one for one in other.values())]
+    names = [(mine[key], other[key]) for key in mine if is_a(mine[key], _PLAIN + _TEXT) and mine[key] != other.get(key)
+             and is_a(other.get(key), _PLAIN + _TEXT)]
+    return any(callable(table.get(theirs)) and reach.leads([table.get(my)], reach.is_guard)
+               and not reach.leads([table[theirs]], reach.is_guard) for table in tables for my, theirs in names)
 
 
 def identical(mine: Dict[Any, Any], other: Dict[Any, Any], plain: Tuple[type, ...] = _PLAIN + _TEXT) -> bool:
@@ -135,7 +147,8 @@ def _same_source(process: Process, mine: Dict[str, Any], other: Dict[str, Any], 
     for frame in beyond:
         if module_of(frame) == "queue" and frame.f_code.co_name == "get":
             queue = variables(frame).get("self")
-            return any(queue is value for value in mine.values())
+            places = {name for name, value in other.items() if value is queue}  # in another I may be who fills it
+            return any(queue is value for name, value in mine.items() if name in places or not places & mine.keys())
     names = [name for name, value in mine.items() if name in other and is_source(process, value)]
     line = names_on_line(waiting)
     awaited = [name for name in names if name.rpartition(".")[2] in line] or names
