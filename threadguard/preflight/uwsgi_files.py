@@ -58,6 +58,8 @@ def load(path: str, kind: str = "", seen: Tuple[str, ...] = ()) -> List[Option]:
         option = unfold(Option(key, value, name, line, bool(depth), place))
         options.append(option)
         (late if key == "inherit" else options).extend(expand(option, text.directory, seen + (path,), name))
+    if depth:  # uWSGI puts all that comes after it under the condition, the command line included
+        raise CannotTell("an if- or for- of uWSGI's is not closed", "write endif = or endfor = after it", name)
     return options + late
 
 
