@@ -155,7 +155,8 @@ class TestGunicornConfIsCode:
         pytest.param("threads = int(input())", "EOFError: EOF when reading a line (it exited with status 1)",
                      id="asks for a number"),
         pytest.param("import sys; threads = int(sys.stdin.read())", None, id="reads its input to the end"),
-        pytest.param("import os; os.close(0); os.close(1); os.close(2); raise SystemExit", None, id="closes everything"),
+        pytest.param("import os; os.close(0); os.close(1); os.close(2); raise SystemExit", None,
+                     id="closes everything"),
         pytest.param("import os; os.killpg(0, 9)", "it was ended by signal 9", id="kills its group"),
     ])
     def test_one_that_gunicorn_would_not_start_with_is_unreadable(self, code, why, place, check):

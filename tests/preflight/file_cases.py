@@ -308,13 +308,14 @@ OF_COMPOSE = (
     compose("a list", COMPOSE % '["waitress-serve", "app:app"]', THREADED, "compose.yaml:6: " + lets("waitress", 4)),
     compose("a variable of the host", COMPOSE % "waitress-serve --threads=${N} app:app", UNKNOWN,
             "compose.yaml:6: " + unknown("waitress")),
-    compose("a variable that the host hands on", COMPOSE % "uwsgi -w app" + "    environment: [UWSGI_THREADS]\n", UNKNOWN,
-            "compose.yaml:6: " + unknown("uWSGI")),
+    compose("a variable that the host hands on", COMPOSE % "uwsgi -w app" + "    environment: [UWSGI_THREADS]\n",
+            UNKNOWN, "compose.yaml:6: " + unknown("uWSGI")),
     compose("a variable that the host hands on, as a mapping",
             COMPOSE % "uwsgi -w app" + "    environment:\n      UWSGI_THREADS:\n", UNKNOWN,
             "compose.yaml:6: " + unknown("uWSGI")),
     compose("gunicorn's variable of the host", COMPOSE % "gunicorn --threads 1 -k sync app:app"
-            + "    environment:\n      GUNICORN_CMD_ARGS: ${ARGS}\n", UNKNOWN, "compose.yaml:6: " + unknown("gunicorn")),
+            + "    environment:\n      GUNICORN_CMD_ARGS: ${ARGS}\n",
+            UNKNOWN, "compose.yaml:6: " + unknown("gunicorn")),
     compose("gunicorn's variable with an address of the host", COMPOSE % "gunicorn --threads 1 -k sync app:app"
             + "    environment:\n      GUNICORN_CMD_ARGS: -b :${PORT}\n", SINGLE, "compose.yaml:6: " + lets(SYNC)),
     compose("environment", COMPOSE % "uwsgi -w app" + "    environment:\n      UWSGI_THREADS: 4\n", THREADED,
