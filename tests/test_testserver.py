@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shutil
 import socket
 import threading
 import urllib.request
@@ -184,6 +185,44 @@ def test_webtest_can_talk_to_it():
     import webtest
     with serve(hello) as server:
         assert webtest.TestApp(server.url).get("/").text == "hello"
+
+
+@pytest.fixture
+def browser(tmp_path):
+    """Chromium, driven by Selenium, which is given both programs: it has nothing to look for."""
+    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if chromium is None or driver is None:
+        pytest.skip("Chromium and its driver are not installed: make setup-servers")
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for argument in ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+                     "--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage",
+                     "--user-data-dir=%s" % tmp_path):
+        options.add_argument(argument)
+    browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(executable_path=driver))
+    browser.set_page_load_timeout(DEADLINE * 6)
+    yield browser
+    browser.quit()
+
+
+def test_selenium_can_talk_to_it(browser, guarded):
+    """A browser asks for a page and what belongs to it over connections of its own, and each is served in turn."""
+    def page(environ, start_response):
+        path = environ["PATH_INFO"]
+        start_response("200 OK", [("Content-Type", "text/javascript" if path.endswith(".js") else "text/html")])
+        if path.endswith(".js"):
+            return [b"document.title += '%s';" % path[1:-3].encode()]
+        return [b"<title>loaded</title>", *(b"<script src=/%d.js></script>" % number for number in range(9))]
+
+    guard = guarded(page)
+    with serve(guard) as server:
+        browser.get(server.url)
+        assert browser.title == "loaded012345678"
+        browser.get(server.url + "/again")
+        assert browser.title == "loaded012345678"
+    assert guard.verdict.status == "single-threaded"
+    assert guard.stats().requests >= 11 and guard.stats().peak == 1
 
 
 def test_the_fixture_stops_what_it_started(suite):
