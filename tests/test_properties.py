@@ -98,15 +98,13 @@ class ThreadActor(Actor):
         self.context = self.tell(lambda: (threading.get_ident(), id(greenlet.getcurrent())))
 
     def exchange(self, box):
-        self.replies.put(list(box))
-        box.clear()
+        self.replies.put(box)  # whoever takes the reply out of it is the last to hold it: this thread may be slow
         return self.orders.get(timeout=DEADLINE)
 
     def tell(self, order):
         self.orders.put(order)
         del order
-        [reply] = self.replies.get(timeout=DEADLINE)
-        return reply
+        return self.replies.get(timeout=DEADLINE).pop()
 
     def end(self):
         self.orders.put(None)
