@@ -34,6 +34,15 @@ test: ## unit tests on $(PYTHON)
 	@.ci/venv test $(PYTHON) '--editable=.[test]'
 	@status=0; .venv/test/bin/python -m pytest $(ARGS) || status=$$?; .ci/not-run; exit $$status
 
+.PHONY: coverage
+coverage: ## the unit tests, and which lines and branches they reach, in child processes too: at least 95 %
+	@$(say) "coverage with branches on $$($(PYTHON) -V)"
+	@.ci/venv coverage $(PYTHON) '--editable=.[test]' 'coverage>=7.10'
+	@.venv/coverage/bin/python -m coverage erase --rcfile=tests/coverage.ini
+	@.venv/coverage/bin/python -m coverage run --rcfile=tests/coverage.ini -m pytest $(ARGS)
+	@.venv/coverage/bin/python -m coverage combine -q --rcfile=tests/coverage.ini
+	@.venv/coverage/bin/python -m coverage report --rcfile=tests/coverage.ini
+
 .PHONY: test-matrix
 test-matrix: ## unit tests on every Python from 3.8 to 3.13 that is here
 	@$(say) "unit tests on each Python"
@@ -87,7 +96,7 @@ types: ## mypy, strict; and pyright on a user's program
 .PHONY: wheel-test
 wheel-test: ## build the wheel, install it elsewhere and use it there
 	@$(say) "the built wheel, outside the checkout"
-	@.ci/venv build $(PYTHON) 'build>=1'
+	@.ci/venv build $(PYTHON) 'build>=1' twine check-wheel-contents
 	@.ci/wheel-test .venv/build/bin/python
 
 .PHONY: bench
@@ -107,5 +116,5 @@ docs: ## the documentation as HTML, in .venv/docs/html
 .PHONY: clean
 clean: ## remove what these targets made in the checkout
 	@$(say) "removing .venv and caches"
-	@rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .hypothesis
+	@rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .hypothesis .coverage*
 	@find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +
