@@ -63,13 +63,14 @@ setup-servers: ## install the servers of Debian's packages (Apache, uWSGI, ...):
 	@$(say) "Debian's packages for the live tests"
 	@.ci/setup-servers
 
+# uWSGI and mod_wsgi are linked to the Python that compiles them: pip's cache may have one of another Python 3.11.
 .PHONY: test-live
 test-live: ## tests against real servers, each really started
 	$(call need,tests/live/requirements.txt)
 	@$(say) "real servers on $$($(LIVE_PYTHON) -V)"
-	@.ci/venv live $(LIVE_PYTHON) -r tests/live/requirements.txt .
+	@PIP_NO_CACHE_DIR=1 .ci/venv live $(LIVE_PYTHON) -r tests/live/requirements.txt .
 	@if [ -e tests/live/requirements-old.txt ]; then \
-	    .ci/venv live-old $(LIVE_PYTHON) -r tests/live/requirements-old.txt .; fi
+	    PIP_NO_CACHE_DIR=1 .ci/venv live-old $(LIVE_PYTHON) -r tests/live/requirements-old.txt .; fi
 	@THREADGUARD_LIVE_OLD=$(CURDIR)/.venv/live-old/bin/python .venv/live/bin/python -m pytest tests/live $(ARGS)
 
 .PHONY: test-kallithea
