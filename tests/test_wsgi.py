@@ -1,5 +1,7 @@
 """The guard without code or ini."""
 
+import os
+import subprocess
 import sys
 
 import pytest
@@ -18,6 +20,8 @@ def create_app():
 class box:
     inner = app
 number = 3
+def with_settings(settings):
+    raise AssertionError("called")
 """
 
 
@@ -53,12 +57,33 @@ def test_it_loads_a_paste_deploy_file():
     ("site_to_guard.sub:app", "there is no module site_to_guard.sub"),
     ("site_to_guard:nothing", "has no nothing"),
     ("site_to_guard:number", "names 3, which is no WSGI application"),
+    ("site_to_guard:number()", "calls 3, which is no factory"),
+    ("site_to_guard:app()", "calls <function app at .*> without arguments: missing a required argument: 'environ'"),
+    ("site_to_guard:with_settings()", "without arguments: missing a required argument: 'settings'"),
+    ("site_to_guard:create_app()()", "is not allowed: it takes package.module:app"),
+    ("site_to_guard:create_app().app", "is not allowed: it takes package.module:app"),
+    ("site_to_guard:cre()ate_app", "is not allowed: it takes package.module:app"),
+    ("site_to_guard:create_app('production')", "is not allowed: it takes package.module:app"),
+    ("site_to_guard:app:app", "is not allowed: it takes package.module:app"),
+    ("site_to_guard:", "is not allowed: it takes package.module:app"),
+    (":app", "is not allowed: it takes package.module:app"),
+    (".site_to_guard:app", "is not allowed: it takes package.module:app"),
+    ("./site_to_guard.py:app", "is not allowed: it takes package.module:app"),
+    ("threadguard.wsgi:application", "names the guard itself"),
 ])
 def test_a_name_that_cannot_be_loaded_is_one_clear_error(name, message):
     """It shows the name and what is wrong with it."""
     with pytest.raises(LoadError, match=message) as raised:
         make({"THREADGUARD_APP": name})
     assert raised.value.__cause__ is None
+
+
+@pytest.mark.parametrize("name", ["config:", "config:no_such.ini", "config:no_such.ini#main", "config:/"])
+def test_a_paste_deploy_file_that_is_not_there_is_one_clear_error(name):
+    """It shows the name, and where it was looked for."""
+    pytest.importorskip("paste.deploy", reason="needs the package PasteDeploy")
+    with pytest.raises(LoadError, match="THREADGUARD_APP = .*: there is no file .* in "):
+        make({"THREADGUARD_APP": name})
 
 
 def test_an_error_of_the_application_s_own_passes_as_it_is():
@@ -75,11 +100,36 @@ def test_options_are_variables():
         make({"THREADGUARD_APP": "site_to_guard:app", "THREADGUARD_POLCY": "log"})
 
 
-def test_the_application_is_loaded_when_it_is_asked_for(monkeypatch):
-    """Importing the module to look at it loads nothing."""
+def run(program, **variables):
+    """What *program* prints, and its errors, in an interpreter of its own."""
+    ended = subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                           env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **variables}, timeout=60)
+    return ended.stdout.decode()
+
+
+def test_the_application_is_in_the_module_s_dictionary():
+    """uWSGI, mod_wsgi and Unit look there, and know nothing of a module's ``__getattr__``."""
+    program = "import threadguard.wsgi as module; print(vars(module)['application'].app.__name__)"
+    assert run(program, THREADGUARD_APP="site_to_guard:app") == "app\n"
+
+
+def test_a_module_that_is_imported_to_be_looked_at_loads_nothing():
+    """Where nothing is named; who asks for the application all the same is told."""
+    program = "import threadguard.wsgi as module; print('application' in vars(module)); module.application"
+    printed = run(program, THREADGUARD_APP="")
+    assert printed.startswith("False\n") and "LoadError: TG901 threadguard: THREADGUARD_APP is not set" in printed
+
+
+def test_the_guard_does_not_guard_itself():
+    """A name that leads back to threadguard.wsgi is no endless recursion."""
+    printed = run("import threadguard.wsgi", THREADGUARD_APP="threadguard.wsgi:application")
+    assert "LoadError" in printed and "names the guard itself" in printed
+
+
+def test_the_application_is_loaded_once(monkeypatch):
+    """Each server of a process that asks for it gets the same one."""
     monkeypatch.setenv("THREADGUARD_APP", "site_to_guard:app")
     monkeypatch.setenv("THREADGUARD_GROUP", "wsgi")
-    assert "application" not in vars(threadguard.wsgi)
     try:
         assert threadguard.wsgi.application is threadguard.wsgi.application
     finally:

@@ -6,8 +6,11 @@ PasteDeploy. Every option of `ThreadGuard` is a variable: ``THREADGUARD_SERIALIZ
 """
 
 import importlib
+import inspect
 import os
+import sys
 from typing import Any, Mapping
+from urllib.parse import unquote
 
 from threadguard.middleware import ThreadGuard
 from threadguard.options import from_environment
@@ -27,16 +30,33 @@ def load(name: str) -> WSGIApp:
     """
     if name.startswith(("config:", "egg:")):
         return _load_paste(name)
-    module_name, colon, path = name.partition(":")
-    if not colon or not module_name or not path:
+    module_name, _, path = name.partition(":")
+    called = path.endswith("()")
+    path = path[:-2] if called else path
+    if not all(module_name.split(".")) or not all(part.isidentifier() for part in path.split(".")):
         raise LoadError("TG901 threadguard: %s = %r is not allowed: it takes package.module:app or config:file.ini" % (
             _APP, name))
-    thing = _attribute(_module(module_name, name), path.replace("()", ""), name)
-    app = thing() if path.endswith("()") else thing
+    if module_name == "threadguard.wsgi":
+        raise LoadError("TG901 threadguard: %s = %r names the guard itself, not what it guards" % (_APP, name))
+    thing = _attribute(_module(module_name, name), path, name)
+    app = _made_by(thing, name) if called else thing
     if not callable(app):
         raise LoadError("TG901 threadguard: %s = %r names %r, which is no WSGI application" % (_APP, name, app))
     wsgi_app: WSGIApp = app
     return wsgi_app
+
+
+def _made_by(factory: Any, name: str) -> Any:
+    if not callable(factory):
+        raise LoadError("TG901 threadguard: %s = %r calls %r, which is no factory" % (_APP, name, factory))
+    try:
+        inspect.signature(factory).bind()
+    except TypeError as error:
+        raise LoadError("TG901 threadguard: %s = %r calls %r without arguments: %s" % (
+            _APP, name, factory, error)) from None
+    except ValueError:  # written in C, without a signature
+        pass
+    return factory()
 
 
 def _load_paste(name: str) -> WSGIApp:
@@ -45,6 +65,10 @@ def _load_paste(name: str) -> WSGIApp:
     except ImportError:
         raise LoadError("TG901 threadguard: %s = %r needs PasteDeploy: pip install threadguard[paste]" % (
             _APP, name)) from None
+    scheme, _, rest = name.partition(":")
+    path = unquote(rest.partition("#")[0])  # as paste/deploy/loadwsgi.py `_loadconfig` does
+    if scheme == "config" and not os.path.isfile(path):
+        raise LoadError("TG901 threadguard: %s = %r: there is no file %r in %s" % (_APP, name, path, os.getcwd()))
     app: WSGIApp = loadapp(name, relative_to=os.getcwd())
     return app
 
@@ -78,9 +102,18 @@ def make(variables: Mapping[str, str]) -> ThreadGuard:
     return ThreadGuard(load(name), **options)
 
 
+application: ThreadGuard
+
+
 def __getattr__(name: str) -> Any:
-    """Load ``application`` when a server asks for it, not when this module is imported to be looked at."""
+    """Where nothing is named, say so to the server that asks, and not to who imports this module to look at it."""
     if name != "application":
         raise AttributeError("module %r has no attribute %r" % (__name__, name))
-    application = globals()["application"] = make(os.environ)
+    globals()["application"] = make(os.environ)
     return application
+
+
+# uWSGI (plugins/python/pyloader.c), mod_wsgi (mod_wsgi.c) and Unit (nxt_python.c) look into the dictionary of the module
+# and know of no `__getattr__`. Of these only uWSGI can be told here.
+if os.environ.get(_APP) or "uwsgi" in sys.modules:
+    application = make(os.environ)
