@@ -5,6 +5,7 @@ import gc
 import logging
 import queue
 import socket
+import sys
 import threading
 import weakref
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,7 @@ import pytest
 from threadguard import rules
 from threadguard.model import Source
 from threadguard.process import Process
+from threadguard.rules.accepting import sources_of
 from threadguard.rules.code import loops, variables_used
 from threadguard.rules.reach import Reach
 
@@ -325,3 +327,22 @@ def test_names_are_told_apart_by_how_they_are_used():
     """Loaded for more than an attribute, or for attributes only."""
     assert variables_used(asks_it.__code__) == ({"GUARD"}, {"GUARD"})
     assert variables_used(calls_it.__code__)[1] == frozenset()
+
+
+class Worker:
+    """Its loop takes its work from a queue."""
+
+    def __init__(self):
+        self.jobs = queue.Queue()
+
+    def run(self):
+        found = None
+        while found is None:
+            found = sources_of((sys._getframe(),))
+        return found
+
+
+def test_a_worker_takes_its_work_from_its_queue_and_its_self():
+    """And no rule compares what it finds, which may do anything, or warn."""
+    worker = Worker()
+    assert [worker.jobs, worker] == worker.run()

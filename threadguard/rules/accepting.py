@@ -172,7 +172,8 @@ def sources_of(frames: Frames) -> List[Any]:
     if base is None:
         return []
     executors = [value() for value in inputs(base).values() if is_a(value, weakref.ref)]  # its worker's way to know it
-    return [*filter(is_queue, works_on(base)), *executors, *filter(None.__ne__, [inputs(base).get("self")])]
+    owner = inputs(base).get("self")
+    return [*filter(is_queue, works_on(base)), *executors, *([] if owner is None else [owner])]
 
 
 def _name(listener: Any) -> str:
