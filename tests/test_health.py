@@ -83,6 +83,13 @@ def test_only_who_would_rather_have_a_page_gets_one(checked, accept, content_typ
     assert (response.status, dict(response.headers)["Content-Type"]) == ("200 OK", content_type)
 
 
+def test_a_path_of_any_letters_comes_as_utf_8(checked):
+    """PATH_INFO has the client's bytes as Latin-1 (PEP 3333)."""
+    guard = checked(health_path="/-/gesundheit/\u00fcber-\u4e2d")
+    for path in ("/-/gesundheit/\u00fcber-\u4e2d", "/-/gesundheit/\u00fcber-\u4e2d/probe"):
+        assert ask(guard, path.encode("utf-8").decode("latin-1"), TOKEN, QUERY_STRING="hold=0").status == "200 OK"
+
+
 def test_it_answers_where_the_application_is_mounted(checked):
     """PATH_INFO counts: whatever is mounted under /site has its check there."""
     assert ask(checked(server_threads=1), SCRIPT_NAME="/site").status == "200 OK"

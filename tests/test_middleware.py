@@ -639,7 +639,13 @@ def test_the_environment_overrides_the_policy_and_says_so(guarded, monkeypatch, 
 
 
 def test_a_policy_in_the_environment_that_does_not_exist_is_named(guarded, monkeypatch):
-    """A misspelt emergency is not taken for silence."""
+    """A misspelt emergency is not taken for silence, and nobody looks for it in the code."""
     monkeypatch.setenv("THREADGUARD_POLICY", "off")
-    with pytest.raises(OptionError, match="policy = 'off' .* refuse, serialize, log"):
+    with pytest.raises(OptionError, match="policy = 'off' .* refuse, serialize, log .*variable THREADGUARD_POLICY"):
         guarded(hello)
+
+
+def test_an_empty_policy_in_the_environment_is_none(guarded, monkeypatch):
+    """A variable that is there and says nothing overrides nothing."""
+    monkeypatch.setenv("THREADGUARD_POLICY", " ")
+    assert guarded(hello, policy="log").policy == "log"

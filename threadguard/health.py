@@ -39,6 +39,7 @@ class Health:
         self._log_verdict = tell
         self._policy = policy
         self._token = token
+        path = path.encode("utf-8").decode("latin-1")  # as PATH_INFO has it (PEP 3333, "Unicode Issues")
         self._answers: Dict[str, Callable[["Request"], "Response"]] = {path: self._tell}
         if token is not None:
             self._answers[path + PROBE] = self._probe

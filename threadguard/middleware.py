@@ -51,7 +51,7 @@ class ThreadGuard:
                  server_threads: Optional[int] = None, group: Optional[str] = None, health_path: Optional[str] = None,
                  health_token: Optional[str] = None, watch_pool_start: bool = True) -> None:
         if not callable(app):
-            raise TypeError("threadguard guards a WSGI application, which is callable; %r is not" % (app,))
+            raise TypeError("threadguard guards a WSGI application, which is callable; %s is not" % options.shown(app))
         given = options.converted(
             policy=policy, serialize_timeout=serialize_timeout, server_threads=server_threads, group=group,
             health_path=health_path, health_token=health_token, watch_pool_start=watch_pool_start)
@@ -148,10 +148,10 @@ class ThreadGuard:
 
 
 def _policy_in_force(policy: str) -> str:
-    override = os.environ.get("THREADGUARD_POLICY")
+    override = os.environ.get("THREADGUARD_POLICY", "").strip()
     if not override:
         return policy
-    override = str(options.convert("policy", override.strip()))
+    override = str(options.convert("policy", override, "the environment variable THREADGUARD_POLICY"))
     if override != policy:
         import logging
         logging.getLogger("threadguard").warning(

@@ -4,6 +4,7 @@ An option that does not exist and a value that is not allowed are one `OptionErr
 what is allowed.
 """
 
+import sys
 from typing import Any, Callable, Dict, Mapping, Tuple
 
 PREFIX = "THREADGUARD_"
@@ -33,7 +34,7 @@ def _threads(value: Any) -> int:
     if isinstance(value, (bool, float)):
         raise ValueError
     threads = int(value)
-    if threads > 0:
+    if 0 < threads < sys.maxsize:  # Python does not print just any number
         return threads
     raise ValueError
 
@@ -46,6 +47,7 @@ def _text(value: Any) -> str:
 
 def _path(value: Any) -> str:
     path = _text(value)
+    path.encode("utf-8")  # as a client sends it; raises for what nobody can send
     if path.startswith("/") and len(path) > 1 and "?" not in path and not path.endswith("/"):
         return path
     raise ValueError
@@ -77,15 +79,27 @@ _SECRET = ("health_token",)
 _MAY_BE_NONE = ("server_threads", "group", "health_path", "health_token")
 
 
-def convert(option: str, value: Any) -> Any:
-    """*value* as *option* takes it. Raises `OptionError`."""
+_LONGEST = 200
+
+
+def shown(value: Any) -> str:
+    """*value* for an error: its `repr`, cut to 200 characters; its type where that fails."""
+    try:
+        text = repr(value)
+    except Exception:  # noqa: B902  somebody else's code
+        text = "<%s>" % type(value).__name__
+    return text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
+
+
+def convert(option: str, value: Any, source: str = "") -> Any:
+    """*value*, which was read in *source*, as *option* takes it. Raises `OptionError`."""
     converter, allowed = OPTIONS[option]
     try:
         return converter(value)
-    except (TypeError, ValueError, OverflowError):
-        shown = "(not shown)" if option in _SECRET else repr(value)
-        raise OptionError("TG901 threadguard: option %s = %s is not allowed: it takes %s" % (
-            option, shown, allowed)) from None
+    except Exception:  # noqa: B902  a value's own `__float__` or `__eq__` may raise anything
+        raise OptionError("TG901 threadguard: option %s = %s is not allowed: it takes %s%s" % (
+            option, "(not shown)" if option in _SECRET else shown(value), allowed,
+            source and " (it stands in %s)" % source)) from None
 
 
 def converted(**given: Any) -> Dict[str, Any]:
@@ -101,18 +115,27 @@ def from_strings(settings: Mapping[str, str], source: str) -> Dict[str, Any]:
     """
     options = {}
     for option, value in settings.items():
-        if option not in OPTIONS:
-            raise OptionError("TG901 threadguard: there is no option %r (in %s); there are %s" % (
-                option, source, ", ".join(sorted(OPTIONS))))
-        options[option] = convert(option, value.strip() if isinstance(value, str) else value)
+        _check_name(option, source)
+        options[option] = convert(option, value.strip() if isinstance(value, str) else value, source)
     return options
+
+
+def _check_name(option: str, source: str) -> None:
+    if option not in OPTIONS:
+        raise OptionError("TG901 threadguard: there is no option %s (in %s); there are %s" % (
+            shown(option), source, ", ".join(sorted(OPTIONS))))
 
 
 def from_environment(variables: Mapping[str, str], *, other: Tuple[str, ...] = ()) -> Dict[str, Any]:
     """The options that environment variables ``THREADGUARD_…`` give; *other* names variables that are no options.
 
-    Raises `OptionError` for a variable of that prefix that is neither.
+    An empty variable is as good as none. Raises `OptionError` for one of that prefix that is no option.
     """
-    settings = {name[len(PREFIX):].lower(): value for name, value in variables.items()
-                if name.startswith(PREFIX) and name not in other}
-    return from_strings(settings, "the environment, as %s…" % PREFIX)
+    options = {}
+    for name, value in variables.items():
+        if name.startswith(PREFIX) and name not in other:
+            option, source = name[len(PREFIX):].lower(), "the environment variable " + name
+            _check_name(option, source)
+            if value.strip():
+                options[option] = convert(option, value.strip(), source)
+    return options

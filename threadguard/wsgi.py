@@ -113,7 +113,7 @@ def __getattr__(name: str) -> Any:
     return application
 
 
-# uWSGI (plugins/python/pyloader.c), mod_wsgi (mod_wsgi.c) and Unit (nxt_python.c) look into the dictionary of the module
-# and know of no `__getattr__`. Of these only uWSGI can be told here.
+# uWSGI (plugins/python/pyloader.c), mod_wsgi (mod_wsgi.c) and Unit (nxt_python.c) look into the module's dictionary and
+# know of no `__getattr__`. Of these only uWSGI can be told here.
 if os.environ.get(_APP) or "uwsgi" in sys.modules:
     application = make(os.environ)
