@@ -44,8 +44,9 @@ def run(command: Sequence[str], env: Mapping[str, str], directory: Path, status:
 class Child:
     """A server in a process of its own, for the time of a ``with`` block; its stdout and stderr go to a file."""
 
-    def __init__(self, command: Sequence[str], env: Mapping[str, str], directory: Path, port: int) -> None:
-        self.command, self.port = list(command), port
+    def __init__(self, command: Sequence[str], env: Mapping[str, str], directory: Path, port: int,
+                 host: str = "127.0.0.1") -> None:
+        self.command, self.port, self.host = list(command), port, host
         self._env, self._directory = dict(env), directory
         self._log = directory / ("server-%d.log" % port)
 
@@ -105,7 +106,7 @@ class Child:
 
     def get(self, path: str, timeout: float = DEADLINE) -> Tuple[int, bytes]:
         """Status and body of one request. Raises OSError where there is no answer in *timeout* seconds."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=timeout)
         try:
             connection.request("GET", path)
             answer = connection.getresponse()
@@ -117,7 +118,7 @@ class Child:
         """Whether anybody accepts connections at the port."""
         with socket.socket() as client:
             client.settimeout(5)
-            return client.connect_ex(("127.0.0.1", self.port)) == 0
+            return client.connect_ex((self.host, self.port)) == 0
 
 
 def lines_of(text: str, word: str) -> List[str]:

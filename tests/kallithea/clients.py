@@ -12,7 +12,7 @@ Pushed = Tuple[str, str, str]
 
 def url(server: Child, repository: str) -> str:
     """The address of *repository*, with the name and the password of the user."""
-    return "http://%s@127.0.0.1:%d/%s" % (USER, server.port, repository)
+    return "http://%s@%s:%d/%s" % (USER, server.host, server.port, repository)
 
 
 def push_hg(instance: Instance, server: Child, repository: str = "r1") -> Pushed:

@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Dict, List
+from typing import Dict, List, Tuple
 
 PAGE = (Path(__file__).parents[2] / "docs" / "kallithea.md").read_text("utf-8")
 
@@ -12,6 +12,16 @@ def block(language: str, word: str) -> str:
     found: List[str] = [text for text in re.findall(r"(?ms)^```%s\n(.*?)^```$" % language, PAGE) if word in text]
     assert len(found) == 1, "%d blocks of %s with %r" % (len(found), language, word)
     return found[0]
+
+
+def blocks() -> List[Tuple[str, str]]:
+    """Language and text of every fenced block that is no console."""
+    return [found for found in re.findall(r"(?ms)^```([a-z]+)\n(.*?)^```$", PAGE) if found[0] != "console"]
+
+
+def headings() -> List[str]:
+    """The sections."""
+    return re.findall(r"(?m)^## (.*)$", PAGE)
 
 
 def commands(heading: str) -> List[str]:

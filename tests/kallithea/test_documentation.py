@@ -1,15 +1,40 @@
 """The commands and the messages of docs/kallithea.md are real ones. Those of uWSGI and Apache have their own tests."""
 
 import re
-from typing import Tuple
+from pathlib import Path
+from typing import Dict, Tuple
 
 import pytest
 from children import Child, free_port, run, the_finding
 from clients import push_git
-from documentation import block, commands, moved
-from instance import BIN, Instance
+from documentation import PAGE, block, blocks, commands, headings, moved
+from instance import BIN, Instance, port_of
 
-CREATE = commands("Install and guard")[0]
+INSTALL, CREATE = commands("Install and guard")
+MACHINES = "test_several_machines.py::test_pushes_through_the_proxy_are_journalled"
+COMMANDS: Dict[str, Tuple[str, ...]] = {
+    "Install and guard": ("test_documentation.py::test_pip_changes_nothing_of_kallithea_s",
+                          "test_documentation.py::test_the_commands_serve"),
+    "gearbox with waitress": ("test_documentation.py::test_the_commands_serve",),
+    "gunicorn": ("test_documentation.py::test_the_commands_serve",) * 3,
+    "uWSGI": ("test_documentation.py::test_the_file_for_uwsgi_is_the_one_that_is_tried",
+              "test_uwsgi.py::test_kallithea_s_own_template_serves"),
+    "Several machines": (MACHINES,) * 4 + ("test_several_machines.py::test_the_probe_proves_each_process",),
+    "If it must run now": ("test_documentation.py::test_the_commands_serve",),
+}
+"""The tests that run the commands of each section, in their order."""
+SAID = "test_documentation.py::test_the_messages_are_what_the_log_says"
+BLOCKS: Dict[Tuple[str, str], str] = {
+    ("ini", "filter-with"): "test_documentation.py::"
+                            "test_the_lines_for_a_file_that_is_there_are_those_that_the_command_writes",
+    ("text", "waitress lets"): SAID, ("text", "TG102 gevent"): SAID, ("text", "gunicorn's"): SAID,
+    ("text", "uWSGI lets"): "test_uwsgi.py::test_a_threaded_uwsgi_never_serves",
+    ("python", "loadapp"): "test_mod_wsgi.py::test_a_single_threaded_daemon_serves",
+    ("apache", "WSGIDaemonProcess"): "test_mod_wsgi.py::test_a_single_threaded_daemon_serves",
+    ("text", "mod_wsgi"): "test_mod_wsgi.py::test_the_documentation_shows_what_the_log_says_before_any_request",
+    ("text", "backend machines"): MACHINES,
+}
+"""The tests that use each block, by its language and a word in it."""
 
 
 def _serve(instance: Instance, command: str, port: int) -> Child:
@@ -25,6 +50,34 @@ def _create(instance: Instance, command: str) -> int:
     run(["/bin/sh", "-c", command], instance.env, instance.directory)
     ini.write_text(ini.read_text().replace("5000", str(port)))
     return port
+
+
+def test_every_block_of_the_page_is_run() -> None:
+    """Each command and each block has its test, and that test is there."""
+    assert {heading: len(commands(heading)) for heading in headings() if commands(heading)} == {
+        heading: len(tests) for heading, tests in COMMANDS.items()}
+    assert sum(map(len, COMMANDS.values())) == len(re.findall(r"(?m)^\$ ", PAGE))
+    assert sorted(block(*key) for key in BLOCKS) == sorted(text for _, text in blocks())
+    for test in [*BLOCKS.values(), *(test for tests in COMMANDS.values() for test in tests)]:
+        file, _, name = test.partition("::")
+        assert "\ndef %s(" % name in (Path(__file__).parent / file).read_text("utf-8"), test
+
+
+def test_pip_changes_nothing_of_kallithea_s(instance: Instance) -> None:
+    """install.sh has put threadguard there, from this checkout; the command of the page finds all that it needs."""
+    command = moved(INSTALL, {"/srv/kallithea/venv": str(BIN.parent)})
+    said = run(["/bin/sh", "-c", command], dict(instance.env, PIP_NO_INDEX="1"), instance.directory)
+    assert "Requirement already satisfied: threadguard" in said and "Installing" not in said
+
+
+def test_the_file_for_uwsgi_is_the_one_that_is_tried(instance: Instance) -> None:
+    """The page's command writes what the tests of uWSGI start, but for the port and what is drawn by lot."""
+    _create(instance, commands("uWSGI")[0])
+    made = instance.directory / "my.ini"
+    tried = instance.ini("guarded", "[app:main]", "instance_id=*", http_server="uwsgi")
+    port, changes = str(port_of(tried)), r"(?m)^(app_instance_uuid|session.secret) = .*$"
+    assert re.sub(changes, "", made.read_text().replace(str(port_of(made)), port)) == re.sub(
+        changes, "", tried.read_text())
 
 
 @pytest.mark.parametrize("heading, number, made_by", [
