@@ -62,14 +62,19 @@ TUPLES = {"threadguard/servers/__init__.py": ("SERVERS", "threadguard.servers", 
           "threadguard/preflight/file_formats.py": ("FORMATS", "threadguard.preflight.formats", "fantasia_conf")}
 
 
+def files():
+    """The files of the page, each with its name in its first line."""
+    return {re.match("# (.*)\n", block.text).group(1): block.text for block in blocks("adding-a-server.md")}
+
+
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
     """A copy of threadguard with the files of the page, its names in the tuples, and the server itself."""
     path = tmp_path_factory.mktemp("d")
     shutil.copytree(str(Path(threadguard.__file__).parent), str(path / "threadguard"),
                     ignore=shutil.ignore_patterns("__pycache__"))
-    for block in blocks("adding-a-server.md"):
-        (path / re.match("# (.*)\n", block.text).group(1)).write_text(block.text)
+    for name, text in files().items():
+        (path / name).write_text(text)
     for name, (listed, package, module) in TUPLES.items():
         text, number = re.subn(r"(?m)^(%s: .*= \()$" % listed, r"from %s import %s\n\1\n    %s," % (
             package, module, module), (path / name).read_text())
@@ -90,6 +95,11 @@ def run(place, *words):
                           env={**environment(), "PYTHONPATH": str(place)}, universal_newlines=True,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     return done.returncode, done.stdout.splitlines()
+
+
+def test_every_block_of_the_page_is_added():
+    """Each is one of the files that a name in a tuple is for."""
+    assert set(files()) == {"%s/%s.py" % (package.replace(".", "/"), module) for _, package, module in TUPLES.values()}
 
 
 @pytest.mark.parametrize("size, status, capacity", [(1, "single-threaded", "1"), (4, "threaded", "4")])

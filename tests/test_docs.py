@@ -23,22 +23,21 @@ ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 BIN = Path(sys.executable).parent
 DEADLINE = 60.0
-PAGES = sorted(str(path.relative_to(DOCS)) for folder in (DOCS, DOCS / "guides") for path in folder.glob("*.md"))
+PAGES = ["../README.md"] + sorted(str(path.relative_to(DOCS)) for folder in (DOCS, DOCS / "guides")
+                                  for path in folder.glob("*.md"))
 ELSEWHERE = {
-    "kallithea.md": "make test-kallithea runs it",
-    "pytest.md": "the tests of the pytest plugin run it",
-    "cost.md": "make bench makes it",
-    "wiring.md": "tests/test_wiring.py runs it",
-    "adding-a-server.md": "tests/test_adding_a_server.py adds it",
+    "kallithea.md": "tests/kallithea/test_documentation.py::test_every_block_of_the_page_is_run",
+    "pytest.md": "tests/test_pytest_plugin_docs.py::test_every_file_is_tried",
+    "wiring.md": "tests/test_wiring.py::test_the_page_has_no_block_that_is_not_tested_here",
+    "adding-a-server.md": "tests/test_adding_a_server.py::test_every_block_of_the_page_is_added",
 }
-"""Pages whose commands other tests run."""
+"""Pages that need more than this file has, and the test that fails if one of their blocks is run by nobody."""
 NOT_RUN = {
-    "pip install threadguard waitress": "the environment of the tests has both already",
-    "make demo": "a step of CI of its own: it makes an environment",
-    "make test-kallithea": "a step of CI of its own: it installs Kallithea",
-    "python examples/fleet/fleet.py": "tests/fleet runs it",
+    "make demo": ".ci/run",
+    "make test-kallithea": ".ci/run",
+    "python examples/fleet/fleet.py": "tests/fleet/test_fleet.py::test_a_misconfigured_instance_loses_no_request",
 }
-"""Commands that are not run here, and why."""
+"""Commands that are not run here, and the step of CI's or the test that runs them."""
 NEEDS = {"guides/turbogears.md": "tg", "guides/hgweb.md": "mercurial", "guides/flask.md": "flask",
          "guides/django.md": "django", "guides/pyramid.md": "pyramid", "metrics.md": "opentelemetry.sdk"}
 """What a page is about, where the tests' environment may lack it."""
@@ -78,8 +77,9 @@ def commands(text):
 
 @pytest.fixture
 def directory(tmp_path_factory):
-    """Where a page's files are, with an application for ini files that name one, and a port for its servers."""
+    """Where a page's files are, with an application for ini files that name one, and the site of the README."""
     directory = tmp_path_factory.mktemp("d")
+    (directory / "mysite.py").write_text(PRELUDE + "from threadguard import ThreadGuard\napp = ThreadGuard(app)\n")
     (directory / "site_factory.py").write_text(PRELUDE + "def make(global_conf):\n    return app\n")
     return directory
 
@@ -98,10 +98,10 @@ def lay_out(page, directory, port):
 
 
 def environment():
-    """This environment's programs first, and no variables of the tests."""
+    """This environment's programs first, and no variables of the tests; pip finds nothing but what is installed."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("THREADGUARD_", "PROMETHEUS_"))}
     path = os.pathsep.join([str(BIN), kept.get("PATH", "")])
-    return {**kept, "PATH": path, "PYTHONUNBUFFERED": "1", "HGPLAIN": "1"}
+    return {**kept, "PATH": path, "PYTHONUNBUFFERED": "1", "HGPLAIN": "1", "PIP_NO_INDEX": "1"}
 
 
 def run(command, directory):
@@ -131,7 +131,7 @@ def test_python_blocks_run(page, directory):
             assert status == 0, "%s\n%s" % (block.text, output)
 
 
-@pytest.mark.parametrize("page", pages_with("ini"))
+@pytest.mark.parametrize("page", [page for page in pages_with("ini") if page != "../README.md"])
 def test_ini_blocks_load(page, directory):
     """PasteDeploy loads the application, with its filter."""
     deploy = pytest.importorskip("paste.deploy", reason="PasteDeploy is not installed")
@@ -230,17 +230,39 @@ def test_commands_print_what_the_page_says(page, directory):
         console.stop()
 
 
+def test_the_readme_s_ini_file_is_the_one_that_kallithea_is_started_with():
+    """The page about Kallithea has the same lines, and those are tried on Kallithea itself."""
+    [lines] = [block.text for block in blocks("../README.md") if block.language == "ini"]
+    assert lines in [block.text for block in blocks("kallithea.md")]
+
+
 def test_every_block_is_of_a_language_that_is_tested():
-    """Anything else would be a way around the tests."""
+    """Anything else would be a way around the tests, and so would one that is marked by nothing but four spaces."""
     found = {block.language for page in PAGES if page not in ELSEWHERE for block in blocks(page)}
     assert found <= {"python", "ini", "console"}
+    for page in PAGES:
+        outside = re.sub(r"(?ms)^```.*?^```$", "", (DOCS / page).read_text(encoding="utf-8"))
+        assert not re.search(r"(?m)^(?: {4}|\t)", outside) and "```" not in outside, page
 
 
-def test_what_is_not_run_is_still_there():
-    """The list of exceptions holds no command that the pages no longer have."""
-    typed = {command for page in PAGES for block in blocks(page) if block.language == "console"
-             for command, _ in commands(block.text)}
-    assert set(NOT_RUN) <= typed
+@pytest.mark.parametrize("what, where", [*ELSEWHERE.items(), *NOT_RUN.items()])
+def test_what_is_not_run_here_is_run_by_the_test_that_is_named(what, where):
+    """That test, or that step of CI's, is there; the command is still on a page, and the test's file knows the page."""
+    path, _, test = where.partition("::")
+    text = (ROOT / path).read_text(encoding="utf-8")
+    names = r"^def %s\(" % test if test else r"^    %s \d+$" % what.partition(" ")[2]
+    assert re.search(names, text, re.MULTILINE), "%s is not in %s" % (names, path)
+    pages = [page for page in PAGES for block in blocks(page)
+             if block.language == "console" and what in [command for command, _ in commands(block.text)]]
+    assert what in text if what in PAGES else pages
+
+
+def test_every_target_of_make_that_a_page_names_is_one():
+    """In the pages, the README and CONTRIBUTING."""
+    texts = [(DOCS / page).read_text(encoding="utf-8") for page in [*PAGES, "../CONTRIBUTING.md"]]
+    named = set(re.findall(r"(?m)(?:`|^\$ )make ([a-z-]+)", "\n".join(texts)))
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    assert {"demo", "test"} <= named <= targets
 
 
 # -- tables, against the code
@@ -320,13 +342,13 @@ def test_the_pages_name_no_directory_of_a_machine():
 
 
 def captured():
-    """The servers that are run again here: their programs are in this environment."""
+    """The servers that are run again here."""
     sys.path.insert(0, str(DOCS))
     try:
         from real_runs_rows import RUNS
     finally:
         sys.path.remove(str(DOCS))
-    return [name for name, run in RUNS.items() if run.command.split()[0] not in ("apache2", "uwsgi-core")]
+    return list(RUNS)
 
 
 @pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="the texts were captured on Python 3.11")

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from opentelemetry.metrics import CallbackOptions, Meter, Observation
     from prometheus_client import CollectorRegistry, Metric
 
+__all__ = ["Collector", "instrument", "register"]
+
 Row = Dict[str, Any]
 """What one group of one process tells of itself, in words that JSON has."""
 Sample = Tuple[Dict[str, str], float]

@@ -22,6 +22,8 @@ from threadguard.metrics import Collector, Row, rows
 if TYPE_CHECKING:
     from prometheus_client import Metric
 
+__all__ = ["share"]
+
 PATIENCE = 2.0
 """Seconds that all the others together have for their answers."""
 _PREFIX, _SUFFIX = "threadguard_", ".sock"

@@ -6,6 +6,8 @@ from threadguard.middleware import ThreadGuard
 from threadguard.options import from_strings
 from threadguard.policy import WSGIApp
 
+__all__ = ["filter_factory"]
+
 
 def filter_factory(global_conf: Dict[str, Any], **local_conf: str) -> Callable[[WSGIApp], ThreadGuard]:
     """A filter for ``filter-with``, ``[filter-app:…]`` and ``[pipeline:…]`` (the `paste.filter_factory` protocol).

@@ -16,6 +16,8 @@ from urllib.parse import SplitResult, quote, urlencode, urlsplit
 
 from threadguard.model import SINGLE_THREADED, THREADED, UNKNOWN
 
+__all__ = ["Outcome", "ProbeError", "Prober", "Seen"]
+
 HOLD = 0.2
 """Seconds for which each probe asks to be held."""
 ENOUGH = 0.01

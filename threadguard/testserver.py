@@ -17,6 +17,8 @@ import time
 from contextlib import contextmanager
 from typing import Any, Callable, Dict, Iterator, List, Tuple
 
+__all__ = ["BackgroundServer", "serve"]
+
 log = logging.getLogger("threadguard.testserver")
 
 _HOST = "127.0.0.1"

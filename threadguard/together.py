@@ -16,6 +16,8 @@ from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tupl
 from threadguard.exchange import Exchange, exchange
 from threadguard.gate import PATIENCE, Gate, Place
 
+__all__ = ["together"]
+
 WSGIApp = Callable[[Dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 _SHORTEST = 1e-6

@@ -16,6 +16,8 @@ from threadguard.middleware import ThreadGuard
 from threadguard.options import from_environment
 from threadguard.policy import WSGIApp
 
+__all__ = ["LoadError", "load", "make"]
+
 _APP = "THREADGUARD_APP"
 
 
@@ -92,8 +94,10 @@ def _attribute(thing: Any, path: str, name: str) -> Any:
 
 
 def make(variables: Mapping[str, str]) -> ThreadGuard:
-    """The guarded application that *variables* (the environment's) describe. Raises `LoadError`, or
-    `threadguard.OptionError` for a variable THREADGUARD_… that is no option."""
+    """The guarded application that *variables* (the environment's) describe.
+
+    Raises `LoadError`, or `threadguard.OptionError` for a variable that begins as an option's and is none.
+    """
     name = variables.get(_APP, "").strip()
     if not name:
         raise LoadError("TG901 threadguard: %s is not set: it names the application to guard, as package.module:app or"

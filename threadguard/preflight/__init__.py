@@ -10,7 +10,7 @@ from threadguard.preflight.model import CannotTell, Checked, Command, Item, Opti
 from threadguard.preflight.model import as_finding, cannot_tell, unreadable
 from threadguard.preflight.pastedeploy import Ini
 
-__all__ = ["Checked", "Options", "check_command", "check_file", "read_server"]
+__all__ = ["Checked", "Options", "check_command", "check_file"]
 
 
 def check_file(path: str, options: Options = Options()) -> Checked:

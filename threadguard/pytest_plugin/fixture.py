@@ -21,6 +21,8 @@ from threadguard.together import Entrance, WSGIApp, together
 if TYPE_CHECKING:
     from threadguard.pytest_plugin.session import Session
 
+__all__ = ["Guards", "Overlaps"]
+
 
 class _Inner(NamedTuple):
     """A guard that was in the application already. While the outer one lives it is of the same group: it passes on."""
