@@ -46,6 +46,48 @@ def test_the_marker(suite, given, marked, outcomes):
     suite.run("--threadguard=%s" % given).assert_outcomes(**outcomes)
 
 
+MARKED = '''
+from werkzeug.test import Client
+
+@pytest.mark.threadguard(policy="log")
+def test_marked():
+    meet(Client(Meeting()))
+
+@pytest.mark.threadguard(policy="log")
+def test_quiet():
+    Client(hello).get("/")
+
+def test_other(threadguard):
+    Client(threadguard(hello)).get("/")
+'''
+MARKED_SUMMARY = [
+    "*= threadguard: marked tests =*", "3 requests to 2 applications in 2 tests: at most 2 inside at once, 1 overlap",
+    "  apps.Meeting: 2 requests", "  apps.hello: 1 request",
+    "OVERLAP test_it.py::test_marked - apps.Meeting: 2 requests, peak 2, 1 overlap", "  TG301 *"]
+
+
+def test_a_test_that_is_marked_log_reports_though_the_rest_is_off(suite):
+    """The summary has the marked tests, and no others."""
+    result = suite.write(MARKED).run()
+    result.assert_outcomes(passed=3)
+    result.stdout.fnmatch_lines(MARKED_SUMMARY, consecutive=True)
+
+
+@needs("xdist", "pytest-xdist")
+def test_a_marked_test_reports_under_xdist(suite):
+    """Who prints under pytest-xdist has no tests of its own to find the marker at."""
+    result = suite.write(MARKED).run("-n", "1", plugins=["xdist.plugin"], in_process=False)
+    result.assert_outcomes(passed=3)
+    result.stdout.fnmatch_lines(MARKED_SUMMARY, consecutive=True)
+
+
+def test_a_suite_without_a_mark_or_a_mode_has_no_summary(suite):
+    """The fixture reports by errors of its tests, and needs no section."""
+    result = suite.write(MARKED).run("-k", "other")
+    result.assert_outcomes(passed=1, deselected=2)
+    result.stdout.no_fnmatch_line("*= threadguard*")
+
+
 def test_the_nearest_marker_counts(suite):
     """A test's marker is stronger than its module's, and other tests have none of it."""
     suite.write('''

@@ -74,6 +74,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: List[pytest.Item
         _start(config)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take the rows of a worker of pytest-xdist that has ended: who prints them collects no tests, sees no marker."""
+    data = getattr(node, "workeroutput", {}).get("threadguard")
+    if data is not None:
+        _start(node.config).merge(data)
+
+
 def mode_of(item: pytest.Item, default: str) -> str:
     """The mode that *item* is marked with. Raises `pytest.UsageError` for one that there is not."""
     marker = item.get_closest_marker("threadguard")

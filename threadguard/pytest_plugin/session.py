@@ -1,7 +1,7 @@
 """What the plugin does in a session in which it is used: it watches each test from its set-up to its tear-down."""
 
 import sys
-from typing import TYPE_CHECKING, Any, Generator, List, Optional, Set, Tuple
+from typing import TYPE_CHECKING, Any, Dict, Generator, List, Optional, Set, Tuple
 
 import pytest
 
@@ -93,7 +93,7 @@ class Session:
                 self._tally.add_quiet(case.calls)
             return ""
         row = case.row()
-        if row["requests"] and OFF not in (self._mode, case.mode):
+        if row["requests"] and case.mode != OFF:
             self._tally.add(row)
         return case.failure()
 
@@ -127,12 +127,9 @@ class Session:
         if output is not None:
             output["threadguard"] = self._tally.data()
 
-    @pytest.hookimpl(optionalhook=True)
-    def pytest_testnodedown(self, node: Any) -> None:
+    def merge(self, data: Dict[str, Any]) -> None:
         """Take the rows of a worker that has ended."""
-        data = getattr(node, "workeroutput", {}).get("threadguard")
-        if data is not None:
-            self._tally.merge(data)
+        self._tally.merge(data)
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Print what was seen."""

@@ -2,6 +2,8 @@
 
 from typing import Any, Dict, Iterable, List
 
+from threadguard.pytest_plugin import OFF
+
 _FEW = 10
 """So many applications are named."""
 
@@ -59,8 +61,8 @@ def wants_all(option: Any) -> bool:
 
 
 def write(reporter: Any, mode: str, tally: Tally) -> None:
-    """Write the section."""
-    reporter.section("threadguard: %s" % mode)
+    """Write the section: where the mode is off it is about the tests that are marked with another."""
+    reporter.section("threadguard: %s" % ("marked tests" if mode == OFF else mode))
     for line in _totals(tally):
         reporter.line(line)
     for row in tally.rows:
