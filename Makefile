@@ -58,6 +58,12 @@ test-pytest: ## the pytest plugin's tests on pytest 7.0 and 8
 	    .venv/pytest$$version/bin/python -m pytest -q -n 2 tests/test_pytest_plugin_*.py tests/test_testserver.py $(ARGS); \
 	done
 
+.PHONY: test-suites
+test-suites: ## the test suites of WebOb, WebTest and Flask: the same counts with --threadguard=fail as without
+	@.ci/venv suites $(PYTHON) -r tests/suites/requirements.txt .
+	@$(say) "other projects' suites, without the plugin and with --threadguard=fail"
+	@.venv/suites/bin/python tests/suites/run.py $(ARGS)
+
 .PHONY: setup-servers
 setup-servers: ## install the servers of Debian's packages (Apache, uWSGI, ...): changes the system, needs root
 	@$(say) "Debian's packages for the live tests"
