@@ -6,8 +6,6 @@ who is who: which context I am, whether another still lives, whether a call is o
 
 import gc
 import sys
-import threading
-import weakref
 from types import CodeType, FrameType, GeneratorType
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Set, Tuple, TypeVar
 
@@ -56,20 +54,6 @@ def current() -> Context:
     """The context that calls."""
     module = _modules.get("greenlet")
     return _new(Context, (get_ident(), 0 if module is None else id(module.getcurrent())))
-
-
-def thread_of(context: Context) -> "Optional[weakref.ref[Any]]":
-    """The `threading.Thread` of *context*; None where Python never made one. Identifiers are used again, it is not."""
-    thread = threading._active.get(context.ident)  # type: ignore[attr-defined]
-    return None if thread is None else weakref.ref(thread)
-
-
-def is_alive(context: Context, thread: "Optional[weakref.ref[Any]]") -> bool:
-    """Whether the thread of *context*, which was *thread*, still runs."""
-    if context.ident not in sys._current_frames():
-        return False
-    now = threading._active.get(context.ident)  # type: ignore[attr-defined]
-    return thread is None or thread() is now
 
 
 def name_of(ident: int) -> str:

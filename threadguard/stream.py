@@ -4,7 +4,7 @@ import weakref
 from types import FrameType, GeneratorType
 from typing import Any, List, Optional
 
-from threadguard import contexts
+from threadguard import contexts, lifetime
 
 
 class Stream:
@@ -20,11 +20,11 @@ class Stream:
         self.told = 0
         """The newest request that it was found to interleave with."""
         self._body = body
-        self._thread = contexts.thread_of(context)
+        self._thread = lifetime.mine()
 
     def has_lost_its_thread(self) -> bool:
         """Whether the thread that called the application is dead: nobody will go on with the body."""
-        return not contexts.is_alive(self.context, self._thread)
+        return not lifetime.is_alive(self._thread)
 
     def is_finished(self) -> bool:
         """Whether no code of the application is left to run for it."""
