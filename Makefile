@@ -70,14 +70,22 @@ setup-servers: ## install the servers of Debian's packages (Apache, uWSGI, ...):
 	@.ci/setup-servers
 
 # uWSGI and mod_wsgi are linked to the Python that compiles them: pip's cache may have one of another Python 3.11.
-.PHONY: test-live
-test-live: ## tests against real servers, each really started
+on_servers = THREADGUARD_LIVE_OLD=$(CURDIR)/.venv/live-old/bin/python .venv/live/bin/python -m pytest
+.PHONY: live-servers
+live-servers:
 	$(call need,tests/live/requirements.txt)
-	@$(say) "real servers on $$($(LIVE_PYTHON) -V)"
 	@PIP_NO_CACHE_DIR=1 .ci/venv live $(LIVE_PYTHON) -r tests/live/requirements.txt .
-	@if [ -e tests/live/requirements-old.txt ]; then \
-	    PIP_NO_CACHE_DIR=1 .ci/venv live-old $(LIVE_PYTHON) -r tests/live/requirements-old.txt .; fi
-	@THREADGUARD_LIVE_OLD=$(CURDIR)/.venv/live-old/bin/python .venv/live/bin/python -m pytest tests/live $(ARGS)
+	@PIP_NO_CACHE_DIR=1 .ci/venv live-old $(LIVE_PYTHON) -r tests/live/requirements-old.txt .
+
+.PHONY: test-live
+test-live: live-servers ## tests against real servers, each really started
+	@$(say) "real servers on $$($(LIVE_PYTHON) -V)"
+	@$(on_servers) tests/live $(ARGS)
+
+.PHONY: test-conduct
+test-conduct: live-servers ## faults, kills, silent clients and mixed traffic on real servers
+	@$(say) "under fire, on $$($(LIVE_PYTHON) -V)"
+	@$(on_servers) tests/conduct $(ARGS)
 
 .PHONY: test-kallithea
 test-kallithea: ## Kallithea itself, installed, started and pushed to

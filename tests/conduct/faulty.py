@@ -34,8 +34,24 @@ def chunks(number):
         yield b"x" * 65536
 
 
+def pausing(gone):
+    """Two chunks, and between them a pause until the client has made the file *gone*."""
+    yield b"x"
+    for _ in range(1000):
+        if os.path.exists(gone):
+            break
+        threading.Event().wait(0.01)
+    yield from chunks(400)
+
+
+def late():
+    """A body that fails after its first chunk."""
+    yield b"x"
+    raise ValueError("on purpose")
+
+
 def app(environ, start_response):
-    where = environ["PATH_INFO"].strip("/")
+    where, _, rest = environ["PATH_INFO"].strip("/").partition("/")
     if where == "before":
         raise ValueError("on purpose")
     if where == "exit":
@@ -47,6 +63,10 @@ def app(environ, start_response):
     start_response("200 OK", [("Content-Type", "application/octet-stream")])
     if where == "after":
         raise ValueError("on purpose")
+    if where == "late":
+        return late()
+    if where == "pausing":
+        return pausing("/" + rest)
     if where == "generator":
         return chunks(400)
     if where in ("body", "close", "stream"):
@@ -54,11 +74,12 @@ def app(environ, start_response):
     return [b"hello"]
 
 
-guard = ThreadGuard(app, policy=os.environ.get("FAULTY_POLICY", "refuse"))
+guard = ThreadGuard(app, policy=os.environ.get("FAULTY_POLICY", "refuse"), serialize_timeout=1)
 
 
 def application(environ, start_response):
     if environ["PATH_INFO"] != "/stats":
         return guard(environ, start_response)
     start_response("200 OK", [("Content-Type", "application/json")])
-    return [json.dumps({**vars(guard.stats()), "status": guard.verdict.status}).encode()]
+    found = dict(vars(guard.stats()), status=guard.verdict.status, server=os.environ.get("FAULTY_SERVER"))
+    return [json.dumps(found).encode()]

@@ -1,134 +1,74 @@
-"""What goes wrong on real servers, and that the guard's count is 0 after it and a thousand good requests are served."""
+"""The fault table on real servers: after each fault and a thousand good requests nobody is inside, nor was accused."""
 
-import http.client
-import json
 import os
-import shutil
 import signal
-import socket
-import threading
-import time
-from pathlib import Path
 
 import pytest
-from rig import BIN, Child, get
-from rows.apache import GROUP, NEEDS, PATH, RUN, conf
+from fire import TABLE, ask, assert_unharmed, hang_up, hanging, line, settled, started, stats, until
 
-HERE = Path(__file__).parent
-OWN = {name: (HERE / name).read_text() for name in ("faulty.py", "serve.py")}
-GOOD = 1000
-SERVERS = {
-    "gunicorn": "{bin}/gunicorn --workers 1 --timeout 3 --bind 127.0.0.1:{port} faulty",
-    "uWSGI": "{bin}/uwsgi --http-socket 127.0.0.1:{port} --master --processes 1 --need-app --die-on-term --harakiri 3"
-             " --disable-logging --module faulty",
-    "waitress": "{py} serve.py waitress {port}",
-    "cheroot": "{py} serve.py cheroot {port}",
-    "gevent": "{py} serve.py gevent {port}",
-    "mod_wsgi": RUN,
+HALF = b"POST /read HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n" + b"x" * 1000
+WORKERS = {
+    "stopped": {"gunicorn": ("worker", signal.SIGTERM), "uWSGI": ("worker", signal.SIGHUP),
+                "mod_wsgi": ("worker", signal.SIGTERM)},
+    "killed": dict.fromkeys(("gunicorn", "uWSGI", "mod_wsgi"), ("worker", signal.SIGKILL)),
+    "reloaded": {"gunicorn": ("master", signal.SIGHUP), "uWSGI": ("master", signal.SIGHUP),
+                 "mod_wsgi": ("master", signal.SIGUSR1)},
+    "timed out": dict.fromkeys(("gunicorn", "uWSGI", "mod_wsgi"), b"/hang"),
 }
-MASTERS = ("gunicorn", "uWSGI")
-"""Servers with a process that starts a killed worker anew, reloads, and ends one that takes too long."""
+"""Whom to tell what, by fault and server; or what to ask for. These servers start another worker then."""
 
 
-def started(server):
-    """A child that serves the application under fire."""
-    files = dict(OWN)
-    if server == "mod_wsgi":
-        if not all(os.path.exists(need) for need in (NEEDS[0], "/usr/lib/apache2/modules/mod_wsgi.so")):
-            pytest.skip("needs apache2 and libapache2-mod-wsgi-py3")
-        lines = "WSGIDaemonProcess x processes=1 threads=1 %s\n%s" % (PATH, GROUP)
-        files["httpd.conf"] = conf("event", lines)
-        files["app.wsgi"] = "from faulty import application\n"
-        return Child(RUN, files, staged=True)
-    program = SERVERS[server].split()[0].replace("{bin}", str(BIN))
-    if program != "{py}" and shutil.which(program) is None:
-        pytest.skip("needs %s" % program)
-    return Child(SERVERS[server], files)
-
-
-def stats(port):
-    """The counts, as soon as the server answers again."""
-    deadline, tick = time.monotonic() + 30, threading.Event()
-    while True:
-        try:
-            status, _, body = get(port, "/stats", timeout=10)
-            assert status == 200, body
-            return json.loads(body)
-        except (OSError, http.client.HTTPException):
-            assert time.monotonic() < deadline, "it never answered again"
-            tick.wait(0.1)
-
-
-def settled(port):
-    """The counts once nobody is inside, or after ten seconds."""
-    deadline, tick = time.monotonic() + 10, threading.Event()
-    found = stats(port)
-    while found["in_flight"] and time.monotonic() < deadline:
-        tick.wait(0.1)
-        found = stats(port)
-    return found
-
-
-def assert_unharmed(port):
-    """A thousand good requests are served, nobody is inside, nobody was accused."""
-    for _ in range(GOOD):
-        assert get(port, "/good")[::2] == (200, b"hello")
-    found = settled(port)
-    assert (found["in_flight"], found["refused"], found["overlaps"], found["peak"]) == (0, 0, 0, 1)
-    assert found["status"] == "single-threaded"
-
-
-def hang_up(port, request, read=0):
-    """Send *request*, read so many bytes of the answer, and be gone with a reset."""
-    with socket.create_connection(("127.0.0.1", port), 10) as client:
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
-        client.sendall(request)
-        while read > 0:
-            got = len(client.recv(min(read, 65536)))
-            read -= got or read
-
-
-def line(path):
-    return b"GET " + path + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-
-
-@pytest.mark.parametrize("server", SERVERS)
-def test_faults_of_application_and_client(server):
-    """Exceptions before and after start_response, in the body and in close(); clients that go away at any point."""
+@pytest.mark.parametrize("server", TABLE)
+def test_the_application_fails(server):
+    """It raises before and after start_response, in the body, in close(); SystemExit too, which ends some servers."""
     with started(server) as child:
         child.first(stats)
-        for path in "/before", "/after", "/body", "/close", "/generator", "/stream":
+        for path in "/before", "/exit", "/after", "/body", "/close", "/late":
             for _ in range(3):
-                try:
-                    get(child.port, path)
-                except (OSError, http.client.HTTPException):
-                    pass  # how a server ends such a response is its own affair
-        half = b"POST /read HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n" + b"x" * 1000
-        for _ in range(3):
-            hang_up(child.port, half)
-            hang_up(child.port, line(b"/generator"))
-            hang_up(child.port, line(b"/generator"), 100000)
-            hang_up(child.port, line(b"/stream"), 100000)
+                ask(child.port, path)
         assert settled(child.port)["in_flight"] == 0
         assert_unharmed(child.port)
 
 
-@pytest.mark.parametrize("server", MASTERS)
-@pytest.mark.parametrize("fault", ["killed", "reloaded", "timed out"])
-def test_faults_of_the_worker(server, fault):
-    """Killed inside a request, reloaded, or ended for taking too long: the next worker begins with nobody inside."""
+@pytest.mark.parametrize("server", TABLE)
+def test_the_client_hangs_up(server):
+    """While sending, before it reads, while receiving a generator and another iterable, and between two chunks."""
+    with started(server) as child:
+        child.first(stats)
+        for number in range(3):
+            hang_up(child.port, HALF)
+            for path in b"/generator", b"/stream":
+                for read in 0, 1, 100000:
+                    hang_up(child.port, line(path), read)
+            gone = child.directory / ("gone%d" % number)
+            hang_up(child.port, line(b"/pausing" + bytes(gone)), 1)
+            gone.touch()
+        assert settled(child.port)["in_flight"] == 0
+        assert_unharmed(child.port)
+
+
+@pytest.mark.parametrize("fault, server", [(fault, server) for fault in WORKERS for server in WORKERS[fault]])
+def test_the_worker_ends(fault, server):
+    """Inside a request: the worker that takes its place begins with nobody inside."""
     with started(server) as child:
         first = child.first(stats)["pid"]
-        inside = threading.Thread(target=hang_up, args=(child.port, line(b"/generator"), 10 ** 6), daemon=True)
-        inside.start()
-        if fault == "killed":
-            os.kill(first, signal.SIGKILL)
-        elif fault == "reloaded":
-            os.kill(child.process.pid, signal.SIGHUP)
+        whom = WORKERS[fault][server]
+        if isinstance(whom, bytes):
+            ask(child.port, whom.decode())
         else:
-            hang_up(child.port, line(b"/hang"), 1)
-        deadline, tick = time.monotonic() + 20, threading.Event()
-        while stats(child.port)["pid"] == first and time.monotonic() < deadline:
-            tick.wait(0.1)
-        assert stats(child.port)["pid"] != first
+            with hanging(child.port, line(b"/generator"), 1):
+                os.kill(first if whom[0] == "worker" else child.process.pid, whom[1])
+        assert until(child.port, lambda found: found["pid"] != first)["pid"] != first
+        assert_unharmed(child.port)
+
+
+@pytest.mark.parametrize("server", ["waitress", "cheroot", "gevent"])
+def test_the_server_stops_and_another_starts_in_the_process(server):
+    """Inside a request: the process stays, and the next server finds nobody inside."""
+    with started(server) as child:
+        first = child.first(stats)["pid"]
+        with hanging(child.port, line(b"/generator"), 1):
+            os.kill(first, signal.SIGUSR1)
+        found = until(child.port, lambda found: found["server"] == "2" and not found["in_flight"])
+        assert (found["server"], found["pid"], found["in_flight"]) == ("2", first, 0)
         assert_unharmed(child.port)
