@@ -144,7 +144,8 @@ def test_the_tables_have_it(place):
 
 def test_no_worker_loads_what_takes_commands_apart():
     """`import threadguard` and a guard leave preflight and its parsers alone."""
-    code = "import sys, threadguard; threadguard.ThreadGuard(lambda e, s: []); print(*sys.modules)"
+    code = ("import sys; before = set(sys.modules); import threadguard; threadguard.ThreadGuard(lambda e, s: [])\n"
+            "print(*set(sys.modules) - before)")
     loaded = subprocess.run([sys.executable, "-c", code], check=True, timeout=TIMEOUT, env=environment(),
                             stdout=subprocess.PIPE, universal_newlines=True).stdout.split()
     assert not [name for name in loaded if name.startswith(("threadguard.preflight", "threadguard.subcommands"))]

@@ -75,6 +75,15 @@ def outcome(name):
         return None, ask(ports[0], "/"), most_inside(ports)
     finally:
         deadline.cancel()
+        end(child)
+
+
+def end(child):
+    """End *child*, which may write down first what it did: make coverage counts the rules that run there."""
+    child.terminate()
+    try:
+        child.communicate(timeout=5)
+    except subprocess.TimeoutExpired:
         child.kill()
         child.communicate(timeout=LIMIT)
 

@@ -127,7 +127,7 @@ class Growing:
         self.jobs = queue.Queue(capacity)
 
     def put(self, conn):
-        if not self.idle and len(self.threads) < self.capacity:
+        if self.jobs.qsize() >= self.idle and len(self.threads) < self.capacity:  # an idle one may have a job in store
             self.add()
         self.jobs.put(conn)
 
