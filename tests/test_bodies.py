@@ -31,6 +31,23 @@ class Odd(list):
         yield b"odd"
 
 
+class Plain(list):
+    """A list by another name."""
+
+
+class PlainBytes(bytes):
+    """Bytes by another name."""
+
+
+class ClosingList(list):
+    """A list that wants to be closed."""
+
+    closed = False
+
+    def close(self):
+        self.closed = True
+
+
 class ByIndex:
     """The oldest protocol of iteration."""
 
@@ -48,10 +65,58 @@ def returning(body):
 @pytest.mark.parametrize("body", [
     pytest.param([b"a"], id="a list"), pytest.param((b"a",), id="a tuple"), pytest.param([], id="an empty list"),
     pytest.param((chunk for chunk in [b"a"]), id="a generator"),
+    pytest.param(Plain([b"a"]), id="a class of list"), pytest.param(PlainBytes(b"a"), id="a class of bytes"),
 ])
 def test_lists_tuples_and_generators_are_handed_out_as_they_are(guarded, body):
     """They cost nothing per chunk."""
     assert guarded(returning(body))(new_environ(), start_response) is body
+
+
+def test_a_list_that_wants_to_be_closed_is_inside_until_it_is(guarded):
+    """Its close may run any code."""
+    body = ClosingList([b"a"])
+    guard = guarded(returning(body))
+    wrapped = guard(new_environ(), start_response)
+    assert guard.stats().in_flight == 1
+    wrapped.close()
+    assert body.closed and guard.stats().in_flight == 0
+
+
+class Reluctant:
+    """An iterable that cannot be iterated."""
+
+    def __iter__(self):
+        raise ValueError("not today")
+
+
+class ReluctantIterator(Reluctant):
+    """One that says it is an iterator."""
+
+    def __next__(self):
+        raise AssertionError("not asked")
+
+
+@pytest.mark.parametrize("policy", ["refuse", "serialize"])
+@pytest.mark.parametrize("body", [Reluctant(), ReluctantIterator()], ids=["an iterable", "an iterator"])
+def test_what_iter_raises_is_raised_by_iter(guarded, policy, body):
+    """granian asks for an iterator before it sends the status, and answers an error there with 500."""
+    guard = guarded(returning(body), policy=policy)
+    wrapped = guard(new_environ(), start_response)
+    with pytest.raises(ValueError, match="not today"):
+        iter(wrapped)
+    assert guard.stats().in_flight == 0
+
+
+def test_what_iter_calls_is_nested(guarded):
+    """Code that runs while the body is asked for an iterator is the request's own."""
+    class Asking:
+        def __iter__(self):
+            return iter([Response(guard, new_environ(PATH_INFO="/inner")).body])
+
+    guard = guarded(lambda environ, start: returning(
+        [b"inner"] if environ["PATH_INFO"] == "/inner" else Asking())(environ, start))
+    assert Response(guard).body == b"inner"
+    assert guard.stats().overlaps == 0 and guard.verdict.status == "single-threaded"
 
 
 def test_a_body_with_a_length_keeps_it(guarded):

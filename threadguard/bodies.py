@@ -38,9 +38,23 @@ def runs_no_code(body: Any, environ: Dict[str, Any]) -> bool:
         return True
     if kind is GeneratorType:
         return False
-    if body is None or kind is str or kind is bytes or not (hasattr(kind, "__iter__") or hasattr(kind, "__getitem__")):
+    if body is None or not (hasattr(kind, "__iter__") or hasattr(kind, "__getitem__")):
         return True
+    if issubclass(kind, _PLAIN):
+        return _is_plain(body, kind)
     return is_file_wrapper(body, environ) and _is_real_file(body)
+
+
+_PLAIN = (list, tuple, str, bytes)
+
+
+def _is_plain(body: Any, kind: type) -> bool:
+    """Whether *body*, of a class derived from one of `_PLAIN`, is iterated as that is, and has nothing to close.
+
+    Some servers know it by its class: granian a list, to send a Content-Length, uWSGI a bytes, to send it whole.
+    """
+    base: Any = next(base for base in _PLAIN if issubclass(kind, base))
+    return getattr(kind, "__iter__", None) is base.__iter__ and not hasattr(body, "close")
 
 
 def _is_real_file(body: Any) -> bool:
@@ -65,6 +79,23 @@ class Body:
         self._body = body
         self._at_end = at_end
         self._before_chunk = before_chunk
+
+    @contexts.makes_a_chunk
+    def __iter__(self) -> Iterator[bytes]:
+        """Start at once, as the inner body does: a server answers an error here with another page than one later."""
+        self.is_running = True
+        try:
+            chunks = iter(self._body)
+        except BaseException:
+            self._end()
+            raise
+        finally:
+            self.is_running = False
+        return self._chunks(chunks)
+
+    def _chunks(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        """*chunks*, which the inner body makes, one by one."""
+        raise NotImplementedError
 
     def close(self) -> None:
         """Close the inner body, once, and leave."""
@@ -100,12 +131,12 @@ class IteratorBody(Body):
     _next: Optional[Callable[[], bytes]] = None
 
     @contexts.makes_a_chunk
-    def __iter__(self) -> Iterator[bytes]:
+    def _chunks(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
         try:
             if self._before_chunk is not None and not self.is_finished:
                 self._before_chunk()
             self.is_running = True
-            for chunk in self._body:
+            for chunk in chunks:
                 self.is_running = False
                 yield chunk
                 if self._before_chunk is not None and not self.is_finished:
@@ -144,10 +175,9 @@ class IterableBody(Body):
     _iterations = 0
 
     @contexts.makes_a_chunk
-    def __iter__(self) -> Iterator[bytes]:
+    def _chunks(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
         self._iterations += 1
         try:
-            chunks = iter(self._body)
             while True:
                 if self._before_chunk is not None and not self.is_finished:
                     self._before_chunk()

@@ -20,6 +20,10 @@ class Sized:
         return iter(self.chunks)
 
 
+class Chunks(list):
+    """A list by another name: some servers know one by its class."""
+
+
 class Closing(Sized):
     """One that wants to be closed."""
 
@@ -92,6 +96,7 @@ ROUTES = {
     "/list": plain(lambda: [b"one ", b"two"]),
     "/one": plain(lambda: [b"one"]),
     "/tuple": plain(lambda: (b"one ", b"two")),
+    "/list-class": plain(lambda: Chunks([b"one ", b"two"])),
     "/length": plain(lambda: [b"12345"], ("Content-Length", "5")),
     "/empty": plain(lambda: []),
     "/empty-chunk": plain(lambda: [b""]),
