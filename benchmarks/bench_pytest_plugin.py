@@ -38,6 +38,12 @@ def test_%d():
 '''
 PYTEST = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:threadguard"]
 PLUGIN = ["-p", "threadguard.pytest_plugin"]
+RUNS = {
+    "without": ([], "%d passed" % TESTS),
+    "unused": (PLUGIN, "%d passed" % TESTS),
+    "fail": (PLUGIN + ["--threadguard=fail"], "%d requests to 1 application in %d tests" % (TESTS, TESTS)),
+}
+"""The arguments of each run, and what it must print: a plugin that is not loaded, or sees nothing, costs nothing."""
 
 START = '''
 import time, pytest, _pytest.config
@@ -48,24 +54,27 @@ print(time.%s() - start)
 ''' % (("process_time",) * 2)
 
 
-def cpu_seconds(arguments, directory, held):
-    """The CPU time of pytest with *arguments*, which must succeed, while the suite holds *held* objects."""
+def cpu_seconds(name, directory, held):
+    """The CPU time of the run of that *name*, which must succeed, while the suite holds *held* objects."""
+    arguments, wanted = RUNS[name]
     environment = dict(os.environ, PYTEST_DISABLE_PLUGIN_AUTOLOAD="1", HELD=str(held))
-    child = subprocess.Popen(PYTEST + arguments, cwd=directory, env=environment, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(child.pid, 0)
-    child.returncode = status
-    if status != 0:
-        raise SystemExit("pytest %s failed" % " ".join(arguments))
+    with tempfile.TemporaryFile("w+") as output:
+        child = subprocess.Popen(PYTEST + arguments, cwd=directory, env=environment, stdout=output)
+        _, status, usage = os.wait4(child.pid, 0)
+        child.returncode = status
+        output.seek(0)
+        text = output.read()
+    if status != 0 or wanted not in text:
+        raise SystemExit("pytest %s failed, or did not print %r:\n%s" % (" ".join(arguments), wanted, text[-2000:]))
     return usage.ru_utime + usage.ru_stime
 
 
 def ratios(directory, rounds):
     """For each round, how often the time without the plugin those with it unused and with it on take."""
-    runs = {"without": [], "unused": PLUGIN, "fail": PLUGIN + ["--threadguard=fail"]}
     found = {"unused": [], "fail": []}
     for number in range(rounds + 1):
-        names = list(runs)[number % 3:] + list(runs)[:number % 3]
-        seconds = {name: cpu_seconds(runs[name], directory, HELD * number) for name in names}
+        names = list(RUNS)[number % 3:] + list(RUNS)[:number % 3]
+        seconds = {name: cpu_seconds(name, directory, HELD * number) for name in names}
         if number > 0:  # the first round compiles
             for name in found:
                 found[name].append(seconds[name] / seconds["without"])

@@ -2,7 +2,9 @@
 
 import importlib
 import importlib.metadata as importlib_metadata
+import re
 import shlex
+from pathlib import Path
 
 import pytest
 from preflight import command_cases, file_cases, ini_cases
@@ -11,7 +13,8 @@ from preflight.cases import PARSERS
 from threadguard import cli
 from threadguard.preflight import arguments
 
-CASES = command_cases.CASES + ini_cases.CASES + file_cases.CASES
+TABLE_MODULES = (command_cases, ini_cases, file_cases)
+CASES = tuple(case for table in TABLE_MODULES for case in table.CASES)
 OWN, TABLES = "by the servers' own parsers", "by tables"
 ENVIRONMENT = ("GUNICORN_CMD_ARGS", "WEB_CONCURRENCY", "N_THREADS")
 PREFIXES = ("UWSGI_", "FLASK_", "UVICORN_", "GRANIAN_", "THREADGUARD_")
@@ -25,6 +28,17 @@ def ways(case):
     return [OWN, TABLES]
 
 
+def read_whole():
+    """The whole findings, by case: beside each table a text has them under the names of its cases.
+
+    Where a server's own parser says it in other words there is a second one, "by tables".
+    """
+    texts = [(Path(table.__file__).with_suffix(".txt")).read_text(encoding="utf-8") for table in TABLE_MODULES]
+    blocks = [block for text in texts for block in re.split("^== ", text, flags=re.MULTILINE)[1:]]
+    return {name: lines.strip() for name, _, lines in (block.partition("\n") for block in blocks)}
+
+
+WHOLE = read_whole()
 ALL = [pytest.param(case, way, id="%s, %s" % (case.id, way)) for case in CASES for way in ways(case)]
 
 
@@ -63,12 +77,15 @@ def need(case, way, monkeypatch):
 
 @pytest.mark.parametrize("case, way", ALL)
 def test_a_configuration_gets_its_findings_and_its_exit_status(case, way, place, monkeypatch, capsys):
-    """The first line of each finding, their order, and the exit status are those of the table."""
+    """The findings with because and remedy are those of the text, their first lines and the status of the table."""
     need(case, way, monkeypatch)
     lay_out(case, place, monkeypatch)
     status = cli.main(["check"] + shlex.split(case.arguments))
-    said = [line for line in capsys.readouterr().out.splitlines() if not line.startswith("  ")]
+    printed = capsys.readouterr().out.strip()
+    said = [line for line in printed.splitlines() if not line.startswith("  ")]
     assert (status, said) == (case.status, list(case.says))
+    whole = WHOLE.get("%s, %s" % (case.id, way), WHOLE.get(case.id))
+    assert printed == whole
 
 
 def test_the_table_is_as_long_as_promised():
@@ -76,3 +93,8 @@ def test_the_table_is_as_long_as_promised():
     assert len(CASES) >= 60
     assert len({case.id for case in CASES}) == len(CASES)
     assert {case.status for case in CASES} == {0, 1, 2, 3}
+
+
+def test_no_finding_is_left_over_in_the_texts():
+    """Each is that of a case."""
+    assert set(WHOLE) <= {name for case in CASES for name in (case.id, "%s, %s" % (case.id, TABLES))}

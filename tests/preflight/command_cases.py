@@ -98,7 +98,7 @@ OF_OTHERS = (
             lets("granian", 3), needs=("granian 2",)),
     command("granian app:app --blocking-threads 1", UNKNOWN, unknown("granian"), needs=("granian",)),
     command("granian --interface wsgi app:app", THREADED, lets("granian", 4), name="GRANIAN_BLOCKING_THREADS",
-            env={"GRANIAN_BLOCKING_THREADS": "4"}, needs=("granian",)),
+            env={"GRANIAN_BLOCKING_THREADS": "4"}, needs=("granian 2",)),
     command("twist web --port tcp:80 --wsgi app.app", THREADED, lets("Twisted", 20), needs=("twisted",)),
     command("python app.py", UNKNOWN, unknown("the command")),
     Case("a file that a variable names", "-- env -i sh -c 'pserve --reload -n main $(cat name)'", UNKNOWN,
