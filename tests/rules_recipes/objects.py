@@ -2,7 +2,10 @@
 
 import os
 import queue
+import socketserver
 import threading
+from wsgiref.simple_server import WSGIServer, make_server
+
 from tests.rules_recipes.serving import announce, answer, guard, listen, start
 
 
@@ -117,6 +120,39 @@ def forking_object_single():
 def bounded_queue_single():
     """A server object whose capacity is the length of its queue."""
     Prefork(workers=1, capacity=64).serve()
+
+
+class Preloaded:
+    """Workers are the processes of this server; each has three threads around a queue, under a name of its own."""
+
+    workers = 1
+
+    def __init__(self):
+        self.jobs = queue.Queue()
+        for _ in range(3):
+            start(self.loop)
+
+    def loop(self):
+        while True:
+            answer(self.jobs.get(), guard)
+
+
+def one_process_of_three_threads_threaded():
+    """A server object with workers = 1, which means processes, and three threads in a loop of its own."""
+    sock, server = listen(), Preloaded()
+    while True:
+        server.jobs.put(sock.accept()[0])
+
+
+def one_process_of_a_mixin_threaded():
+    """ThreadingMixIn on a server class with workers = 1, which keeps its threads to join them at the end."""
+    class Server(socketserver.ThreadingMixIn, WSGIServer):
+        daemon_threads = False
+        workers = concurrency = 1
+
+    server = make_server("127.0.0.1", 0, guard, Server)
+    announce(server.server_address[1])
+    server.serve_forever()
 
 
 class Growing:

@@ -5,7 +5,7 @@ A pool object is one that can be proved to run my thread:
 - or my worker function is its method, that function is in a loop, and it is no thread itself.
 Its bounds are its attributes with a name of `BOUNDS`. All are 1: one request at a time. One is more: that many.
 None: nothing is known, and an infinite one tells no more than that. Left out are numbers of something else (`_counts`):
-of processes that its class forks, and the length of its queue.
+of processes that its class forks, and the length of its queue; and a 1 while other threads of it are seen.
 """
 
 import threading
@@ -16,7 +16,9 @@ from threadguard.model import Reading, Source
 from threadguard.process import Process, count, is_a, variables
 from threadguard.rules.accepting import own_loop
 from threadguard.rules.code import functions_in, gets_attribute, in_one_loop, names_any
+from threadguard.rules.per_request import thread_per_request, threading_mixin
 from threadguard.rules.reach import IsGuard, vars_of
+from threadguard.rules.siblings import siblings
 from threadguard.rules.sources import is_queue
 from threadguard.rules.stacks import inputs, own_frames
 
@@ -41,6 +43,9 @@ _MEMBERS = 4096
 _PLAIN = (str, bytes, int, float, type(None))
 _COLLECTIONS = (list, tuple, set, frozenset, dict)
 
+_SEEN = (siblings, threading_mixin, thread_per_request)
+"""Rules that see more than one thread: where they do, a name that says 1 counts something else (processes, mostly)."""
+
 _GROWN_BY_HAND = ("cheroot.workers.threadpool",)
 """Pools that reach their maximum only if somebody calls their ``grow``, which cheroot itself (6 to 11) never does."""
 
@@ -51,7 +56,10 @@ def pool(process: Process, is_guard: IsGuard) -> Optional[Reading]:
     if not frames or own_loop(process):
         return None
     owners = [owner for owner in (_method_of(process),) if owner is not None]
-    return next((reading for owner in (*owners, *_holding(process)) for reading in (_bound(owner),) if reading), None)
+    found = next((reading for owner in (*owners, *_holding(process)) for reading in (_bound(owner),) if reading), None)
+    if found is not None and found.capacity == 1 and any(rule(process, is_guard) for rule in _SEEN):
+        return None
+    return found
 
 
 def _method_of(process: Process) -> Any:
