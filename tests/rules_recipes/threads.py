@@ -374,6 +374,55 @@ def joined_threads_single():
         thread.join()
 
 
+def four_at_a_time_threaded():
+    """A thread for each connection, and a semaphore of four before the next is accepted."""
+    sock, turn = listen(), threading.BoundedSemaphore(4)
+
+    def serve(conn, environ):
+        try:
+            run_on(conn, environ)
+        finally:
+            turn.release()
+
+    while True:
+        turn.acquire()
+        conn, _ = sock.accept()
+        environ = environ_of(conn)
+        environ["wsgi.multithread"] = flag
+        start(serve, conn, environ)
+
+
+def four_inside_threaded():
+    """A thread for each connection, and a semaphore of four around each call."""
+    sock, turn = listen(), threading.BoundedSemaphore(4)
+
+    def serve(conn):
+        with turn:
+            answer(conn, guard)
+
+    while True:
+        conn, _ = sock.accept()
+        start(serve, conn)
+
+
+def keep_alive_threads_threaded():
+    """A thread for each connection, which is given its two files, and serves one request after the other."""
+    sock = listen()
+    while True:
+        conn, _ = sock.accept()
+        start(converse, conn.makefile("rb"), conn.makefile("wb"))
+
+
+def converse(requests, replies):
+    for line in requests:
+        while requests.readline().strip():
+            pass
+        environ = {"REQUEST_METHOD": "GET", "PATH_INFO": line.split()[1].decode(), "wsgi.multithread": flag}
+        body = b"".join(guard(environ, lambda *args: None))
+        replies.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+        replies.flush()
+
+
 def one_at_a_time_single():
     """A thread for each connection, and a semaphore of one before the next is accepted."""
     sock, turn = listen(), threading.Semaphore(1)

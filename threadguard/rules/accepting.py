@@ -5,13 +5,15 @@ listens. Two of them that lead to the guarded application let two requests in, e
 unless both hand their connections to the one worker that runs me.
 """
 
+import gc
+import threading
 import weakref
-from types import FrameType, ModuleType
+from types import FrameType, FunctionType, ModuleType
 from typing import Any, Callable, Iterator, List, NamedTuple, Optional, Tuple
 
 from threadguard.model import Reading, Source
 from threadguard.process import Frames, Process, is_a, module_of, variables
-from threadguard.rules.code import in_one_loop, names_any, names_on_line, variables_used
+from threadguard.rules.code import in_one_loop, loop_around, names_any, names_in, names_on_line, variables_used
 from threadguard.rules.reach import IsGuard, Reach, identity, vars_of
 from threadguard.rules.sources import is_queue, is_socket, listens
 from threadguard.rules.stacks import inputs, own_frames, waiting_thread, works_on
@@ -22,6 +24,9 @@ AWAITS = frozenset(
 
 _HOLDS_UP = frozenset("join acquire wait wait_for result get Semaphore BoundedSemaphore Lock".split())
 """What a loop calls to wait for something else: the end of a thread, a free place, a result."""
+
+_OF_SEMAPHORES = frozenset(("acquire",))
+"""Those of them that a semaphore has."""
 
 _INNERMOST = 12
 """How many frames of a waiting thread are searched for its loop: selectors, event loops and servers are not deeper."""
@@ -80,7 +85,20 @@ def accepts_next(process: Process, frames: Frames) -> Optional[Loop]:
         return loop
     loop = loop_in(process, frames[:2 * _INNERMOST])
     inner = [frame for frame in (loop.frames if loop else ()) if module_of(frame) != "threading"]
-    return None if any(names_any(frame.f_code, _HOLDS_UP) for frame in inner) else loop
+    return None if any(map(_holds_up, inner)) else loop
+
+
+def _holds_up(frame: FrameType) -> bool:
+    """Whether *frame*, in its loop if it is in one, may wait for something else.
+
+    A semaphore that has places left holds nobody up. How many it was made with tells only a bounded one.
+    """
+    names = _HOLDS_UP & names_in(frame.f_code, loop_around(frame))
+    if not names or names - _OF_SEMAPHORES:
+        return bool(names)
+    held = [vars_of(thing) for value in works_on(frame) for thing in (value, *closed_over(value))
+            if is_a(thing, threading.Semaphore)]
+    return not held or not all(one["_value"] > 0 or one.get("_initial_value", 0) > 1 for one in held)
 
 
 def other_loops(process: Process) -> Iterator[Loop]:
@@ -112,21 +130,42 @@ def sockets_in(value: Any) -> Iterator[Any]:
             yield from _watched(thing)
 
 
+def closed_over(function: Any) -> Iterator[Any]:
+    """What *function* closes over."""
+    for cell in function.__closure__ or () if is_a(function, FunctionType) else ():
+        try:
+            yield cell.cell_contents
+        except ValueError:  # not assigned yet
+            continue
+
+
 def _one_step(value: Any) -> List[Any]:
     if is_a(value, (list, tuple, set, frozenset)):
         return list(value)[:16]
     if is_a(value, dict):  # asyncore's map: file descriptors to dispatchers
         held = list(value.values())[:64] if value and all(is_a(key, int) for key in value) else []
         return held + [getattr(one, "__dict__", {}).get("socket") for one in held]
+    if type(value).__module__ == "_io":
+        return _under(value)
     return [value, *vars_of(value).values()]
+
+
+def _under(file: Any) -> List[Any]:
+    """The socket under the buffers of *file*: socket.py `makefile` gives a buffer, or two in a pair, over a `SocketIO`."""
+    wave, found = [file], []
+    for _ in range(3):
+        wave = [one for thing in wave for one in gc.get_referents(thing) if type(one).__module__ in ("_io", "socket")]
+        found += [vars_of(one).get("_sock") for one in wave]
+    return found
 
 
 def _watched(selector: Any) -> Iterator[Any]:
     """The sockets that *selector* watches. asyncio (selector_events.py `_add_reader`) registers a number, and handles
-    that hold the socket among their arguments."""
+    that hold the socket among their arguments; cheroot (connections.py `ConnectionManager`) a number and its server."""
     for key in list((selector.get_map() or {}).values()):
         handles = key.data if is_a(key.data, tuple) else ()
-        for thing in (key.fileobj, *(one for handle in handles for one in getattr(handle, "_args", None) or ())):
+        held = vars_of(key.data).values() if is_a(key.fileobj, int) else ()
+        for thing in (key.fileobj, *held, *(one for handle in handles for one in getattr(handle, "_args", None) or ())):
             if is_socket(thing):
                 yield thing
 

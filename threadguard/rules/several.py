@@ -1,12 +1,12 @@
 """One pool of one among several: a loop that hands each connection to the next of a list of workers."""
 
 import gc
-from types import CodeType, FunctionType
+from types import CodeType
 from typing import Any, Iterator, List, Optional
 
 from threadguard.model import Reading, Source
 from threadguard.process import Process, is_a, variables
-from threadguard.rules.accepting import other_loops, own_loop, sources_of
+from threadguard.rules.accepting import closed_over, other_loops, own_loop, sources_of
 from threadguard.rules.reach import IsGuard, vars_of
 from threadguard.rules.sources import is_queue
 from threadguard.rules.stacks import other_workers, own_frames, works_on
@@ -54,12 +54,3 @@ def _lists(process: Process) -> Iterator[List[Any]]:
                         yield from (one for one in gc.get_referents(*gc.get_referents(thing)) if is_a(one, list))
                     elif is_a(thing, (list, tuple)) and len(thing) <= _MEMBERS:
                         yield list(thing)
-
-
-def closed_over(function: Any) -> Iterator[Any]:
-    """What *function* closes over."""
-    for cell in function.__closure__ or () if is_a(function, FunctionType) else ():
-        try:
-            yield cell.cell_contents
-        except ValueError:  # not assigned yet
-            continue
