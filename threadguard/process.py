@@ -8,6 +8,7 @@ import gc
 import os
 import sys
 import threading
+from copy import copy
 from itertools import islice
 from types import FrameType, ModuleType, TracebackType
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple, Type
@@ -146,6 +147,13 @@ class Process:
         self.stack = ()
         self.tops = {}
         self.others = {}
+
+    def seen_from(self, ident: int) -> "Process":
+        """The same moment as another thread sees it, which waits for this one: without this one's own stack."""
+        seen = copy(self)
+        seen.ident, seen.stack = ident, self.others[ident]
+        seen.others = {other: frames for other, frames in self.others.items() if other != ident}
+        return seen
 
     @property
     def main(self) -> Frames:

@@ -7,6 +7,7 @@ from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Tu
 from threadguard import rules
 from threadguard.model import Finding, Reading, Source
 from threadguard.process import Process
+from threadguard.rules.callers import seen_by_the_server
 from threadguard.servers import SERVERS, Server
 
 ANY_SERVER = "set this server to one thread for each process, and start more processes for more throughput"
@@ -31,7 +32,7 @@ def at_startup() -> Answers:
 
 def on_request(environ: Dict[str, Any], is_guard: Callable[[object], bool]) -> Answers:
     """What can be read on the request of *environ*; *is_guard* knows the guards of the group."""
-    with Process(environ) as process:
+    with Process(environ) as here, seen_by_the_server(here) as process:
         questions: List[_Question] = [
             (server.NAME, partial(server.on_request, process)) for server in SERVERS]
         questions += [(rule.__name__, partial(rule, process, is_guard)) for rule in rules.RULES]

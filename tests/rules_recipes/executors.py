@@ -6,8 +6,8 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 from tests.rules_recipes.serving import announce, answer, guard, listen, start
-from tests.rules_recipes.stdlib import call, made, serve, serve_async
-from tests.rules_recipes.threads import accept_loop, feed
+from tests.rules_recipes.stdlib import Threading, call, made, serve, serve_async
+from tests.rules_recipes.threads import accept_loop, feed, limited_by_a_thread
 
 
 def executor_of(executor):
@@ -127,6 +127,51 @@ def limited_by_an_executor_single():
         return executor.submit(guard, environ, start_response).result(20)
 
     serve(made(app=limited))
+
+
+def in_an_executor_of_its_own(environ, start_response):
+    with ThreadPoolExecutor(1) as executor:
+        return executor.submit(guard, environ, start_response).result(20)
+
+
+def executor_for_each_call_threaded():
+    """A thread for each connection, and an executor of one for each call, whose result it waits for."""
+    serve(made(Threading, in_an_executor_of_its_own))
+
+
+def executor_for_each_call_single():
+    """One loop, and an executor of one for each call."""
+    serve(made(app=in_an_executor_of_its_own))
+
+
+def executor_for_each_thread_threaded():
+    """Three threads around a queue, each of which has an executor of one to limit the time of its calls."""
+    jobs, own = queue.Queue(), threading.local()
+
+    def work():
+        own.executor = ThreadPoolExecutor(1)
+        while True:
+            own.executor.submit(answer, jobs.get(), guard).result(20)
+
+    for _ in range(3):
+        start(work)
+    feed(listen(), jobs.put)
+
+
+def executor_for_all_calls_lone():
+    """A thread for each connection, and an executor of one for all calls together."""
+    executor = ThreadPoolExecutor(1)
+
+    def in_turn(environ, start_response):
+        return executor.submit(guard, environ, start_response).result(20)
+
+    serve(made(Threading, in_turn))
+
+
+def executor_with_limits_threaded():
+    """An executor of four, which limits the time of its calls by a thread for each."""
+    executor = ThreadPoolExecutor(4)
+    feed(listen(), lambda conn: executor.submit(answer, conn, limited_by_a_thread))
 
 
 def worker_loop_in_executor_single():

@@ -643,16 +643,55 @@ def warm_up_single():
         answer(sock.accept()[0], guard)
 
 
+def limited_by_a_thread(environ, start_response):
+    answers = []
+    thread = threading.Thread(target=lambda: answers.append(guard(environ, start_response)))
+    thread.start()
+    thread.join(20)
+    return answers[0]
+
+
 def limited_by_a_thread_single():
     """One loop, and a thread for each call, whose end it waits for up to a limit of time."""
-    def limited(environ, start_response):
-        answers = []
-        thread = threading.Thread(target=lambda: answers.append(guard(environ, start_response)))
-        thread.start()
-        thread.join(20)
-        return answers[0]
+    accept_loop(listen(), limited_by_a_thread)
 
-    accept_loop(listen(), limited)
+
+def pool_with_limits_threaded():
+    """Three threads around a queue, and a thread for each call, whose end they wait for."""
+    jobs = queue.Queue()
+
+    def work(jobs):
+        while True:
+            answer(jobs.get(), limited_by_a_thread)
+
+    for _ in range(3):
+        start(work, jobs)
+    feed(listen(), jobs.put)
+
+
+def dispatcher_single():
+    """One thread takes the connections from a queue, starts another for each, and waits for its end."""
+    jobs = queue.Queue()
+
+    def dispatch():
+        while True:
+            thread = start(answer, jobs.get(), guard)
+            thread.join()
+
+    start(dispatch)
+    feed(listen(), jobs.put)
+
+
+def dispatcher_threaded():
+    """The same, and it does not wait."""
+    jobs = queue.Queue()
+
+    def dispatch():
+        while True:
+            start(answer, jobs.get(), guard)
+
+    start(dispatch)
+    feed(listen(), jobs.put)
 
 
 def accept_loops_of_two_applications_single():

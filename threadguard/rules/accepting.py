@@ -13,7 +13,7 @@ from typing import Any, Callable, Iterator, List, NamedTuple, Optional, Tuple
 
 from threadguard.model import Reading, Source
 from threadguard.process import Frames, Process, is_a, module_of, variables
-from threadguard.rules.code import in_one_loop, loop_around, names_any, names_in, names_on_line, variables_used
+from threadguard.rules.code import in_one_loop, names_ahead, names_any, names_on_line, variables_used
 from threadguard.rules.reach import IsGuard, Reach, identity, vars_of
 from threadguard.rules.sources import is_queue, is_socket, listens
 from threadguard.rules.stacks import inputs, own_frames, waiting_thread, works_on
@@ -93,7 +93,7 @@ def _holds_up(frame: FrameType) -> bool:
 
     A semaphore that has places left holds nobody up. How many it was made with tells only a bounded one.
     """
-    names = _HOLDS_UP & names_in(frame.f_code, loop_around(frame))
+    names = _HOLDS_UP & names_ahead(frame)
     if not names or names - _OF_SEMAPHORES:
         return bool(names)
     held = [vars_of(thing) for value in works_on(frame) for thing in (value, *closed_over(value))
@@ -151,7 +151,7 @@ def _one_step(value: Any) -> List[Any]:
 
 
 def _under(file: Any) -> List[Any]:
-    """The socket under the buffers of *file*: socket.py `makefile` gives a buffer, or two in a pair, over a `SocketIO`."""
+    """The socket under the buffers of *file*: socket.py `makefile` gives one, or a pair, over a `SocketIO`."""
     wave, found = [file], []
     for _ in range(3):
         wave = [one for thing in wave for one in gc.get_referents(thing) if type(one).__module__ in ("_io", "socket")]

@@ -131,6 +131,11 @@ def names_any(code: CodeType, names: FrozenSet[str]) -> bool:
     return not names.isdisjoint(code.co_names)
 
 
+def names_ahead(frame: FrameType) -> FrozenSet[str]:
+    """The globals and attributes that *frame* may still look up: those of its loop, or of all its code."""
+    return names_in(frame.f_code, loop_around(frame))
+
+
 @lru_cache(maxsize=1024)
 def names_in(code: CodeType, part: Optional[Tuple[int, int]] = None) -> FrozenSet[str]:
     """The globals and attributes that *part* of *code* looks up, everywhere by default; functions in it aside."""

@@ -6,7 +6,7 @@ from types import FrameType
 from typing import Any, Dict, FrozenSet, List, Optional, Tuple
 
 from threadguard.process import Frames, Process, is_a, module_of, outward, variables
-from threadguard.rules.code import in_one_loop, names_any, rebound
+from threadguard.rules.code import in_one_loop, names_ahead, names_any, rebound
 from threadguard.rules.reach import vars_of
 from threadguard.rules.sources import globals_named, is_queue
 
@@ -28,7 +28,9 @@ _WAITS: Dict[Tuple[str, str], FrozenSet[str]] = {
     ("concurrent.futures.thread", "submit"): frozenset(("result",)),
     ("threading", "start"): frozenset(("join",)),
 }
-"""Methods of a future, an executor or a thread that wait for it, or whose caller goes on to, if it names that."""
+"""Methods of a future, an executor or a thread that wait for it, or whose callers go on to, if one names that."""
+
+_CALLERS = 4
 
 _TAKES = frozenset(("get", "popleft"))
 
@@ -97,28 +99,40 @@ def caller_that_waits(process: Process) -> Any:
 
 
 def waiting_thread(process: Process) -> Frames:
-    """The frames (innermost first) of the thread that waits for what mine runs, or that will as its next step.
+    """The frames (innermost first) of the thread that waits for what mine runs (`waiting_ident`)."""
+    ident = waiting_ident(process)
+    return () if ident is None else process.others[ident]
+
+
+def waiting_ident(process: Process) -> Optional[int]:
+    """The thread that waits for what mine runs, or that will as its next step.
 
     It waits for the future of the call that an executor runs in my thread, or for the end of my thread.
     """
     mine: List[Any] = [process.thread]
     if any(map(in_one_loop, process.stack)) and not any(module_of(frame) in EXECUTORS for frame in process.stack):
-        return ()  # a worker of a pool: nobody waits for its end
+        return None  # a worker of a pool: nobody waits for its end
     for frame in process.stack:
         if module_of(frame) in EXECUTORS:
             values = variables(frame)
             mine.append(vars_of(values.get("self")).get("future"))
             mine += [value() for value in values.values() if is_a(value, weakref.ref)]
-    return next((frames for frames in process.others.values() if _waits_for(frames, mine)), ())
+    return next((ident for ident, frames in process.others.items() if _waits_for(frames, mine)), None)
 
 
 def _waits_for(frames: Frames, mine: List[Any]) -> bool:
-    for frame, caller in zip(frames[:8], frames[1:9]):
+    for place, frame in enumerate(frames[:8]):
         goes_on = _WAITS.get((module_of(frame), frame.f_code.co_name))
         if goes_on is not None and any(variables(frame).get("self") is one for one in mine if one is not None):
-            if not goes_on or names_any(caller.f_code, goes_on):
+            if not goes_on or any(goes_on & names_ahead(one) for one in _up_to_its_loop(frames[place + 1:])):
                 return True
     return False
+
+
+def _up_to_its_loop(callers: Frames) -> Frames:
+    """The first few of *callers*, up to the one that repeats."""
+    repeats = (place for place, frame in enumerate(callers[:_CALLERS]) if in_one_loop(frame))
+    return callers[:next(repeats, 0) + 1]
 
 
 def other_workers(process: Process) -> Dict[int, Frames]:
