@@ -9,6 +9,7 @@ import os
 import sys
 import threading
 from copy import copy
+from functools import lru_cache
 from itertools import islice
 from types import FrameType, ModuleType, TracebackType
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple, Type
@@ -84,6 +85,22 @@ def default_of(function: Any, parameter: str) -> Any:
 def is_a(thing: Any, kinds: Any) -> bool:
     """`isinstance` by the real type: asked for its ``__class__``, a lazy proxy (Django's settings) comes alive."""
     return issubclass(type(thing), kinds)
+
+
+def loaded(name: str) -> Optional[ModuleType]:
+    """The module *name* where it is loaded, else None."""
+    return sys.modules.get(name)
+
+
+@lru_cache(maxsize=512)
+def is_standard(module: Optional[str]) -> bool:
+    """Whether the module of that name is the standard library's, or threadguard's own."""
+    top = str(module).partition(".")[0]
+    if top == _PACKAGE or top in sys.builtin_module_names:
+        return True
+    file = getattr(loaded(top), "__file__", None) or ""
+    home = os.path.dirname(os.path.dirname(file) if os.path.basename(file).startswith("__init__.") else file)
+    return home == os.path.dirname(os.__file__)
 
 
 def calling(depth: int) -> Frames:

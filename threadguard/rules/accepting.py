@@ -13,6 +13,7 @@ from typing import Any, Callable, Iterator, List, NamedTuple, Optional, Tuple
 
 from threadguard.model import Reading, Source
 from threadguard.process import Frames, Process, is_a, module_of, variables
+from threadguard.rules.calls import calls
 from threadguard.rules.code import in_one_loop, names_ahead, names_any, names_on_line, variables_used
 from threadguard.rules.reach import IsGuard, Reach, identity, vars_of
 from threadguard.rules.sources import is_queue, is_socket, listens
@@ -175,11 +176,13 @@ def several_loops(process: Process, is_guard: IsGuard) -> Optional[Reading]:
     if not process.others:
         return None
     reach = Reach(is_guard)
-    serving = [loop for loop in other_loops(process) if loop_leads(loop, reach, is_guard)]
-    mine = own_loop(process)
-    others = len(serving) - (0 if mine else max(1, _feeding(process, reach, serving)))
+    mine, loops = own_loop(process), list(other_loops(process))
+    feeding = [] if mine else _feeding(process, reach, loops)
+    serving = [loop for loop in loops if loop not in feeding and _serves(loop, reach)]
+    others = len(serving) - (0 if mine or feeding else 1)
     if others < 1:
         return None
+    serving += feeding
     ports = sorted({_name(one) for loop in (*serving, *((mine,) if mine else ())) for one in loop.listeners})
     return Reading(Source.POOL, "this process", None, "%d loops accept connections for the application (%s)"
                    % (others + 1, ", ".join(ports)), "one server with one thread in each process", code="TG202")
@@ -187,22 +190,28 @@ def several_loops(process: Process, is_guard: IsGuard) -> Optional[Reading]:
 
 def loop_leads(loop: Loop, reach: Reach, goal: Callable[[object], bool]) -> bool:
     """Whether the *loop* leads to an object that *goal* accepts: by what it holds, or by what its selector calls."""
-    return reach.leads(reach.held(loop.frames), goal) or any(
-        reach.leads([key.data for key in list(watched.values())], goal) for watched in _watched_by(loop))
+    return any(reach.leads(things, goal) for things in _held_by(loop, reach))
 
 
-def _watched_by(loop: Loop) -> Iterator[Any]:
+def _held_by(loop: Loop, reach: Reach) -> Iterator[List[Any]]:
+    yield reach.held(loop.frames)
     for frame in loop.frames:
         for value in variables(frame).values():
             for thing in _one_step(value):
                 if hasattr(type(thing), "get_map"):
-                    yield thing.get_map() or {}
+                    yield [key.data for key in list((thing.get_map() or {}).values())]
 
 
-def _feeding(process: Process, reach: Reach, serving: List[Loop]) -> int:
-    """How many of the *serving* loops hand their connections to the worker that runs me."""
+def _serves(loop: Loop, reach: Reach) -> bool:
+    """Whether the *loop* leads to a guard of the group, by the names that servers use or by what would be called."""
+    return loop_leads(loop, reach, reach.is_guard) or any(
+        calls(reach.reached(things), reach.is_guard) for things in _held_by(loop, reach))
+
+
+def _feeding(process: Process, reach: Reach, loops: List[Loop]) -> List[Loop]:
+    """Those of the *loops* that hand their connections to the worker that runs me."""
     pools = sources_of(own_frames(process))
-    return sum(reach.leads(reach.held(loop.frames), identity(pools)) for loop in serving)
+    return [loop for loop in loops if loop_leads(loop, reach, identity(pools))]
 
 
 def sources_of(frames: Frames) -> List[Any]:

@@ -158,6 +158,19 @@ def gets_attribute(code: CodeType, name: str) -> bool:
         one.opname.startswith(_ASKS) and one.argval == name for one in dis.get_instructions(code))
 
 
+def uses_of_attribute(code: CodeType, name: str) -> List[bool]:
+    """For each place where *code* asks for an attribute called *name*: whether it asks that for a further one."""
+    if not any(name in one.co_names for one in functions_in(code)):
+        return []
+    return [after.opname.startswith(_ASKS) for inner in functions_in(code) for one, after in _pairs(inner)
+            if one.opname.startswith(_ASKS) and one.argval == name]
+
+
+def _pairs(code: CodeType) -> Iterator[Tuple[dis.Instruction, dis.Instruction]]:
+    instructions = list(dis.get_instructions(code))
+    return zip(instructions, instructions[1:])
+
+
 def sets_attribute(code: CodeType, name: str) -> bool:
     """Whether *code* assigns an attribute called *name*."""
     return any(one.opname == "STORE_ATTR" and one.argval == name for one in dis.get_instructions(code))

@@ -10,7 +10,7 @@ from types import CodeType, FrameType, FunctionType, MethodType, ModuleType
 from typing import Any, Callable, Dict, FrozenSet, Iterable, Iterator, List, Tuple
 
 from threadguard.process import Frames, is_a, module_of, variables
-from threadguard.rules.code import loop_around, variables_used
+from threadguard.rules.code import loop_around, uses_of_attribute, variables_used
 from threadguard.rules.members import is_own, used_of
 
 IsGuard = Callable[[object], bool]
@@ -66,7 +66,7 @@ class Reach:
 
     def leads(self, start: Iterable[Any], goal: Callable[[object], bool]) -> bool:
         """Whether one of *start* is, or leads to, an object that *goal* accepts."""
-        return any(goal(thing) for thing in self._reached(start))
+        return any(goal(thing) for thing in self.reached(start))
 
     def held(self, frames: Frames) -> List[Any]:
         """What *frames* work with: the locals and globals that they name, in the loop that they are in if any."""
@@ -93,7 +93,8 @@ class Reach:
         return [value for name, value in found.items()
                 if name.lstrip("_") in WAYS or callable(value) or self.is_guard(value)]
 
-    def _reached(self, start: Iterable[Any]) -> Iterator[Any]:
+    def reached(self, start: Iterable[Any]) -> Iterator[Any]:
+        """*start*, and all that it leads to."""
         seen: Dict[int, Any] = {}
         wave = list(start)
         for _ in range(_STEPS):
@@ -122,7 +123,8 @@ class Reach:
         kind = type(thing)
         if kind not in self._kinds:
             self._kinds[kind] = _of_kind(kind)
-        return [value for name, value in vars_of(thing).items() if name.lstrip("_") in WAYS] + self._kinds[kind]
+        return [value for name, value in vars_of(thing).items() if name.lstrip("_") in WAYS
+                and not (self.is_guard(value) and _only_asks(kind, name))] + self._kinds[kind]
 
     def _of_function(self, function: FunctionType) -> List[Any]:
         asked = variables_used(function.__code__)[1]
@@ -146,6 +148,13 @@ class Reach:
             if name not in asked or not self.is_guard(value):
                 found.append(value)
         return found
+
+
+def _only_asks(kind: type, name: str) -> bool:
+    """Whether the methods of *kind* use the attribute *name*, and only ask what it holds for attributes of its own."""
+    uses = [use for base in kind.__mro__ for function in vars(base).values() if is_a(function, FunctionType)
+            for use in uses_of_attribute(function.__code__, name)]
+    return bool(uses) and all(uses)
 
 
 def _of_kind(kind: type) -> List[Any]:

@@ -1,0 +1,159 @@
+"""What code goes on to call: its names and chains of attributes, resolved by looking at what they stand for now.
+
+A middleware, a map of URLs or a lazy loader keeps an application under any name. So here nothing depends on a name: an
+object leads to what its ``__call__`` asks it for, a method to what it asks its object for, and both to the globals,
+closures and imports that they use. What is only asked for an attribute (``guard.stats()``) is not called. Code of the
+standard library is not followed: the objects that it was given are.
+"""
+
+import dis
+from functools import lru_cache, partial
+from types import CodeType, FunctionType, MethodType, ModuleType
+from typing import Any, Callable, Dict, FrozenSet, Iterable, Iterator, List, Tuple
+
+from threadguard.process import is_a, is_standard, loaded
+from threadguard.rules.reach import vars_of
+
+Chain = Tuple[str, ...]
+"""A variable, and the attributes that it is asked for one after the other."""
+
+_STEPS = 16
+_OBJECTS = 800
+_MEMBERS = 16
+_PLAIN = (str, bytes, int, float, complex, type(None), ModuleType, CodeType)
+_ASKS = ("LOAD_ATTR", "LOAD_METHOD")
+_MISSING = object()
+
+
+def called_from(start: Iterable[Any]) -> Iterator[Any]:
+    """*start*, and what running it would call or hand on, as far as that can be seen."""
+    seen: Dict[int, Any] = {}
+    wave = list(start)
+    for _ in range(_STEPS):
+        following: List[Any] = []
+        for thing in wave:
+            if is_a(thing, _PLAIN) or _key(thing) in seen or len(seen) > _OBJECTS:
+                continue
+            seen[_key(thing)] = thing
+            yield thing
+            following.extend(_from(thing))
+        wave = following
+
+
+def _key(thing: Any) -> int:
+    """Identity; of a bound method, which is made anew each time, that of object and function."""
+    return hash((id(thing.__self__), id(thing.__func__))) if is_a(thing, MethodType) else id(thing)
+
+
+def _from(thing: Any) -> Iterable[Any]:
+    if is_a(thing, MethodType):
+        return _of_function(thing.__func__, thing.__self__) if is_a(thing.__func__, FunctionType) else ()
+    if is_a(thing, FunctionType):
+        return _of_function(thing, _MISSING)
+    if is_a(thing, partial):
+        return (thing.func, *thing.args, *thing.keywords.values())
+    if is_a(thing, (tuple, list, dict)):
+        return list(thing.values() if is_a(thing, dict) else thing)[:_MEMBERS]
+    if is_a(thing, type):
+        return [value for value in vars(thing).values() if is_a(value, FunctionType)]
+    call = _attribute(thing, "__call__")
+    return (call,) if is_a(call, MethodType) else ()
+
+
+def _of_function(function: FunctionType, owner: Any) -> Iterator[Any]:
+    """What the chains of *function* stand for, called on *owner*."""
+    code = function.__code__
+    if is_standard(function.__module__):
+        return
+    known: Dict[str, Any] = dict(_cells(function))
+    if owner is not _MISSING and code.co_argcount:
+        known[code.co_varnames[0]] = owner
+    known.update(_imported(code, function.__globals__))
+    yield from function.__defaults__ or ()
+    for chain in chains(code):
+        thing = known.get(chain[0], function.__globals__.get(chain[0], _MISSING))
+        for name in chain[1:]:
+            thing = _attribute(thing, name)
+        if thing is not _MISSING:
+            yield thing
+
+
+def _cells(function: FunctionType) -> Iterator[Tuple[str, Any]]:
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or ()):
+        try:
+            yield name, cell.cell_contents
+        except ValueError:  # not assigned yet
+            continue
+
+
+def _attribute(thing: Any, name: str) -> Any:
+    """The attribute *name* of *thing*, found by looking: nothing is computed. A property leads to its function."""
+    if thing is _MISSING or is_a(thing, ModuleType):
+        return vars(thing).get(name, _MISSING) if thing is not _MISSING else _MISSING
+    held = {} if is_a(thing, type) else vars_of(thing)
+    if name in held:
+        return held[name]
+    kinds = thing.__mro__ if is_a(thing, type) else type(thing).__mro__
+    value: Any = next((vars(kind)[name] for kind in kinds if name in vars(kind)), _MISSING)
+    if is_a(value, property):
+        value = value.fget
+    if is_a(value, staticmethod):
+        return value.__func__
+    if is_a(value, classmethod):
+        return MethodType(value.__func__, kinds[0])
+    return MethodType(value, thing) if is_a(value, FunctionType) and not is_a(thing, type) else value
+
+
+@lru_cache(maxsize=1024)
+def chains(code: CodeType) -> FrozenSet[Chain]:
+    """The chains of *code* and of the functions in it, each as long as it goes."""
+    found = set()
+    chain: Chain = ()
+    for one in dis.get_instructions(code):
+        if chain and one.opname.startswith(_ASKS):
+            chain += (str(one.argval),)
+            continue
+        found.add(chain)
+        chain = ()
+        if isinstance(one.argval, CodeType):
+            found.update(chains(one.argval))
+        elif "LOAD_" in one.opname and one.opname != "LOAD_CONST" and not one.opname.startswith(_ASKS):
+            names = one.argval if isinstance(one.argval, tuple) else (one.argval,)  # since 3.13 one may load two
+            found.update((name,) for name in names[:-1])
+            chain = (str(names[-1]),)
+    return frozenset(found - {()})
+
+
+def _imported(code: CodeType, namespace: Dict[str, Any]) -> Iterator[Tuple[str, Any]]:
+    """The variables of *code* that it imports, functions in it included, and what they stand for if that is loaded."""
+    package = "%s." % (namespace.get("__package__") or "")
+    for name, module, attribute in _imports(code):
+        found = loaded(module) or loaded(package + module)
+        thing = loaded("%s.%s" % (module, attribute)) or _attribute(found, attribute) if attribute else found
+        if found is not None and thing is not _MISSING:
+            yield name, thing
+
+
+@lru_cache(maxsize=512)
+def _imports(code: CodeType) -> Tuple[Tuple[str, str, str], ...]:
+    """Variable, module and attribute (empty for the module itself) of each import in *code*."""
+    found: List[Tuple[str, str, str]] = []
+    module = attribute = ""
+    for one in dis.get_instructions(code):
+        if isinstance(one.argval, CodeType):
+            found += _imports(one.argval)
+        elif one.opname == "IMPORT_NAME":
+            module, attribute = str(one.argval), ""
+        elif one.opname == "IMPORT_FROM":
+            attribute = str(one.argval)
+        elif module and one.opname.startswith("STORE_"):
+            name = one.argval[0] if isinstance(one.argval, tuple) else one.argval
+            found.append((str(name), module if attribute else module.partition(".")[0], attribute))
+        elif not one.opname.startswith(("CACHE", "EXTENDED_ARG")):
+            module = ""
+    return tuple(found)
+
+
+def calls(start: Iterable[Any], goal: Callable[[object], bool]) -> bool:
+    """Whether running one of *start* would call, or hand on, an object that *goal* accepts."""
+    return any(map(goal, called_from(start)))
