@@ -1,11 +1,14 @@
 """Recipes of two servers in one process: whether the second one calls the guarded application, under whatever name."""
 
+import asyncio
 import queue
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from xmlrpc.server import SimpleXMLRPCServer
 
+from tests.rules_recipes.executors import package
 from tests.rules_recipes.serving import announce, answer, guard, listen, listen_twice, start
-from tests.rules_recipes.stdlib import made, serve
+from tests.rules_recipes.stdlib import call, converse, made, serve, serve_async
 from tests.rules_recipes.threads import accept_loop, feed
 
 
@@ -107,6 +110,112 @@ def worker_and_loop_threaded():
     start(work)
     start(accept_loop, second, guard)
     feed(first, jobs.put)
+
+
+class Bridge:
+    """Runs an application for an event loop, in an executor of one that is its own."""
+
+    def __init__(self, run=call):
+        self.run, self.executor = run, ThreadPoolExecutor(1)
+
+    async def __call__(self, path):
+        return await asyncio.get_event_loop().run_in_executor(self.executor, self.run, path)
+
+
+class Turns:
+    """Hands each request to the next of two bridges."""
+
+    def __init__(self, one, two):
+        self.one, self.two, self.count = one, two, 0
+
+    async def __call__(self, path):
+        self.count += 1
+        return await (self.one if self.count % 2 else self.two)(path)
+
+
+def two_bridges_threaded():
+    """One event loop and two bridges to the application, with an executor of one each."""
+    asyncio.run(serve_async(Turns(Bridge(), Bridge())))
+
+
+def bridge_to_another_application_lone():
+    """Two bridges with an executor of one each; the second one is to another application."""
+    class Paths:
+        def __init__(self, one, two):
+            self.one, self.two = one, two
+
+        async def __call__(self, path):
+            return await (self.two if path == "/metrics" else self.one)(path)
+
+    asyncio.run(serve_async(Paths(Bridge(), Bridge(lambda path: b"metrics"))))
+
+
+SPARE = []
+
+
+def bridge_that_nobody_calls_lone():
+    """Two bridges to the application, of which only one is handed to the server."""
+    SPARE.append(Bridge())
+    asyncio.run(serve_async(Bridge()))
+
+
+def two_loops_with_an_executor_each_threaded():
+    """Two event loops in two threads, each of which has one thread for its calls."""
+    async def serve_one():
+        async def connected(reader, writer):
+            await converse(reader, writer, lambda path: loop.run_in_executor(None, call, path))
+
+        loop = asyncio.get_event_loop()
+        loop.set_default_executor(ThreadPoolExecutor(1))
+        server = await asyncio.start_server(connected, "127.0.0.1", 0)
+        ports.append(server.sockets[0].getsockname()[1])
+        if len(ports) == 2:
+            announce(*ports)
+        await server.serve_forever()
+
+    ports = []
+    start(lambda: asyncio.run(serve_one()))
+    asyncio.run(serve_one())
+
+
+def tornado_containers_threaded():
+    """Two containers of tornado's on two ports of one event loop, with an executor of one each."""
+    if package("tornado"):
+        from tornado.httpserver import HTTPServer
+        from tornado.netutil import bind_sockets
+        from tornado.wsgi import WSGIContainer
+
+        async def main():
+            ports = []
+            for _ in range(2):
+                sockets = bind_sockets(0, "127.0.0.1")
+                HTTPServer(WSGIContainer(guard, executor=ThreadPoolExecutor(1))).add_sockets(sockets)
+                ports.append(sockets[0].getsockname()[1])
+            announce(*ports)
+            await asyncio.Event().wait()
+
+        asyncio.run(main())
+
+
+def waitress_and_cheroot_threaded():
+    """waitress and cheroot, with one thread each."""
+    if package("waitress") and package("cheroot"):
+        import waitress
+        from cheroot.wsgi import Server
+
+        class Started(Server):
+            def tick(self):
+                started.set()
+                super().tick()
+
+        started = threading.Event()
+        one = waitress.create_server(guard, host="127.0.0.1", port=0, threads=1)
+        two = Started(("127.0.0.1", 0), guard, numthreads=1, max=1)
+        two.prepare()
+        start(two.serve)
+        started.wait(20)
+        announce(one.effective_port, two.bind_addr[1])
+        one.run()
 
 
 class Metrics:

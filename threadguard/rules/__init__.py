@@ -10,6 +10,7 @@ listens on the port of the connection in hand. A rule may raise; whoever asks it
 `thread_per_request`   my thread was started with this request in hand, and another one waits for the next
 `pool`                 a pool object holds my thread, or its method is my worker loop: its bound, 1 included
 `one_of_several`       my thread, queue or executor of one is among several that get connections in turn
+`twin_executors`       an executor of one runs me, and its owner has a twin that calls the application with another
 `multiprocessing_pool` a `multiprocessing.pool.ThreadPool` runs me: its number of processes
 `gevent_threadpool`    gevent's pool of real threads runs me: its ``maxsize``
 `twisted_threadpool`   Twisted's pool runs me: its ``max``
@@ -37,12 +38,13 @@ from threadguard.rules.pool import pool
 from threadguard.rules.reach import IsGuard
 from threadguard.rules.several import one_of_several
 from threadguard.rules.siblings import siblings
+from threadguard.rules.twins import twin_executors
 
 Rule = Callable[[Process, IsGuard], Optional[Reading]]
 
 RULES: Tuple[Rule, ...] = (
-    executor, threading_mixin, thread_per_request, pool, one_of_several, multiprocessing_pool, gevent_threadpool,
-    twisted_threadpool, limiter, siblings, greenlets, several_loops, frameless)
+    executor, threading_mixin, thread_per_request, pool, one_of_several, twin_executors, multiprocessing_pool,
+    gevent_threadpool, twisted_threadpool, limiter, siblings, greenlets, several_loops, frameless)
 
 
 def on_request(process: Process, is_guard: IsGuard) -> List[Reading]:

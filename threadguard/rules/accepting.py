@@ -5,18 +5,18 @@ listens. Two of them that lead to the guarded application let two requests in, e
 unless both hand their connections to the one worker that runs me.
 """
 
-import gc
 import threading
 import weakref
-from types import FrameType, FunctionType, ModuleType
+from types import FrameType
 from typing import Any, Callable, Iterator, List, NamedTuple, Optional, Tuple
 
 from threadguard.model import Reading, Source
 from threadguard.process import Frames, Process, is_a, module_of, variables
 from threadguard.rules.calls import calls
-from threadguard.rules.code import in_one_loop, names_ahead, names_any, names_on_line, variables_used
+from threadguard.rules.code import in_one_loop, names_ahead, names_any, names_on_line
 from threadguard.rules.reach import IsGuard, Reach, identity, vars_of
-from threadguard.rules.sources import is_queue, is_socket, listens
+from threadguard.rules.sockets import closed_over, held_with, sockets_held
+from threadguard.rules.sources import is_queue, listens
 from threadguard.rules.stacks import inputs, own_frames, waiting_thread, works_on
 
 AWAITS = frozenset(
@@ -111,66 +111,6 @@ def other_loops(process: Process) -> Iterator[Loop]:
             yield loop
 
 
-def sockets_held(frame: FrameType) -> Iterator[Any]:
-    """The sockets among the variables of *frame*, their attributes, and what its selectors and maps watch."""
-    values = list(variables(frame).values())
-    used = variables_used(frame.f_code)[0]
-    values += [frame.f_globals[name] for name in used & frame.f_globals.keys()]
-    for value in values:
-        yield from sockets_in(value)
-
-
-def sockets_in(value: Any) -> Iterator[Any]:
-    """*value* if it is a socket, else the sockets that it holds."""
-    if is_a(value, (str, bytes, int, float, type, ModuleType, type(None))):
-        return
-    for thing in _one_step(value):
-        if is_socket(thing):
-            yield thing
-        elif hasattr(type(thing), "get_map"):
-            yield from _watched(thing)
-
-
-def closed_over(function: Any) -> Iterator[Any]:
-    """What *function* closes over."""
-    for cell in function.__closure__ or () if is_a(function, FunctionType) else ():
-        try:
-            yield cell.cell_contents
-        except ValueError:  # not assigned yet
-            continue
-
-
-def _one_step(value: Any) -> List[Any]:
-    if is_a(value, (list, tuple, set, frozenset)):
-        return list(value)[:16]
-    if is_a(value, dict):  # asyncore's map: file descriptors to dispatchers
-        held = list(value.values())[:64] if value and all(is_a(key, int) for key in value) else []
-        return held + [getattr(one, "__dict__", {}).get("socket") for one in held]
-    if type(value).__module__ == "_io":
-        return _under(value)
-    return [value, *vars_of(value).values()]
-
-
-def _under(file: Any) -> List[Any]:
-    """The socket under the buffers of *file*: socket.py `makefile` gives one, or a pair, over a `SocketIO`."""
-    wave, found = [file], []
-    for _ in range(3):
-        wave = [one for thing in wave for one in gc.get_referents(thing) if type(one).__module__ in ("_io", "socket")]
-        found += [vars_of(one).get("_sock") for one in wave]
-    return found
-
-
-def _watched(selector: Any) -> Iterator[Any]:
-    """The sockets that *selector* watches. asyncio (selector_events.py `_add_reader`) registers a number, and handles
-    that hold the socket among their arguments; cheroot (connections.py `ConnectionManager`) a number and its server."""
-    for key in list((selector.get_map() or {}).values()):
-        handles = key.data if is_a(key.data, tuple) else ()
-        held = vars_of(key.data).values() if is_a(key.fileobj, int) else ()
-        for thing in (key.fileobj, *held, *(one for handle in handles for one in getattr(handle, "_args", None) or ())):
-            if is_socket(thing):
-                yield thing
-
-
 def several_loops(process: Process, is_guard: IsGuard) -> Optional[Reading]:
     """More than one loop that accepts connections leads to the guarded application, and to a context of its own."""
     if not process.others:
@@ -190,14 +130,15 @@ def several_loops(process: Process, is_guard: IsGuard) -> Optional[Reading]:
 
 def loop_leads(loop: Loop, reach: Reach, goal: Callable[[object], bool]) -> bool:
     """Whether the *loop* leads to an object that *goal* accepts: by what it holds, or by what its selector calls."""
-    return any(reach.leads(things, goal) for things in _held_by(loop, reach))
+    return any(reach.leads(things, goal) for things in held_by(loop, reach))
 
 
-def _held_by(loop: Loop, reach: Reach) -> Iterator[List[Any]]:
+def held_by(loop: Loop, reach: Reach) -> Iterator[List[Any]]:
+    """What the frames of *loop* work with, and what its selectors call."""
     yield reach.held(loop.frames)
     for frame in loop.frames:
         for value in variables(frame).values():
-            for thing in _one_step(value):
+            for thing in held_with(value):
                 if hasattr(type(thing), "get_map"):
                     yield [key.data for key in list((thing.get_map() or {}).values())]
 
@@ -205,7 +146,7 @@ def _held_by(loop: Loop, reach: Reach) -> Iterator[List[Any]]:
 def _serves(loop: Loop, reach: Reach) -> bool:
     """Whether the *loop* leads to a guard of the group, by the names that servers use or by what would be called."""
     return loop_leads(loop, reach, reach.is_guard) or any(
-        calls(reach.reached(things), reach.is_guard) for things in _held_by(loop, reach))
+        calls(things, reach.is_guard, reach) for things in held_by(loop, reach))
 
 
 def _feeding(process: Process, reach: Reach, loops: List[Loop]) -> List[Loop]:

@@ -45,6 +45,6 @@ def _is_private(executor: Any) -> bool:
 
 
 def _of_one_thread(holder: Any) -> bool:
-    """Whether *holder* is the dict of a `threading.local`, which keeps one for each thread (Modules/_threadmodule.c)."""
+    """Whether *holder* is a dict of a `threading.local`, which has one for each thread (Modules/_threadmodule.c)."""
     kept = [one for one in gc.get_referrers(holder) if is_a(one, dict)] if is_a(holder, dict) else []
     return any(is_a(key, weakref.ref) or type(key).__module__ == "_thread" for one in kept for key in list(one)[:1])

@@ -12,7 +12,7 @@ from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any, Callable, Dict, FrozenSet, Iterable, Iterator, List, Tuple
 
 from threadguard.process import is_a, is_standard, loaded
-from threadguard.rules.reach import vars_of
+from threadguard.rules.reach import Reach, vars_of
 
 Chain = Tuple[str, ...]
 """A variable, and the attributes that it is asked for one after the other."""
@@ -25,8 +25,12 @@ _ASKS = ("LOAD_ATTR", "LOAD_METHOD")
 _MISSING = object()
 
 
-def called_from(start: Iterable[Any]) -> Iterator[Any]:
-    """*start*, and what running it would call or hand on, as far as that can be seen."""
+def calls(start: Iterable[Any], goal: Callable[[object], bool], reach: Reach) -> bool:
+    """Whether what *start* leads to would in the end call, or hand on, an object that *goal* accepts."""
+    return any(map(goal, _called_from(reach.reached(start), reach)))
+
+
+def _called_from(start: Iterable[Any], reach: Reach) -> Iterator[Any]:
     seen: Dict[int, Any] = {}
     wave = list(start)
     for _ in range(_STEPS):
@@ -36,7 +40,7 @@ def called_from(start: Iterable[Any]) -> Iterator[Any]:
                 continue
             seen[_key(thing)] = thing
             yield thing
-            following.extend(_from(thing))
+            following.extend(_from(thing, reach))
         wave = following
 
 
@@ -45,7 +49,7 @@ def _key(thing: Any) -> int:
     return hash((id(thing.__self__), id(thing.__func__))) if is_a(thing, MethodType) else id(thing)
 
 
-def _from(thing: Any) -> Iterable[Any]:
+def _from(thing: Any, reach: Reach) -> Iterable[Any]:
     if is_a(thing, MethodType):
         return _of_function(thing.__func__, thing.__self__) if is_a(thing.__func__, FunctionType) else ()
     if is_a(thing, FunctionType):
@@ -57,7 +61,7 @@ def _from(thing: Any) -> Iterable[Any]:
     if is_a(thing, type):
         return [value for value in vars(thing).values() if is_a(value, FunctionType)]
     call = _attribute(thing, "__call__")
-    return (call,) if is_a(call, MethodType) else ()
+    return (*reach.ways(thing), *((call,) if is_a(call, MethodType) else ()))
 
 
 def _of_function(function: FunctionType, owner: Any) -> Iterator[Any]:
@@ -152,8 +156,3 @@ def _imports(code: CodeType) -> Tuple[Tuple[str, str, str], ...]:
         elif not one.opname.startswith(("CACHE", "EXTENDED_ARG")):
             module = ""
     return tuple(found)
-
-
-def calls(start: Iterable[Any], goal: Callable[[object], bool]) -> bool:
-    """Whether running one of *start* would call, or hand on, an object that *goal* accepts."""
-    return any(map(goal, called_from(start)))

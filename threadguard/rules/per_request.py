@@ -6,9 +6,10 @@ from typing import Any, Dict, Iterator, List, Optional
 
 from threadguard.model import Reading, Source
 from threadguard.process import Process, is_a, module_of
-from threadguard.rules.accepting import accepts_next, loop_leads, own_loop, sockets_in
+from threadguard.rules.accepting import accepts_next, loop_leads, own_loop
 from threadguard.rules.code import in_one_loop, sets_attribute
 from threadguard.rules.reach import IsGuard, Reach, vars_of
+from threadguard.rules.sockets import sockets_in
 from threadguard.rules.sources import listens
 from threadguard.rules.stacks import inputs, own_frames
 

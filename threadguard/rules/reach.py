@@ -21,7 +21,7 @@ WAYS = frozenset("""
     func function fn target run RequestHandlerClass handler_class server httpd http_server on_connection worker
     service site resource root config gateway protocol_factory factory next next_app inner default_app
     executor pool queue dispatcher task_dispatcher requests threadpool thread_pool tasks jobs work_queue inbox q
-    wsgi_handler mounts apps
+    wsgi_handler mounts apps default_executor
     """.split())
 """Names of attributes, leading underscores aside, under which servers keep what they call, and what runs the call."""
 
@@ -120,6 +120,10 @@ class Reach:
             return list(thing.values())[:16]
         if is_a(thing, type):
             return _of_class(thing)
+        return self.ways(thing)
+
+    def ways(self, thing: Any) -> List[Any]:
+        """What *thing* has under the names of `WAYS`, itself or by its class, and what its class calls."""
         kind = type(thing)
         if kind not in self._kinds:
             self._kinds[kind] = _of_kind(kind)

@@ -6,8 +6,9 @@ from typing import Any, Iterator, List, Optional
 
 from threadguard.model import Reading, Source
 from threadguard.process import Process, is_a, variables
-from threadguard.rules.accepting import closed_over, other_loops, own_loop, sources_of
+from threadguard.rules.accepting import other_loops, own_loop, sources_of
 from threadguard.rules.reach import IsGuard, vars_of
+from threadguard.rules.sockets import closed_over
 from threadguard.rules.sources import is_queue
 from threadguard.rules.stacks import other_workers, own_frames, works_on
 
