@@ -27,7 +27,10 @@ _MISSING = object()
 
 def calls(start: Iterable[Any], goal: Callable[[object], bool], reach: Reach) -> bool:
     """Whether what *start* leads to would in the end call, or hand on, an object that *goal* accepts."""
-    return any(map(goal, _called_from(reach.reached(start), reach)))
+    given = list(start)
+    led_to = list(reach.reached(given))
+    only_owners = {id(thing.__self__) for thing in led_to if is_a(thing, MethodType)} - set(map(id, given))
+    return any(map(goal, _called_from((thing for thing in led_to if id(thing) not in only_owners), reach)))
 
 
 def _called_from(start: Iterable[Any], reach: Reach) -> Iterator[Any]:

@@ -32,8 +32,8 @@ def twin_executors(process: Process, is_guard: IsGuard) -> Optional[Reading]:
 
 
 def _own_executor(process: Process) -> Any:
-    found = (variables(frame).get("executor_reference") for frame in own_frames(process)[:3]
-             if frame.f_code.co_name == "_worker")
+    found: Iterator[Any] = (variables(frame).get("executor_reference") for frame in own_frames(process)[:3]
+                            if frame.f_code.co_name == "_worker")
     return next((reference() for reference in found if is_a(reference, weakref.ref)), None)
 
 
