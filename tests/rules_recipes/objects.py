@@ -155,6 +155,31 @@ def one_process_of_a_mixin_threaded():
     server.serve_forever()
 
 
+class Cached:
+    """A server with one worker, and a cache whose size and maximum it looks after."""
+
+    def __init__(self):
+        self.jobs, self.cache = queue.Queue(), {}
+        self.size, self.max = 64, 1000
+
+    def serve(self):
+        while True:
+            conn = self.jobs.get()
+            self.remember(conn)
+            answer(conn, guard)
+
+    def remember(self, conn):
+        self.cache[conn.fileno()] = "x" * min(self.size, self.max)
+
+
+def size_of_a_cache_single():
+    """A server object with one worker, whose size and maximum are those of a cache."""
+    sock, server = listen(), Cached()
+    start(server.serve)
+    while True:
+        server.jobs.put(sock.accept()[0])
+
+
 class Growing:
     """A pool that starts a thread whenever all are busy, up to its capacity, which is the length of its queue too."""
 

@@ -10,7 +10,7 @@ of processes that its class forks, and the length of its queue; and a 1 while ot
 
 import threading
 from types import CodeType, FunctionType, ModuleType
-from typing import Any, Dict, Iterator, List, Optional
+from typing import Any, Dict, FrozenSet, Iterator, List, Optional
 
 from threadguard.model import Reading, Source
 from threadguard.process import Process, count, is_a, variables
@@ -35,7 +35,7 @@ _LEAST = frozenset("min minthreads minworkers minpoolsize minsparethreads".split
 _OF_ANYTHING = frozenset("max size capacity maximum".split())
 """Those of `BOUNDS` that may bound anything, such as a queue."""
 
-_STARTS_THREADS = frozenset("Thread start_new_thread start_joinable_thread Timer submit spawn".split())
+_STARTS_THREADS = frozenset("Thread start start_new_thread start_joinable_thread Timer submit spawn".split())
 _STARTS_PROCESSES = frozenset("fork Process Popen spawnv".split())
 
 _OBJECTS = 600
@@ -106,20 +106,32 @@ def _bounds(owner: Any) -> Dict[str, Any]:
 def _counts(owner: Any, name: str, value: int) -> bool:
     """Whether the attribute *name* of *owner* may be a number of threads.
 
-    It is none if every method that asks for it starts processes, and no threads. Nor is one over 1, if its name may
-    mean anything, no method asks for it, and a queue of *owner* has it for its ``maxsize``.
+    It is none if every method that asks for it starts processes, and no threads. One whose name may mean anything is
+    none if methods ask for it, and none of them starts threads, itself or by others that it calls; nor if no method
+    asks for it, it is over 1, and a queue of *owner* has it for its ``maxsize``.
     """
-    methods = [list(functions_in(method.__code__)) for kind in type(owner).__mro__
-               for method in list(vars(kind).values()) if is_a(method, FunctionType)]
-    uses = [method for method in methods if any(gets_attribute(code, name) for code in method)]
+    methods = {method.__name__: list(functions_in(method.__code__)) for kind in reversed(type(owner).__mro__)
+               for method in list(vars(kind).values()) if is_a(method, FunctionType)}
+    uses = [method for method in methods.values() if any(gets_attribute(code, name) for code in method)]
+    if uses and _plain(name) in _OF_ANYTHING:
+        return any(_names(called, _STARTS_THREADS) for method in uses for called in _with_called(method, methods))
     if not uses and value > 1 and _plain(name) in _OF_ANYTHING:
         return not any(is_queue(one) and getattr(one, "maxsize", None) == value for one in vars_of(owner).values())
-    return not uses or not all(_starts_processes(method) for method in uses)
+    return not uses or not all(_names(method, _STARTS_PROCESSES) and not _names(method, _STARTS_THREADS)
+                               for method in uses)
 
 
-def _starts_processes(method: List[CodeType]) -> bool:
-    return (any(names_any(code, _STARTS_PROCESSES) for code in method)
-            and not any(names_any(code, _STARTS_THREADS) for code in method))
+def _with_called(method: List[CodeType], methods: Dict[str, List[CodeType]]) -> List[List[CodeType]]:
+    """*method*, and those of *methods* that it calls, two calls deep."""
+    found = [method]
+    for _ in range(2):
+        found += [methods[name] for one in found for code in one for name in code.co_names
+                  if name in methods and methods[name] not in found]
+    return found
+
+
+def _names(method: List[CodeType], names: FrozenSet[str]) -> bool:
+    return any(names_any(code, names) for code in method)
 
 
 def _plain(name: str) -> str:
