@@ -28,6 +28,12 @@ demo: ## the damage, and the guard, on Mercurial's hgweb
 	@$(say) "Mercurial's hgweb over two repositories, unguarded and guarded"
 	@.venv/demo/bin/python examples/demo_hgweb/demo.py
 
+.PHONY: fleet
+fleet: ## two guarded instances behind HAProxy, watched by Prometheus: one is misconfigured (make setup-servers)
+	@.ci/venv fleet $(PYTHON) gunicorn waitress '.[prometheus]'
+	@$(say) "the fleet of examples/fleet"
+	@.venv/fleet/bin/python examples/fleet/fleet.py
+
 .PHONY: test
 test: ## unit tests on $(PYTHON)
 	@$(say) "unit tests on $$($(PYTHON) -V)"
@@ -39,9 +45,17 @@ coverage: ## the unit tests, and which lines and branches they reach, in child p
 	@$(say) "coverage with branches on $$($(PYTHON) -V)"
 	@.ci/venv coverage $(PYTHON) '--editable=.[test]' 'coverage>=7.10'
 	@.venv/coverage/bin/python -m coverage erase --rcfile=tests/coverage.ini
-	@.venv/coverage/bin/python -m coverage run --rcfile=tests/coverage.ini -m pytest $(ARGS)
-	@.venv/coverage/bin/python -m coverage combine -q --rcfile=tests/coverage.ini
-	@.venv/coverage/bin/python -m coverage report --rcfile=tests/coverage.ini
+	@status=0; \
+	.venv/coverage/bin/python -m coverage run --rcfile=tests/coverage.ini -m pytest $(ARGS) || status=$$?; \
+	.venv/coverage/bin/python -m coverage combine -q --rcfile=tests/coverage.ini || status=$$?; \
+	.venv/coverage/bin/python -m coverage report --rcfile=tests/coverage.ini || status=$$?; \
+	.ci/not-run; exit $$status
+
+.PHONY: test-sdist
+test-sdist: ## the sdist, unpacked outside the checkout, tests itself: its own make coverage
+	@$(say) "building the sdist"
+	@.ci/venv build $(PYTHON) 'build>=1' twine check-wheel-contents
+	@.ci/sdist-test .venv/build/bin/python coverage
 
 .PHONY: test-matrix
 test-matrix: ## unit tests on every Python from 3.8 to 3.13 that is here
@@ -127,6 +141,7 @@ docs: ## the documentation as HTML, in .venv/docs/html
 	@$(say) "Sphinx, warnings are errors"
 	@.ci/venv docs $(PYTHON) '--editable=.[docs]'
 	@.venv/docs/bin/python -m sphinx -q -W -b html docs .venv/docs/html
+	@! grep -rlE '[–—](workers|threads|processes)' .venv/docs/html --include='*.html'
 
 .PHONY: clean
 clean: ## remove what these targets made in the checkout

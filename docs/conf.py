@@ -22,6 +22,8 @@ html_title = "threadguard %s" % release
 html_theme = "alabaster"
 html_theme_options = {"description": "Keeps WSGI applications that are not thread-safe in single-threaded processes",
                       "page_width": "1100px", "sidebar_width": "240px"}
+# "--workers" stays what one can type: a dash of typography is none.
+smartquotes = False
 html_static_path = ["static"]
 html_css_files = ["wrap.css"]
 autodoc_typehints = "description"

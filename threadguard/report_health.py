@@ -21,7 +21,7 @@ body { font: 16px/1.5 system-ui, sans-serif; max-width: 60em; margin: 2em auto; 
 h1 { color: %(colour)s; }
 table { border-collapse: collapse; margin: 1em 0; }
 th, td { text-align: left; padding: .2em 1.5em .2em 0; vertical-align: top; border-bottom: 1px solid #d1d9e0; }
-pre { background: #f6f8fa; padding: 1em; overflow-x: auto; }
+pre { background: #f6f8fa; padding: 1em; white-space: pre-wrap; overflow-wrap: anywhere; }
 </style>
 </head>
 <body>

@@ -2,7 +2,8 @@
 
     python examples/fleet/fleet.py
 
-Needs gunicorn, waitress and prometheus_client beside threadguard, and Debian's packages haproxy and prometheus. It
+Needs gunicorn, waitress and prometheus_client beside threadguard, and Debian's packages haproxy and prometheus; make
+fleet makes an environment that has the former. It
 listens on free ports of the loopback only, writes into a directory that it removes, and ends what it started. The exit
 status is 0 only if everything was as it must be.
 """
@@ -19,7 +20,10 @@ from typing import Any, Callable, Dict, List, Optional, Set
 
 from programs import Program, Prometheus, free_ports, get, program
 
-from threadguard.probe import Outcome, Prober
+try:
+    from threadguard.probe import Outcome, Prober
+except ImportError:
+    sys.exit("fleet.py: threadguard is not installed: pip install . in the checkout, or make fleet")
 
 HERE = Path(__file__).resolve().parent
 TOKEN = "a secret of the fleet"
@@ -102,12 +106,15 @@ class Fleet:
         (self.directory / "metrics").mkdir()
         self._stack.enter_context(self._instance("a", [
             PYTHON, "-m", "gunicorn", "--workers=2", "--bind=127.0.0.1:%d" % self.ports["a"], "site_fleet:application"],
-            PROMETHEUS_MULTIPROC_DIR=str(self.directory / "metrics")))
-        self.deploy_b("--threads=1")
+            PROMETHEUS_MULTIPROC_DIR=str(self.directory / "metrics"))).until(lambda: self._is_well("a"))
+        self.deploy_b("--threads=1").until(lambda: self._is_well("b"))
         self.proxy = self._stack.enter_context(Program("haproxy", [program("haproxy"), "-f", "haproxy.cfg", "-db"],
                                                        self.directory))
         self.proxy.until(lambda: self.state("a") == "UP" and self.state("b") == "UP")
         self.prometheus = self._stack.enter_context(Prometheus(self._filled("prometheus.yml"), self.directory))
+
+    def _is_well(self, name: str) -> bool:
+        return bool(get(self.ports[name], "/-/threadguard")[0] == 200)
 
     def _filled(self, name: str) -> str:
         text = (HERE / name).read_text()
@@ -227,7 +234,11 @@ def main() -> int:
         return 2
     os.environ.pop("THREADGUARD_POLICY", None)
     with tempfile.TemporaryDirectory() as directory:
-        load = run(Path(directory), lambda text: print("- " + text, flush=True))
+        try:
+            load = run(Path(directory), lambda text: print("- " + text, flush=True))
+        except AssertionError as error:
+            print("fleet.py: not as it must be: %s" % error, file=sys.stderr)
+            return 1
     print("%d requests were made meanwhile, and each was answered" % load.answered)
     return 0
 

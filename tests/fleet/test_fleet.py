@@ -1,6 +1,7 @@
 """The fleet of examples/fleet: one command, from all is well to a refused start and back."""
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +20,27 @@ def run(*command, **variables):
     return done.returncode, done.stdout.splitlines(), done.stderr
 
 
+def test_what_is_not_installed_is_named(monkeypatch, capsys):
+    """And nothing is started."""
+    monkeypatch.setattr(fleet, "program", lambda name: None)
+    assert fleet.main() == 2
+    assert capsys.readouterr() == ("", "fleet.py: haproxy is not installed: apt-get install haproxy\n")
+
+
+def test_a_port_that_is_taken_is_named_by_who_wanted_it(monkeypatch, capsys):
+    """The program's own words say so, at once."""
+    lacking = fleet.missing()
+    if lacking:
+        pytest.skip(lacking)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        [_, a, b, stats] = fleet.free_ports(4)
+        monkeypatch.setattr(fleet, "free_ports", lambda number: [taken.getsockname()[1], a, b, stats])
+        assert fleet.main() == 1
+    told, complaints = capsys.readouterr()
+    assert told == "" and complaints.startswith("fleet.py: not as it must be: haproxy ended with 1\n")
+    assert "cannot bind socket (Address already in use)" in complaints
+
+
 def test_a_misconfigured_instance_loses_no_request():
     """Each act tells what it saw, and the last line what the clients got; a policy of the environment is not used."""
     lacking = fleet.missing()
@@ -28,4 +50,5 @@ def test_a_misconfigured_instance_loses_no_request():
     assert (status, complaints, len(told)) == (0, "", len(fleet.ACTS) + 1), complaints
     number, _, rest = told.pop().partition(" ")
     assert (rest, int(number) > 100) == ("requests were made meanwhile, and each was answered", True)
-    assert [line.partition(" ")[0] for line in told] == ["-"] * len(fleet.ACTS)
+    page = (ROOT / "docs" / "fleet.md").read_text(encoding="utf-8")
+    assert "```console\n%s\n```" % "\n".join(["$ " + COMMAND, *told]) in page
