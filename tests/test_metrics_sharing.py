@@ -108,6 +108,17 @@ def test_a_process_that_nobody_asked_is_not_told_of(directory, guarded, child):
     assert requests_by_pid(registry) == {serving.pid: 1}
 
 
+def test_an_idle_instance_is_guarded_as_well(directory, guarded, child):
+    """Before any request the process that is scraped tells its own verdict, until one has more to tell."""
+    registry = prometheus_client.CollectorRegistry()
+    guard = guarded(hello, server_threads=1)
+    metrics.register(registry)
+    assert requests_by_pid(registry) == {os.getpid(): 0}
+    assert value(registry, "threadguard_verdict").count(1) == 1
+    serving = child(lambda: Response(guard))
+    assert requests_by_pid(registry) == {serving.pid: 1}
+
+
 def test_one_that_does_not_answer_is_counted_as_silent(directory, guarded, monkeypatch):
     """It is alive, or the kernel would refuse the connection: what it knows is missing, and that is said."""
     monkeypatch.setattr(metrics_sharing, "PATIENCE", 0.2)

@@ -6,7 +6,8 @@ now. That keeps three promises that files cannot: nothing is written on the way 
 the moment, and a process that died does not count, as the kernel refuses connections to its socket (a file may belong
 to a process that was killed, and its pid to somebody else). The price is one idle thread for each process.
 
-A process is told of once a request came to it, so neither a preloaded master nor a child of the application is.
+A process is told of once a request came to it, so neither a preloaded master nor a child of the application is. Where
+no request came to any yet, the one that is scraped tells what it knows: an idle instance is guarded as well.
 """
 
 import json
@@ -165,7 +166,7 @@ class SharedCollector(Collector):
         """The metrics with the values of now."""
         share(self._directory)  # in a worker of uWSGI, whose fork runs no hooks
         found, silent = read_all(self._directory)
-        yield from self._families(found)
+        yield from self._families(found if found or silent else rows())
         yield self._silent(silent)
 
     @staticmethod
