@@ -2,6 +2,9 @@
 
 import logging
 
+import pytest
+from conftest import Response, new_environ
+
 from threadguard.model import Finding
 from threadguard.telling import Telling
 
@@ -36,3 +39,41 @@ def test_a_code_is_told_once(caplog):
     telling.once_by_code(logging.WARNING, Finding("TG305", "x", "first"))
     telling.once_by_code(logging.WARNING, Finding("TG305", "x", "second"))
     assert len(caplog.records) == 1
+
+
+class FullDisk(logging.Handler):
+    """A handler that does not keep its errors to itself."""
+
+    def emit(self, record):
+        raise OSError("no space left")
+
+
+class Broken(logging.Filter):
+    """A filter that raises."""
+
+    def filter(self, record):
+        raise OSError("no space left")
+
+
+@pytest.fixture(params=["a handler", "a filter"])
+def broken_log(request):
+    """The logger with a handler or a filter that raises."""
+    log, handler, broken = logging.getLogger("threadguard"), FullDisk(), Broken()
+    log.addHandler(handler) if request.param == "a handler" else log.addFilter(broken)
+    yield
+    log.removeHandler(handler)
+    log.removeFilter(broken)
+
+
+def test_what_a_handler_raises_is_shown_and_goes_no_further(broken_log, capsys):
+    """As it is with the handlers of the standard library."""
+    Telling().once(logging.ERROR, [Finding("TG101", "one")])
+    assert capsys.readouterr().err.endswith("OSError: no space left\n")
+
+
+@pytest.mark.parametrize("policy, status", [("log", "200"), ("refuse", "503"), ("serialize", "200")])
+def test_a_broken_log_costs_no_request(broken_log, guarded, policy, status):
+    """Nobody would have met it without the guard."""
+    guard = guarded(lambda environ, start: (start("200 OK", []), [b"x"])[1], policy=policy)
+    assert Response(guard, new_environ(wsgi__multithread=True)).status.startswith(status)
+    assert guard.stats().in_flight == 0

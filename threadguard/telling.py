@@ -2,6 +2,7 @@
 
 import logging
 import time
+import traceback
 from typing import Callable, Dict, Iterable, Set
 
 from threadguard import contexts, report
@@ -10,6 +11,15 @@ from threadguard.tally import Tally
 
 log = logging.getLogger("threadguard")
 MINUTE = 60.0
+
+
+def _log(level: int, text: str, *args: object) -> None:
+    """Log it. What a filter or a handler raises is shown, as by `logging.Handler.handleError`, and costs no request."""
+    try:
+        log.log(level, text, *args)
+    except Exception:  # noqa: B902  somebody else's handler: the application would not have met it
+        if logging.raiseExceptions:
+            traceback.print_exc()
 
 
 class Telling:
@@ -27,12 +37,12 @@ class Telling:
         """Log each of *findings* that was not logged before."""
         for finding in findings:
             if self._is_new(finding):
-                log.log(level, "%s", report.text_of(finding))
+                _log(level, "%s", report.text_of(finding))
 
     def once_by_code(self, level: int, finding: Finding) -> None:
         """Log *finding* unless one of its code was logged before."""
         if self._is_new(finding.code):
-            log.log(level, "%s", report.text_of(finding))
+            _log(level, "%s", report.text_of(finding))
 
     def _is_new(self, key: object) -> bool:
         with self._mutex:
@@ -55,4 +65,4 @@ class Telling:
             before, self._summed = self._summed, {code: tally.total() for code, tally in self._repeats.items()}
         for code, total in sorted(self._summed.items()):
             if total > before.get(code, 0):
-                log.error("%s again, %d times since the last report of it", code, total - before.get(code, 0))
+                _log(logging.ERROR, "%s again, %d times since the last report of it", code, total - before.get(code, 0))
