@@ -273,6 +273,24 @@ def test_under_serialize_an_abandoned_body_that_goes_on_is_an_interleaving(guard
     first.close()
 
 
+@pytest.mark.parametrize("policy", ["refuse", "log"])
+def test_under_serialize_one_waits_for_the_requests_of_another_guard_too(guarded, gate, policy):
+    """The guards of a group share who is inside, whatever their policies are."""
+    other = guarded(gate, policy=policy)
+    entered = []
+    guard = guarded(lambda environ, start: entered.append(other.stats().in_flight) or hello(environ, start),
+                    policy="serialize", serialize_timeout=0.1)
+    with held_inside(other, gate):
+        assert Response(guard).headers[-1] == ("Retry-After", "1") and entered == []
+        waiting = guarded(guard.app, policy="serialize")
+        thread = threading.Thread(target=lambda: Response(waiting))
+        thread.start()
+    thread.join(DEADLINE)
+    assert not thread.is_alive() and entered == [1]
+    assert guard.stats().requests == 2 and guard.stats().overlaps == 0
+    assert Response(guard).status == "200 OK"
+
+
 def test_under_serialize_who_waits_is_served_in_order(guarded, gate):
     """The line is first in, first out."""
     guard = guarded(gate, policy="serialize")

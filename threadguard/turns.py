@@ -10,7 +10,8 @@ from threadguard.waiting import Waiter, new_waiter
 
 _SLICE = 0.5
 """Seconds after which the first in line looks for itself: a holder can end without telling, by losing its
-thread, or its last reference, as part of a cycle that the collector has not seen."""
+thread, or its last reference, as part of a cycle that the collector has not seen; and guards with another policy tell
+nobody."""
 
 
 class Turns:
@@ -65,10 +66,18 @@ class Turns:
             self.pass_on()
 
     def _enter(self, environ: Dict[str, Any]) -> Optional[int]:
-        if self._holder is not None and self._ledger.is_inside(self._holder):
+        ledger = self._ledger
+        if self._holder is not None and ledger.is_inside(self._holder):
             return None
-        ticket = self._holder = next(self._ledger.tickets)
-        self._ledger.inside[ticket] = environ
+        ticket = next(ledger.tickets)
+        ledger.inside[ticket] = environ
+        if len(ledger.inside) > 1:  # another guard of the group, whose policy knows no turns, may have let somebody in
+            other = ledger.look_around(ticket, environ).collision
+            if other is not None:
+                ledger.withdraw(ticket)
+                self._holder = other
+                return None
+        self._holder = ticket
         return ticket
 
     def leave(self, ticket: int) -> None:
