@@ -1,8 +1,10 @@
 """The way of a request through the guard, under each policy."""
 
+import copy
 import gc
 import logging
 import os
+import pickle
 import threading
 
 import pytest
@@ -643,6 +645,20 @@ def test_what_is_no_body_goes_to_the_server_as_it_is(guarded, body):
     guard = guarded(returning(body))
     assert guard(new_environ(), start_response) is body
     assert guard.stats().in_flight == 0
+
+
+@pytest.mark.parametrize("again", [
+    pytest.param(copy.copy, id="copied"), pytest.param(copy.deepcopy, id="copied deeply"),
+    pytest.param(lambda guard: pickle.loads(pickle.dumps(guard)), id="pickled"),
+])
+def test_an_application_that_can_be_copied_can_be_so_with_its_guard(guarded, again):
+    """multiprocessing's spawn hands it on pickled; it is a guard of the same group, with the same options."""
+    guard = guarded(hello, policy="serialize", serialize_timeout=7, health_path="/health")
+    other = again(guard)
+    assert Response(other).body == b"hello" and other is not guard and other.app is hello
+    assert (other.policy, other._timeout) == ("serialize", 7.0) and other in guard._group.guards
+    assert guard.stats().requests == 1
+    assert Response(other, new_environ(PATH_INFO="/health")).body != b"hello"
 
 
 # -- THREADGUARD_POLICY

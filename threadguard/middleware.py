@@ -6,7 +6,8 @@ the policy decides what becomes of it.
 """
 
 import os
-from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, Optional
+from functools import partial
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, Optional, Tuple
 
 from threadguard import contexts, options
 from threadguard.bodies import hand_out, runs_no_code
@@ -45,7 +46,7 @@ class ThreadGuard:
 
     # In slots: on Python 3.11 and 3.12 other attributes get slower once `__dict__` is looked at, as a reading does.
     __slots__ = ("app", "policy", "_timeout", "_watches_pools", "_health_options", "_group", "_ledger", "_policy",
-                 "_marks", "_health", "__dict__", "__weakref__")
+                 "_marks", "_health", "_given", "__dict__", "__weakref__")
 
     def __init__(self, app: "WSGIApp", *, policy: str = "refuse", serialize_timeout: float = 30.0,
                  server_threads: Optional[int] = None, group: Optional[str] = None, health_path: Optional[str] = None,
@@ -56,6 +57,7 @@ class ThreadGuard:
             policy=policy, serialize_timeout=serialize_timeout, server_threads=server_threads, group=group,
             health_path=health_path, health_token=health_token, watch_pool_start=watch_pool_start)
         self.app = app
+        self._given = given
         self.policy: str = _policy_in_force(given["policy"])
         self._timeout: float = given["serialize_timeout"]
         self._watches_pools: bool = given["watch_pool_start"]
@@ -135,6 +137,10 @@ class ThreadGuard:
         """A server starts a pool before the first request. Under ``refuse`` this raises, which ends that server."""
         self._policy.at_startup(self.verdict)
         self._policy.tell()
+
+    def __reduce__(self) -> "Tuple[Callable[..., ThreadGuard], Tuple[WSGIApp]]":
+        """Copied or unpickled, as for a spawned process, it is a new guard of *app* with the same options."""
+        return partial(ThreadGuard, **self._given), (self.app,)
 
     @property
     def verdict(self) -> "Verdict":
