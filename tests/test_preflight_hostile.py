@@ -59,6 +59,21 @@ def test_a_file_of_fifty_megabytes_is_unreadable(name, place, check):
     assert check(name) == (2, ["%s: TG902 %s cannot be read" % (name, name), "  because: it is longer than 4 MiB"])
 
 
+@pytest.mark.parametrize("name, text", [
+    ("site.ini", "[app:main]\nuse = egg:Site\n" + 300000 * "\n"),
+    ("site.ini", "[app:main]\nuse = egg:Site\n[server:" + 30000 * "\t" + "x\n"),
+    ("site.conf", 300000 * "\n" + "WSGIScriptAlias / /site.wsgi\n"),
+    ("site.conf", "<VirtualHost" + 300000 * " " + "* x\n</VirtualHost>\n"),
+    ("site.ini", "[server:main]\nuse = egg:waitress\nthreads" + 300000 * " " + "x = 1\n"),
+], ids=["empty lines of an ini file", "tabs in a section's name", "empty lines", "blanks in a section",
+        "blanks in an option"])
+def test_many_blanks_do_not_last(name, text, place, check):
+    """No pattern looks at each blank once for every other one."""
+    (place / name).write_text(text)
+    status, lines = check(name)
+    assert status in (2, 3) and headlines(lines)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_file_of_noise_is_unreadable_or_unknown(name, place, check):
     """Four megabytes of brackets, quotes, dollars and line ends break no reader, and none takes them for a setting."""

@@ -99,13 +99,14 @@ def _read(text: Source, conf: Conf, parents: Tuple[str, ...], opened: Tuple[_Ope
 
 def _read_line(line: str, number: int, text: Source, conf: Conf, stack: List[_Open], parents: Tuple[str, ...]) -> None:
     end = re.match(r"</\s*(\w+)\s*>", line)
-    begin = re.match(r"<\s*(\w+)\s*(.*?)>?\s*$", line)
+    begin = re.match(r"<\s*(\w+)(.*)", line)
     if end:
         if not stack or stack[-1].section.name != end.group(1).lower():
             raise Unreadable("</%s> closes nothing" % end.group(1), text.path, number)
         stack.pop()
     elif begin:
-        words = _split(begin.group(2), conf)
+        inner = begin.group(2).strip()
+        words = _split(inner[:-1] if inner.endswith(">") else inner, conf)
         section = Section(begin.group(1).lower(), words, conf.files * 1000000 + number)
         stack.append(_Open(section, _holds(section, conf), section.name in _CONDITIONS))
     elif all(each.holds is not False for each in stack):

@@ -36,8 +36,8 @@ class Ini:
 
     def servers(self) -> List[str]:
         """The names of the [server:] sections."""
-        names = re.findall(r"^\[server(?::[ \t]*([^\]\n]*?))?[ \t]*\]", self.text.text, re.MULTILINE)
-        return [name or "main" for name in names]
+        names = re.findall(r"^\[server(?::([^\]\n]*)|[ \t]*)\]", self.text.text, re.MULTILINE)
+        return [name.strip(" \t") or "main" for name in names]
 
     def has_apps(self) -> bool:
         """Whether there is an application in it."""
@@ -55,7 +55,7 @@ class Ini:
         """PasteDeploy's LoaderContext of the section *name* of *kind*, whose ``object`` is the name of its factory."""
         try:
             if self._file is None:
-                self._file = _loader_class(self._loader)(self.text.path)
+                self._file = _loader_class(self._loader)(self.text)
                 self._file.update_defaults(self._variables, overwrite=False)
             return self._file.get_context(kind, name, dict(self._variables))
         except (Unreadable, CannotTell):
@@ -77,6 +77,10 @@ def _loader_class(module: Any) -> Type[Any]:
     class Loader(module.ConfigLoader):  # type: ignore[misc]
         """PasteDeploy's loader of a file, that leaves factories alone."""
 
+        def __init__(self, text: Source) -> None:
+            _refuse_blanks(text)
+            super().__init__(text.path)
+
         def get_context(self, object_type: Any, name: Any = None, global_conf: Any = None) -> Any:
             if not self.absolute_name(name):
                 return super().get_context(object_type, name, global_conf)
@@ -85,7 +89,7 @@ def _loader_class(module: Any) -> Type[Any]:
                 factory = name if scheme.lower() == "egg" else rest
                 return module.LoaderContext(factory, object_type, None, dict(global_conf or {}), {}, self)
             path, _, section = rest.partition("#")
-            other = Loader(source.read(source.join(os.path.dirname(self.filename), path)).path)
+            other = Loader(source.read(source.join(os.path.dirname(self.filename), path)))
             other.update_defaults(global_conf or {}, overwrite=False)
             return other.get_context(object_type, section or "main", global_conf)
 
@@ -101,8 +105,20 @@ def _loader_class(module: Any) -> Type[Any]:
     return Loader
 
 
+_BLANKS = re.compile(r"\S[^\S\n]{200}")
+
+
+def _refuse_blanks(text: Source) -> None:
+    """Raise `Unreadable` for many blanks in a row in a line: configparser looks at each once for every other one."""
+    found = _BLANKS.search(text.text)
+    if found:
+        line = text.text.count("\n", 0, found.start()) + 1
+        raise Unreadable("a line has more than 200 blanks in a row", text.path, line)
+
+
 def _plain(text: Source, section: str) -> Section:
     """*section* where PasteDeploy is missing."""
+    _refuse_blanks(text)
     parser = configparser.RawConfigParser()
     parser.optionxform = str  # type: ignore[assignment, method-assign]
     try:

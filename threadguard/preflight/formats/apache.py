@@ -18,8 +18,8 @@ from threadguard.servers import mod_wsgi
 
 NAME = "Apache configuration"
 
-_MARK = re.compile(r"^\s*(<(VirtualHost|IfModule|Directory|Location)\b|(WSGI\w+|LoadModule|Include|IncludeOptional)\s)",
-                   re.MULTILINE | re.IGNORECASE)
+_MARK = re.compile(r"^[ \t]*(<(VirtualHost|IfModule|Directory|Location)\b"
+                   r"|(WSGI\w+|LoadModule|Include|IncludeOptional)\s)", re.MULTILINE | re.IGNORECASE)
 _MOUNTS = ("wsgiscriptalias", "wsgiscriptaliasmatch", "wsgihandlerscript")
 _WHOLE = "check the file that includes all others"
 _MPMS = {"prefork": 1, "worker": 25, "event": 25}

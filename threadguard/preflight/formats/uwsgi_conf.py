@@ -10,7 +10,7 @@ from threadguard.preflight.source import Source
 
 NAME = "uWSGI ini, yaml, json or xml"
 
-_MARKS = {"xml": r"<uwsgi[\s>]", "json": r'"uwsgi"\s*:', "yaml": r"^uwsgi\s*:", "": r"^\s*\[uwsgi\]"}
+_MARKS = {"xml": r"<uwsgi[\s>]", "json": r'"uwsgi"\s*:', "yaml": r"^uwsgi\s*:", "": r"^[ \t]*\[uwsgi\]"}
 
 
 def matches(text: Source) -> bool:
