@@ -40,6 +40,12 @@ test: ## unit tests on $(PYTHON)
 	@.ci/venv test $(PYTHON) '--editable=.[test]'
 	@status=0; .venv/test/bin/python -m pytest $(ARGS) || status=$$?; .ci/not-run; exit $$status
 
+.PHONY: test-no-miss
+test-no-miss: ## 100,000 rounds of two threads let go together, under each policy (make test has 1,500)
+	@$(say) "100,000 rounds of each policy on $$($(PYTHON) -V)"
+	@.ci/venv test $(PYTHON) '--editable=.[test]'
+	@ROUNDS=100000 .venv/test/bin/python -m pytest -q tests/test_no_miss.py $(ARGS)
+
 .PHONY: coverage
 coverage: ## the unit tests, and which lines and branches they reach, in child processes too: at least 95 %
 	@$(say) "coverage with branches on $$($(PYTHON) -V)"
@@ -100,6 +106,11 @@ test-live: live-servers ## tests against real servers, each really started
 test-conduct: live-servers ## faults, kills, silent clients and mixed traffic on real servers
 	@$(say) "under fire, on $$($(LIVE_PYTHON) -V)"
 	@$(on_servers) tests/conduct $(ARGS)
+
+.PHONY: soak
+soak: live-servers ## an hour's worth of mixed traffic in minutes, under wrk on 4 processes
+	@$(say) "360,000 requests to each server, on $$($(LIVE_PYTHON) -V)"
+	@REQUESTS=360000 $(on_servers) tests/conduct/test_soak.py -n 0 -s $(ARGS)
 
 .PHONY: test-kallithea
 test-kallithea: ## Kallithea itself, installed, started and pushed to

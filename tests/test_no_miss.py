@@ -1,6 +1,6 @@
 """No miss: two threads are let go together into a guarded application, round after round, as fast as they can switch.
 
-``ROUNDS=100000`` in the environment makes that many rounds of each policy.
+``ROUNDS`` in the environment is how many of each policy; ``make test-no-miss`` makes 100,000.
 """
 
 import gc

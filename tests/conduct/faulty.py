@@ -1,7 +1,9 @@
 """The application under fire: each path fails in its own way; /stats tells the guard's counts, and is not guarded."""
 
+import gc
 import json
 import os
+import sys
 import threading
 
 from threadguard import ThreadGuard
@@ -68,18 +70,27 @@ def app(environ, start_response):
     if where == "pausing":
         return pausing("/" + rest)
     if where == "generator":
-        return chunks(400)
+        return chunks(int(rest or 400))
     if where in ("body", "close", "stream"):
-        return Body(where, 400 if where == "stream" else 1)
+        return Body(where, int(rest or 400) if where == "stream" else 1)
     return [b"hello"]
 
 
 guard = ThreadGuard(app, policy=os.environ.get("FAULTY_POLICY", "refuse"), serialize_timeout=1)
 
 
+def what_it_holds():
+    """What grows where something leaks: objects of Python, memory in bytes, descriptors."""
+    gc.collect()
+    with open("/proc/self/statm") as file:
+        pages = int(file.read().split()[1])
+    return {"blocks": sys.getallocatedblocks(), "memory": pages * os.sysconf("SC_PAGE_SIZE"),
+            "descriptors": len(os.listdir("/proc/self/fd"))}
+
+
 def application(environ, start_response):
-    if environ["PATH_INFO"] != "/stats":
+    if environ["PATH_INFO"] not in ("/stats", "/holds"):
         return guard(environ, start_response)
     start_response("200 OK", [("Content-Type", "application/json")])
     found = dict(vars(guard.stats()), status=guard.verdict.status, server=os.environ.get("FAULTY_SERVER"))
-    return [json.dumps(found).encode()]
+    return [json.dumps({**found, **what_it_holds()} if environ["PATH_INFO"] == "/holds" else found).encode()]

@@ -16,9 +16,11 @@ from rows.apache import GROUP, NEEDS, PATH, RUN, conf
 HERE = Path(__file__).parent
 GOOD = 1000
 SERVERS = {
-    "gunicorn": "{bin}/gunicorn --workers 1 --threads <threads> --timeout <limit> --bind 127.0.0.1:{port} <app>",
-    "uWSGI": "{bin}/uwsgi --http-socket 127.0.0.1:{port} --master --processes 1 --threads <threads> --need-app"
-             " --die-on-term --harakiri <limit> --socket-timeout 300 --listen 100 --disable-logging --module <app>",
+    "gunicorn": "{bin}/gunicorn --workers <processes> --threads <threads> --timeout <limit> --bind 127.0.0.1:{port}"
+                " <app>",
+    "uWSGI": "{bin}/uwsgi --http-socket 127.0.0.1:{port} --master --processes <processes> --threads <threads>"
+             " --need-app --die-on-term --harakiri <limit> --socket-timeout 300 --listen 100 --disable-logging"
+             " --module <app>",
     "waitress": "{py} serve.py waitress {port} <threads> <app>",
     "cheroot": "{py} serve.py cheroot {port} <threads> <app>",
     "gevent": "{py} serve.py gevent {port} <threads> <app>",
@@ -31,12 +33,12 @@ TABLE = ("gunicorn", "uWSGI", "waitress", "cheroot", "gevent", "mod_wsgi")
 """The servers of the fault table."""
 
 
-def started(server, app="faulty", threads=1, limit=3, **variables):
+def started(server, app="faulty", threads=1, limit=3, processes=1, **variables):
     """A child that serves *app*; a request may take *limit* seconds, where the server ends those that take longer."""
     files = {path.name: path.read_text() for path in HERE.glob("*.py") if path.name in ("serve.py", app + ".py")}
     command = SERVERS[server]
-    for place, value in (("<threads>", threads), ("<limit>", limit), ("<app>", app)):
-        command = command.replace(place, str(value))
+    for place, value in (("threads", threads), ("limit", limit), ("app", app), ("processes", processes)):
+        command = command.replace("<%s>" % place, str(value))
     if server == "mod_wsgi":
         return mod_wsgi(files, app, threads, limit, variables)
     python = "old" if "23" in server else "new"
