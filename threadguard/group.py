@@ -108,15 +108,24 @@ class Group:
         """Until the first request, or until *guard* and its like are gone, look at pools that a server starts."""
         weakref.finalize(guard, self._end_watches_of_none).atexit = False
         if not self._watches:
-            self._watches.append(poolstart.watch(self.is_guard, self._pool_starts))
+            self._watches.append(poolstart.watch(self.is_guard, self._pool_starts, self._server_begins))
 
     def _pool_starts(self, reading: Reading) -> None:
         """What a guard raises here comes out of the server's start of its pool, and ends that server."""
+        self._learn(reading)
+        for guard in list(self.guards):
+            guard.pool_starts()
+
+    def _server_begins(self, reading: Reading) -> None:
+        """Nothing is raised: where that would end a thread but not the server, each request is refused instead."""
+        self._learn(reading)
+        for guard in list(self.guards):
+            guard.pool_starts(may_raise=False)
+
+    def _learn(self, reading: Reading) -> None:
         with self._mutex:
             self._evidence.add(reading)
             self._set_watch()
-        for guard in list(self.guards):
-            guard.pool_starts()
 
     def _end_watches_of_none(self) -> None:
         if not list(self.guards):  # its length still counts the one that is going

@@ -35,8 +35,8 @@ class ThreadGuard:
     :param group: guards of the same group share counts and verdict. By default all guards of the process do.
     :param health_path: where to answer health checks, such as ``/-/threadguard``; not at all by default.
     :param health_token: the bearer token that opens the details of the health check.
-    :param watch_pool_start: whether to look, until the first request, at pools that a server starts after the guard
-        was built.
+    :param watch_pool_start: whether to look, until the first request, at servers, and pools of theirs, that start after
+        the guard was built.
     :raises ThreadedDeploymentError: under ``refuse``, if the server is threaded as far as can be told now.
     :raises OptionError: (a `ValueError`) for a value that is not allowed.
     :raises TypeError: if *app* is not callable.
@@ -133,9 +133,10 @@ class ThreadGuard:
                 around = ledger.look_around(ticket, environ)
         return self._policy.answer(ticket, environ, around.collision)
 
-    def pool_starts(self) -> None:
-        """A server starts a pool before the first request. Under ``refuse`` this raises, which ends that server."""
-        self._policy.at_startup(self.verdict)
+    def pool_starts(self, may_raise: bool = True) -> None:
+        """A server starts before the first request. Under ``refuse`` this raises if it may, which ends that server."""
+        if may_raise:
+            self._policy.at_startup(self.verdict)
         self._policy.tell()
 
     def __reduce__(self) -> "Tuple[Callable[..., ThreadGuard], Tuple[WSGIApp]]":

@@ -1,11 +1,12 @@
 """Refusal before the first request: a look at the threads that a server's own pool starts.
 
-`waitress.serve`, cheroot, CherryPy, Paste and Twisted are handed an application that is built and guarded already, and
-start their threads afterwards. An exception raised where such a thread is started ends the server. So from the
-construction of a guard to its first request `threading.Thread.start` is wrapped, and looks who calls it: only the
-code of a pool in `POOLS` is of interest, its size is read from its own frame, and only if that pool can be proved to
-run a guarded application is anything said. Whatever else starts a thread is none of our business: reloaders,
-schedulers, executors, the helpers of the servers themselves, another server beside the guarded one.
+`waitress.serve`, cheroot, CherryPy and Paste are handed an application that is built and guarded already, and start
+their threads afterwards; what others begin with, `servestart` knows. An exception raised where such a thread is
+started ends the server. So from the construction of a guard to its first request `threading.Thread.start` is wrapped,
+and looks who calls it: only the code of a pool in `POOLS` is of interest, its size is read from its own frame, and
+only if that pool can be proved to run a guarded application is anything said. Whatever else starts a thread is none
+of our business: reloaders, schedulers, executors, the helpers of the servers themselves, another server beside the
+guarded one.
 
 An audit hook cannot do this: CPython raises no event for a thread's start before 3.12, and a hook can never be removed
 and costs every later event. The wrapper goes when the last watch ends. If another library has wrapped `Thread.start`
@@ -19,18 +20,20 @@ from functools import wraps
 from types import FrameType
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
+from threadguard import servestart
+from threadguard.handed import leads_straight
 from threadguard.judge import is_threaded
 from threadguard.model import Reading
-from threadguard.process import Frames, calling, count, dig, instances, module_of, variables
-from threadguard.rules.reach import IsGuard, Reach
-from threadguard.servers import cheroot, paste, twisted, waitress
+from threadguard.process import Frames, calling, count, dig, module_of, variables
+from threadguard.rules.reach import IsGuard
+from threadguard.servers import cheroot, paste, waitress
 
 Report = Callable[[Reading], None]
 
 _CHERRYPY = "server.thread_pool = 1, server.thread_pool_max = 1; for more throughput start more processes"
 
 _DEPTH = 16
-"""How far out the pool's code may be from `Thread.start`: Twisted's is the deepest, seven frames."""
+"""How far out the pool's code may be from `Thread.start`, or waitress' server from its pool: six frames and more."""
 
 
 class Pool(NamedTuple):
@@ -84,24 +87,10 @@ def _paste_application(frame: FrameType, around: Frames) -> List[Any]:
     return [] if server is None else [variables(server).get("wsgi_application")]
 
 
-def _twisted(frame: FrameType) -> Optional[Reading]:
-    # twisted/python/threadpool.py `ThreadPool.start`; with minthreads = 0 nothing is started before there is work
-    maxthreads = count(dig(variables(frame).get("self"), "max"))
-    return None if maxthreads is None else twisted.read_settings(maxthreads, "this ThreadPool, which starts now,")
-
-
-def _twisted_application(frame: FrameType, around: Frames) -> List[Any]:
-    # twisted/web/wsgi.py `WSGIResource`: it has the pool and the application, if it was made before the pool started
-    pool = variables(frame).get("self")
-    return [dig(resource, "_application") for resource in instances("twisted.web.wsgi", "WSGIResource")
-            if dig(resource, "_threadpool") is pool]
-
-
 POOLS: Tuple[Pool, ...] = (
     Pool("waitress.task", ("set_thread_count",), _waitress, _waitress_application),
     Pool("cheroot.workers.threadpool", ("start",), _cheroot, _cheroot_application),
     Pool("paste.httpserver", ("__init__",), _paste, _paste_application),
-    Pool("twisted.python.threadpool", ("start",), _twisted, _twisted_application),
 )
 _FUNCTIONS: Dict[Tuple[str, str], Pool] = {(pool.module, name): pool for pool in POOLS for name in pool.functions}
 
@@ -114,41 +103,60 @@ def read(frames: Frames, is_guard: IsGuard) -> Optional[Reading]:
             reading = pool.read(frame)
             if reading is None or not is_threaded(reading):
                 return None
-            leads = Reach(is_guard).leads(pool.serves(frame, frames[place:]), is_guard)
+            leads = leads_straight(pool.serves(frame, frames[place:]), is_guard)
             return replace(reading, on_stack=True) if leads else None
     return None
 
 
+class _Watch(NamedTuple):
+    """Somebody who watches."""
+
+    is_guard: IsGuard
+    report: Report
+    tell: Report
+
+
 class _Hook:
-    """One wrapper around `Thread.start`, and those who watch through it."""
+    """One wrapper around `Thread.start`, the wrappers of `servestart`, and those who watch through them."""
 
     def __init__(self) -> None:
-        self.watches: List[Tuple[IsGuard, Report]] = []
+        self.watches: List[_Watch] = []
         self.original = original = threading.Thread.start
 
         @wraps(original)
         def start(thread: threading.Thread) -> None:
             if self.watches:
-                self.look()
+                self.look(thread)
             elif threading.Thread.start is self.start:  # whoever had wrapped this one has taken theirs away
                 self.remove()
             original(thread)
 
         self.start = start
         setattr(threading.Thread, "start", start)
+        self.methods = servestart.Methods(self.begins)
 
-    def look(self) -> None:
-        """Tell each watch of a pool that it has to know of, once."""
+    def look(self, thread: threading.Thread) -> None:
+        """Tell each watch of a pool, or of a server, that it has to know of, once."""
+        how, server = servestart.beginning(thread)
+        if how is not None:
+            self.begins(how, server)
         frames = calling(_DEPTH)
-        if not any((module_of(frame), frame.f_code.co_name) in _FUNCTIONS for frame in frames):
-            return
+        if any((module_of(frame), frame.f_code.co_name) in _FUNCTIONS for frame in frames):
+            for watch in list(self.watches):
+                reading = read(frames, watch.is_guard)
+                if reading is not None:
+                    watch.report(reading)
+
+    def begins(self, how: servestart.Start, server: Any) -> None:
+        """Tell each watch of *server*, which begins to serve, if it has to know of it."""
         for watch in list(self.watches):
-            reading = read(frames, watch[0])
+            reading = servestart.read(how, server, watch.is_guard)
             if reading is not None:
-                watch[1](reading)
+                (watch.report if how.ends() else watch.tell)(reading)
 
     def remove(self) -> bool:
-        """Put `Thread.start` back as it was; False if somebody has wrapped it again, on top of this."""
+        """Put everything back as it was; False if somebody has wrapped `Thread.start` again, on top of this."""
+        self.methods.end()
         if threading.Thread.start is not self.start:
             return False
         setattr(threading.Thread, "start", self.original)
@@ -159,15 +167,16 @@ _hook: Optional[_Hook] = None
 _mutex = threading.Lock()
 
 
-def watch(is_guard: IsGuard, report: Report) -> Callable[[], None]:
-    """Look at pools that servers start, until the function that is returned is called.
+def watch(is_guard: IsGuard, report: Report, tell: Optional[Report] = None) -> Callable[[], None]:
+    """Look at pools that servers start, and at servers that begin, until the function that is returned is called.
 
     :param is_guard: whether an object is a guard of the group that watches.
     :param report: is given the reading when such a pool starts its first thread, and again at each further one. What it
-        raises comes out of the server's call of `Thread.start`, and no thread is started.
+        raises comes out of the server's call, and no thread is started.
+    :param tell: is given it instead, and raises nothing, where an error would leave a port that nobody serves.
     """
     global _hook
-    mine = (is_guard, report)
+    mine = _Watch(is_guard, report, tell or report)
     with _mutex:
         if _hook is None:
             _hook = _Hook()

@@ -5,14 +5,18 @@ The executor is made with the middleware, ten threads unless told otherwise (a2w
 rule that all executors have in common; the body is iterated and closed in the same call.
 """
 
-from typing import Optional, Tuple
+from dataclasses import replace
+from typing import Any, Optional, Tuple
 
 from threadguard.model import Reading, Source
-from threadguard.process import Process, count
+from threadguard.process import Process, count, dig
 
 NAME = "a2wsgi"
 REMEDY = "a2wsgi.WSGIMiddleware(application, workers=1), and more processes of the ASGI server for more throughput"
-READS: Tuple[Tuple[str, str], ...] = ()
+READS: Tuple[Tuple[str, str], ...] = (
+    ("workers, of a WSGIMiddleware that is built with the guarded application while an ASGI server loads it",
+     "startup"),
+)
 DEFAULT = 10  # a2wsgi/wsgi.py WSGIMiddleware.__init__, workers
 
 
@@ -26,6 +30,13 @@ def read_settings(workers: int = DEFAULT, where: str = "a2wsgi's WSGIMiddleware"
 def at_startup(process: Process) -> Optional[Reading]:
     """Nothing: the middleware is given the application."""
     return None
+
+
+def of_middleware(middleware: Any) -> Optional[Reading]:
+    """The executor of *middleware*, a WSGIMiddleware that was just built."""
+    workers = count(dig(middleware, "executor._max_workers"))
+    reading = None if workers is None else read_settings(workers, "the WSGIMiddleware being built")
+    return reading and replace(reading, on_stack=True)
 
 
 def on_request(process: Process) -> Optional[Reading]:

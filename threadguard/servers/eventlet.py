@@ -9,12 +9,14 @@ from dataclasses import replace
 from typing import Any, Optional, Tuple
 
 from threadguard.model import Reading, Source
-from threadguard.process import Process, count, dig
+from threadguard.process import Process, calling, count, dig, module_of, variables
 
 NAME = "eventlet"
 REMEDY = ("not a server for an application that must be single-threaded: use one with processes, such as gunicorn"
           " --worker-class sync --threads 1 --workers N; or policy serialize")
 READS: Tuple[Tuple[str, str], ...] = (
+    ("max_size or the size of custom_pool, of the eventlet.wsgi.server that starts with the guarded application",
+     "startup"),
     ("the size of the GreenPool that runs the request (max_size, custom_pool)", "request"),
 )
 DEFAULT = 1024  # eventlet/wsgi.py DEFAULT_MAX_SIMULTANEOUS_REQUESTS
@@ -31,6 +33,22 @@ def read_settings(max_size: int = DEFAULT, where: str = "eventlet's server") -> 
 def at_startup(process: Process) -> Optional[Reading]:
     """Nothing: the server is given the application."""
     return None
+
+
+def of_server(server: Any) -> Optional[Reading]:
+    """The bound of *server*, an eventlet.wsgi `Server`, by the arguments of the function that is building it."""
+    frame = next((frame for frame in calling(_NEAR) if module_of(frame) == "eventlet.wsgi"
+                  and frame.f_code.co_name == "server"), None)
+    if frame is None:
+        return None
+    arguments = variables(frame)
+    pool = arguments.get("custom_pool")
+    size = count((arguments.get("max_size") or DEFAULT) if pool is None else dig(pool, "size"))
+    return None if size is None else replace(read_settings(size, "the server that starts now"), on_stack=True)
+
+
+_NEAR = 4
+"""How far out eventlet.wsgi `server` may be from the `Server` that it builds."""
 
 
 def on_request(process: Process) -> Optional[Reading]:

@@ -16,6 +16,7 @@ NAME = "gevent"
 REMEDY = ("not a server for an application that must be single-threaded: use one with processes, such as gunicorn"
           " --worker-class sync --threads 1 --workers N; or policy serialize")
 READS: Tuple[Tuple[str, str], ...] = (
+    ("spawn, of the server that starts with the guarded application", "startup"),
     ("the pool of the server whose greenlet runs the request (spawn)", "request"),
 )
 
@@ -35,6 +36,14 @@ def read_settings(pool_size: Optional[int] = None, where: str = "gevent's WSGISe
 def at_startup(process: Process) -> Optional[Reading]:
     """Nothing: the server is made after the application."""
     return None
+
+
+def of_server(server: Any) -> Optional[Reading]:
+    """The bound of *server*, a `BaseServer` about to start; None where its ``spawn`` is none of gevent's own."""
+    spawn, size = getattr(server, "_spawn", _pool_size), _pool_size(server)
+    if size == 0 or (size is None and getattr(spawn, "__name__", None) not in ("spawn", "spawn_raw")):
+        return None
+    return replace(read_settings(size, "the %s that starts now" % type(server).__name__), on_stack=True)
 
 
 def on_request(process: Process) -> Optional[Reading]:

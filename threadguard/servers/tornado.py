@@ -7,16 +7,17 @@ of the executor bounds it, by the rule that all executors have in common.
 """
 
 from dataclasses import replace
-from typing import Optional, Tuple
+from typing import Any, Optional, Tuple
 
 from threadguard.model import Reading, Source
-from threadguard.process import Process, dig
+from threadguard.process import Process, count, dig
 
 NAME = "tornado"
 REMEDY = ("not a server for an application that must be single-threaded, as streamed bodies take turns even without an"
           " executor: use one with processes, such as gunicorn --worker-class sync --threads 1 --workers N; or policy"
           " serialize")
 READS: Tuple[Tuple[str, str], ...] = (
+    ("the executor of a WSGIContainer that is built with the guarded application", "startup"),
     ("whether the WSGIContainer calls the application on the event loop's own thread", "request"),
 )
 
@@ -36,6 +37,12 @@ def read_settings(max_workers: Optional[int] = None, where: str = "tornado's WSG
 def at_startup(process: Process) -> Optional[Reading]:
     """Nothing: the container is given the application."""
     return None
+
+
+def of_container(container: Any) -> Optional[Reading]:
+    """The executor of *container*, a WSGIContainer that was just built; None without one that tells its size."""
+    workers = count(dig(container, "executor._max_workers"))
+    return None if workers is None else replace(read_settings(workers, "the WSGIContainer being built"), on_stack=True)
 
 
 def on_request(process: Process) -> Optional[Reading]:

@@ -7,16 +7,18 @@ which they have no option (twisted/web/tap.py `Options.opt_wsgi`).
 """
 
 from dataclasses import replace
-from typing import Optional, Tuple
+from typing import Any, List, Optional, Tuple
 
 from threadguard.model import Reading, Source
-from threadguard.process import Process, count, default_of, dig
+from threadguard.process import Process, count, default_of, dig, instances
 
 NAME = "Twisted"
 REMEDY = ("WSGIResource(reactor, ThreadPool(minthreads=1, maxthreads=1), application), which twist web --wsgi has no"
           " option for; for more throughput start more processes")
 READS: Tuple[Tuple[str, str], ...] = (
     ("the default size of the pool that twist web --wsgi makes", "startup"),
+    ("the size of the pool that starts and that a WSGIResource with the guarded application has, or the other way"
+     " round", "startup"),
     ("the size of the pool that runs the request (ThreadPool.max)", "request"),
 )
 
@@ -35,6 +37,28 @@ def at_startup(process: Process) -> Optional[Reading]:
     if maxthreads is None:
         return None
     return replace(read_settings(maxthreads, "the ThreadPool that web --wsgi makes by itself"), on_stack=True)
+
+
+def of_pool(pool: Any) -> Optional[Reading]:
+    """The bound of *pool*, a `ThreadPool` about to start."""
+    return _of_maximum(dig(pool, "max"), "this ThreadPool, which starts now,")
+
+
+def applications_of(pool: Any) -> List[Any]:
+    """The applications that *pool* runs, of those whose resource is there already."""
+    resources = instances("twisted.web.wsgi", "WSGIResource")
+    return [dig(resource, "_application") for resource in resources if dig(resource, "_threadpool") is pool]
+
+
+def of_resource(resource: Any) -> Optional[Reading]:
+    """The bound of the pool that *resource*, just built, uses; None where it has not started and may yet be changed."""
+    pool = dig(resource, "_threadpool")
+    return _of_maximum(dig(pool, "max") if dig(pool, "started") else None, "the ThreadPool of this WSGIResource")
+
+
+def _of_maximum(maximum: Any, where: str) -> Optional[Reading]:
+    maxthreads = count(maximum)
+    return None if maxthreads is None else replace(read_settings(maxthreads, where), on_stack=True)
 
 
 def on_request(process: Process) -> Optional[Reading]:

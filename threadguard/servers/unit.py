@@ -1,7 +1,10 @@
 """NGINX Unit: the option ``threads`` of the application, told by ``wsgi.multithread``.
 
-Nothing of the option reaches Python but the flag, and that is exact: it is set from it, once, when the application is
-loaded (src/python/nxt_python_wsgi.c `nxt_python_create_environ`: ``c->threads > 1``).
+Nothing of the option reaches Python but the flag, and that is exact: it is set from it, once (src/python/
+nxt_python_wsgi.c `nxt_python_create_environ`: ``c->threads > 1``). That is after the application was loaded, and the
+threads are started later still (nxt_python.c `nxt_python_start`, `nxt_python_ready_handler`). The file in the directory
+of Unit's state is no way round: it is written only once the application has been loaded with the new configuration
+(nxt_controller.c `nxt_controller_conf_handler`), so whoever reads it in between reads the configuration before.
 """
 
 from typing import Optional, Tuple
