@@ -27,6 +27,7 @@ NOT_TOLD = (
 )
 STRICTER = {
     "mod_wsgi 4.9 embedded, prefork with HTTP/2 loaded, asked in HTTP/1.1": "the next client may ask in HTTP/2",
+    "Unit of one thread beside another application of four": "the other is judged as well",
 }
 AT_LEAST = 140
 
@@ -48,7 +49,8 @@ ROWS = load_rows()
 def check(row, directory):
     """What can be told of *row* before the start, laid out in *directory*."""
     places = {"{port}": "8080", "{dir}": str(directory), "{bin}": "/srv/bin", "{py}": "/srv/bin/python",
-              "{site}": "/srv/lib", "{user}": "www-data", "{token}": "x", "{mod_wsgi}": "/srv/mod_wsgi.so"}
+              "{site}": "/srv/lib", "{user}": "www-data", "{token}": "x", "{mod_wsgi}": "/srv/mod_wsgi.so",
+              "{unitd}": "/usr/sbin/unitd", "{unit_modules}": "/usr/lib/unit/modules"}
 
     def fill(text):
         for place, value in places.items():

@@ -5,6 +5,7 @@ import os
 import sys
 from pathlib import Path
 
+import unitd
 from rig import BIN, OLD
 
 APACHE, PLUGINS = Path("/usr/lib/apache2/modules"), Path("/usr/lib/uwsgi/plugins")
@@ -13,6 +14,8 @@ DEBIAN = {
     "apache:mod_passenger.so": "libapache2-mod-passenger", "/usr/bin/uwsgi-core": "uwsgi-core",
     "plugin:python3": "uwsgi-plugin-python3", "plugin:gevent_python3": "uwsgi-plugin-gevent-python3",
 }
+READ = {"mod_wsgi": (sys.base_prefix,), "unit:home": (sys.base_prefix, sys.prefix)}
+"""What the server reads of this Python and of this environment, after it has given up its rights."""
 
 
 def there(need):
@@ -22,6 +25,8 @@ def there(need):
         return bool(OLD) and Path(OLD).exists()
     if kind == "apache":
         return (APACHE / name).exists()
+    if kind == "unit":
+        return unitd.modules() is not None and (name != "home" or unitd.speaks(sys.version_info[:2]))
     if kind == "plugin":
         return (PLUGINS / (name + "_plugin.so")).exists()
     if need.startswith("/"):
@@ -43,6 +48,10 @@ def remedy(need):
         return "apt-get install %s (make setup-servers)" % DEBIAN[need]
     if need.startswith("old:"):
         return "an environment with tests/live/requirements-old.txt, its Python named in THREADGUARD_LIVE_OLD"
+    if need == "unit:home":
+        return "a Unit with a module for Python %d.%d" % sys.version_info[:2]
+    if need.startswith("unit:"):
+        return "put unitd on PATH or name it in THREADGUARD_LIVE_UNITD, its module for Python beside it"
     if need == "asyncore":
         return "a Python before 3.12, whose standard library has it"
     return "pip install %s (tests/live/requirements.txt)" % need.strip("/")
@@ -53,11 +62,11 @@ def missing(needs):
     for need in needs:
         if not there(need):
             return "%s is not installed: %s" % (need, remedy(need))
-    if "mod_wsgi" in needs and not world_readable(Path(sys.base_prefix)):
-        return "Apache's user may not read the Python in %s: use one that it may, such as Debian's" % sys.base_prefix
+    for prefix in (prefix for need in needs for prefix in READ.get(need, ()) if not world_readable(Path(prefix))):
+        return "the server's user may not read the Python in %s: use one that it may, such as Debian's" % prefix
     return None
 
 
 def world_readable(path):
-    """Whether anybody may go into *path*: Apache gives up its rights before it imports."""
+    """Whether anybody may go into *path*: Apache gives up its rights before it imports, and so does Unit."""
     return os.getuid() != 0 or all(part.stat().st_mode & 0o001 for part in (path, *path.parents))

@@ -16,6 +16,8 @@ import time
 import uuid
 from pathlib import Path
 
+import unitd
+
 CHILD = Path(__file__).parent / "child"
 BIN = Path(sys.executable).parent
 OLD = os.environ.get("THREADGUARD_LIVE_OLD", "")
@@ -81,7 +83,8 @@ class Child:
         """Replace the places that only a started child knows."""
         places = {"{port}": str(self.port), "{dir}": str(self.directory), "{bin}": str(Path(self.python).parent),
                   "{py}": self.python, "{site}": str(self.directory / "site"), "{user}": user(),
-                  "{token}": self.token, "{mod_wsgi}": mod_wsgi()}
+                  "{token}": self.token, "{mod_wsgi}": mod_wsgi(), "{unitd}": unitd.UNITD,
+                  "{unit_modules}": str(unitd.modules())}
         for place, value in places.items():
             text = text.replace(place, value)
         return text
@@ -97,6 +100,8 @@ class Child:
             self.process = subprocess.Popen(
                 shlex.split(self.fill(self.command)), cwd=str(self.directory), env=self.environment(),
                 stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
+        if "{unitd}" in self.command:
+            unitd.await_configuration(self)
 
     def environment(self):
         """The child's environment variables: nothing of pytest's, and what the truth needs."""

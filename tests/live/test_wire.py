@@ -18,6 +18,7 @@ SERVERS = (
     "waitress.serve(app, threads=4)", "waitress 1.4.4 threads=1", "wsgiref make_server", "Werkzeug run_simple default",
     "cheroot of one thread", "Paste httpserver pool of one", "gevent.pywsgi, patched", "Twisted own pool of four",
     "tornado WSGIContainer", "uvicorn --interface wsgi", "hypercorn wsgi:", "granian --blocking-threads 1",
+    "Unit default", "Unit threads=4", "Passenger in Apache",
 )
 CHOSEN = {row.id: row for row in ROWS if row.id in SERVERS}
 POLICIES = ('{"policy": "log"}', '{"policy": "serialize"}')

@@ -42,6 +42,15 @@ OF_GUNICORN = (
             files={"site.ini": "[app:main]\nuse = egg:site\n[server:main]\nuse = egg:waitress\n"},
             needs=("paste.deploy",)),
 )
+UNIT = '{"applications": {"site": {"type": "python",\n"threads": 4, "module": "app"}}}'
+OF_UNIT = (
+    command("/usr/sbin/unitd --no-daemon --statedir state", THREADED, "state/conf.json:2: " + lets("Unit", 4),
+            files={"state/conf.json": UNIT}),
+    command("unitd --control unix:c.sock --state state --user www-data", SINGLE, "state/conf.json:1: " + lets("Unit"),
+            files={"state/conf.json": UNIT.replace('"threads": 4, ', "")}),
+    command("unitd --statedir empty", UNKNOWN, unknown("Unit"), name="before its first configuration"),
+    command("unitd --no-daemon", UNKNOWN, unknown("Unit")),
+)
 OF_UWSGI = (
     command("uwsgi --http :8080 --module app --processes 4", SINGLE, lets("uWSGI")),
     command("uwsgi --http :8080 --module app --enable-threads --master", SINGLE, lets("uWSGI")),
@@ -131,4 +140,4 @@ WRAPPED = (
     Case("a program in a string", "-- python -c 'import waitress; waitress.serve(app)'", UNKNOWN,
          (unknown("the command"),)),
 )
-CASES = OF_GUNICORN + OF_UWSGI + OF_OTHERS + WRAPPED
+CASES = OF_GUNICORN + OF_UNIT + OF_UWSGI + OF_OTHERS + WRAPPED

@@ -181,6 +181,16 @@ OF_UNIT = (
          files={"unit.json": UNIT % ("python 3.11", '"threads": 4,\n')}),
     file("Unit as its control socket tells it", "unit.json", THREADED, "unit.json:4: " + lets("Unit", 4),
          files={"unit.json": '{"certificates": {}, "config": %s}' % (UNIT % ("python", '"threads": 4,\n'))}),
+    file("Unit with comments", "unit.json", THREADED, "unit.json:5: " + lets("Unit", 4),
+         files={"unit.json": "// http://unit\n" + UNIT % ("python", '"threads": /* "threads": 1,\n*/ 4, // "x": {\n')}),
+    file("Unit with two applications", "unit.json", THREADED, "unit.json:1: " + lets("Unit"),
+         "unit.json:2: " + lets("Unit", 4), files={"unit.json":
+         '{"applications": {"a": {"type": "python", "module": "a"},\n"b": {"type": "python", "threads": 4}}}'}),
+    file("Unit with targets in one process", "unit.json", THREADED, "unit.json:4: " + lets("Unit", 4), files={
+        "unit.json": UNIT.replace('"module": "app"', '"targets": {"a": {"module": "a"}}')
+        % ("python", '"threads": 4,\n')}),
+    file("Unit with a factory", "unit.json", SINGLE, "unit.json:2: " + lets("Unit"),
+         files={"unit.json": UNIT % ("python", '"callable": "make",\n"factory": true,\n')}),
     file("Unit with PHP only", "unit.json", UNKNOWN, "unit.json: " + unknown("the server of unit.json"),
          files={"unit.json": UNIT % ("php", "")}),
     file("Unit with threads that are none", "unit.json", UNREADABLE, "unit.json:4: TG902 unit.json cannot be read",

@@ -10,7 +10,7 @@ from typing import Iterable, Iterator, List, Optional, Protocol, Tuple
 from threadguard.model import Finding, Reading
 from threadguard.preflight import wrappers
 from threadguard.preflight.commands import cheroot, django, flask, granian, gunicorn, httpd, hypercorn
-from threadguard.preflight.commands import mod_wsgi_express, paste_serve, twist, uvicorn, uwsgi, waitress
+from threadguard.preflight.commands import mod_wsgi_express, paste_serve, twist, unitd, uvicorn, uwsgi, waitress
 from threadguard.preflight.model import CannotTell, Command, Item, Unreadable, at_most, cannot_tell, unreadable
 
 
@@ -31,7 +31,7 @@ class ServerCommand(Protocol):
 
 COMMANDS: Tuple[ServerCommand, ...] = (
     gunicorn, uwsgi, mod_wsgi_express, httpd, waitress, paste_serve, flask, django, cheroot,
-    uvicorn, hypercorn, granian, twist,
+    uvicorn, hypercorn, granian, twist, unitd,
 )
 
 _MOST = 20

@@ -18,6 +18,7 @@ def matches(text: Source) -> bool:
 
 def read(text: Source, options: Options) -> Iterator[Item]:
     """The applications of a configuration, be it by itself or as the control socket gives it, under ``config``."""
+    text = json_text.without_comments(text)  # src/nxt_conf.c `nxt_conf_json_skip_space`
     root = json_text.parse(text)
     if isinstance(root, dict) and isinstance(root.get("config"), dict):
         root = root["config"]
