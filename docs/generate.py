@@ -16,7 +16,7 @@ from threadguard.subcommands.explain import explain
 
 HERE = Path(__file__).resolve().parent
 _WHEN = {"startup": "At startup", "request": "On the first request"}
-_LANGUAGES = {".py": "python", ".ini": "ini"}
+_LANGUAGES = {".py": "python", ".ini": "ini", ".json": "json"}
 _GROUPS = {"1": "Configured", "2": "Seen or declared on a request", "3": "Overlaps", "4": "Not known",
            "9": "Wrong use"}
 
@@ -49,7 +49,8 @@ def _run(name: str) -> List[str]:
     parts = ["A real run, with the application guarded by `ThreadGuard(site)` and the policy `refuse`:"]
     if run.shown:
         parts += ["`%s`:" % run.shown, _block(
-            run.files[run.shown].replace("{port}", "8080"), _LANGUAGES[Path(run.shown).suffix])]
+            run.files[run.shown].replace("{port}", "8080").replace("{dir}", "/srv/site"),
+            _LANGUAGES[Path(run.shown).suffix])]
     parts.append(_block(text, "text"))
     codes = sorted(set(re.findall(r"TG\d\d\d", text)))
     return parts + ["What the codes mean: %s." % link_codes(", ".join(codes), "../codes/")]

@@ -71,7 +71,7 @@ class Server:
         files = {"site_guarded.py": SITE, "site_bare.py": BARE, **self.run.files}
         for name, text in files.items():
             (self.directory / name).write_text(self.fill(text))
-        if self.run.command.startswith(("uwsgi", "apache2")):
+        if self.run.command.startswith(("uwsgi", "apache2", "unitd")):
             for package in (threadguard, webob):
                 source = Path(str(package.__file__)).parent
                 shutil.copytree(str(source), str(self.directory / source.name),
@@ -118,7 +118,7 @@ class Server:
             connection.close()
 
     def _told(self, answer: List[str], log: str) -> str:
-        command = self.run.command.replace("{port}", SHOWN_PORT).replace("{dir}/", "")
+        command = self.run.command.replace("{port}", SHOWN_PORT).replace("{dir}/", "").replace("{user}", "www-data")
         asked = answer[0].startswith("$")
         lines = ["$ " + command] + (answer if asked else []) + (["", "in the log:"] if asked else [])
         return "\n".join(lines + _findings(log) + ([] if asked else answer)) + "\n"

@@ -41,6 +41,13 @@ ErrorLog "{dir}/error.log"
     Require all granted
 </Directory>
 """
+_UNIT = """{
+    "listeners": {"127.0.0.1:{port}": {"pass": "applications/site"}},
+    "applications": {
+        "site": {"type": "python", "path": "{dir}", "module": "site_guarded", "threads": 4}
+    }
+}
+"""
 _DAEMON = """WSGIDaemonProcess site python-path={dir} processes=4
 WSGIProcessGroup site
 WSGIScriptAlias / "{dir}/site_guarded.py"
@@ -70,6 +77,8 @@ RUNS: Dict[str, Run] = {
     "uWSGI": Run("uwsgi-core --plugins python3 --http-socket 127.0.0.1:{port} --die-on-term --need-app --threads 4"
                  " --module site_guarded"),
     "mod_wsgi": Run("apache2 -f {dir}/httpd.conf -DFOREGROUND", {"httpd.conf": _APACHE + _DAEMON}),
+    "Unit": Run("unitd --no-daemon --control unix:{dir}/control.sock --pid {dir}/unit.pid --log {dir}/unit.log"
+                " --statedir {dir}/. --tmpdir {dir}/. --user {user} --group {user}", {"conf.json": _UNIT}, "conf.json"),
     "waitress": Run("waitress-serve --listen=127.0.0.1:{port} --threads=4 site_guarded:application"),
     "Paste's httpserver": _script("from paste.httpserver import serve\n" + _FROM +
                                   "serve(application, host='127.0.0.1', port={port})\n"),
@@ -112,8 +121,6 @@ RUNS: Dict[str, Run] = {
 }
 
 NOT_RUN: Dict[str, str] = {
-    "Unit": "Unit is in no release of Debian, and its setting is told by `wsgi.multithread` alone: with"
-            " `\"threads\": 4` the first request is answered 503.",
     "Passenger": "The open-source Passenger runs one request at a time in each process: there is nothing to refuse.",
     "asgiref": "`WsgiToAsgi` calls the application in an executor of one thread: there is nothing to refuse, although"
                " `wsgi.multithread` is True.",
