@@ -217,13 +217,18 @@ OF_SYSTEMD = (
     systemd("EnvironmentFile that is missing", "EnvironmentFile=/nowhere/env\nExecStart=/usr/bin/uwsgi -w app", UNKNOWN,
             "site.service:5: " + unknown("the server of site.service")),
     systemd("EnvironmentFile that may be missing", "EnvironmentFile=-/nowhere/env\nExecStart=/usr/bin/uwsgi -w app",
-            SINGLE, "site.service:5: " + lets("uWSGI")),
+            UNKNOWN, "site.service:5: " + unknown("the server of site.service")),
+    systemd("EnvironmentFile by a pattern", "EnvironmentFile=env/*\nExecStart=/usr/bin/uwsgi -w app", THREADED,
+            "site.service:5: " + lets("uWSGI", 2), files={"env/a": "UWSGI_THREADS=3\n", "env/b": "UWSGI_THREADS=2\n"}),
     systemd("several commands", "Type=oneshot\nExecStart=/usr/bin/mkdir -p /run/site\n"
             "ExecStart=/usr/bin/uwsgi --threads 4 -w app", THREADED, "site.service:6: " + lets("uWSGI", 4)),
     systemd("no server at all", "ExecStart=/usr/bin/mkdir -p /run/site\nExecStart=/usr/bin/true", UNKNOWN,
             "site.service:4: " + unknown("the server of site.service")),
-    systemd("a template", "EnvironmentFile=-/etc/default/site-%i\nExecStart=/usr/bin/gearbox serve -c /etc/site/%i.ini",
-            UNKNOWN, "site.service:5: " + unknown("the [server:] section")),
+    systemd("a template", "ExecStart=/usr/bin/gearbox serve -c /etc/site/%i.ini", UNKNOWN,
+            "site.service:4: " + unknown("the [server:] section")),
+    systemd("a template with a file of variables",
+            "EnvironmentFile=-/etc/default/site-%i\nExecStart=/usr/bin/uwsgi -w a", UNKNOWN,
+            "site.service:5: " + unknown("the server of site.service")),
     systemd("a drop-in", "ExecStart=/usr/bin/uwsgi --threads 4 -w app", SINGLE,
             "site.service.d/one.conf:3: " + lets("uWSGI"),
             files={"site.service.d/one.conf": "[Service]\nExecStart=\nExecStart=/usr/bin/uwsgi --threads 1 -w app\n"}),
@@ -313,7 +318,34 @@ def compose(name, text, status, *says, **more):
                 files={"compose.yaml": text, **more.pop("files", {})}, **more)
 
 
+REMOTE = "https://git.example.org/site.git#main"
+WAITRESS = "services:\n  web:\n    command: waitress-serve --threads=%d app:app\n"
 OF_COMPOSE = (
+    compose("an override beside it, which nobody names", WAITRESS % 1, THREADED,
+            "compose.override.yml:3: " + lets("waitress", 4), files={"compose.override.yml": WAITRESS % 4}),
+    file("compose: an override that it does not read", "site-compose.yml", SINGLE,
+         "site-compose.yml:3: " + lets("waitress"), needs=("yaml",),
+         files={"site-compose.yml": WAITRESS % 1, "compose.override.yml": WAITRESS % 4}),
+    compose("an override of the environment", "services:\n  web:\n    command: uwsgi -w app\n", THREADED,
+            "compose.yaml:3: " + lets("uWSGI", 3), files={
+                "docker-compose.override.yaml": "services:\n  web:\n    environment: {UWSGI_THREADS: 3}\n"}),
+    compose("another file that it includes", "include: [web/compose.yaml]\nservices: {db: {image: postgres}}\n",
+            THREADED,
+            "web/compose.yaml:3: " + lets("waitress", 2), files={"web/compose.yaml": WAITRESS % 2}),
+    compose("files that it includes by path", "include:\n  - path: [a.yaml, b.yaml]\n", THREADED,
+            "a.yaml:3: " + lets("waitress"), "b.yaml:3: " + lets("waitress", 5),
+            files={"a.yaml": WAITRESS % 1, "b.yaml": WAITRESS % 5}),
+    compose("a file that includes itself", "include: [compose.yaml]\n" + WAITRESS % 1, UNREADABLE,
+            "compose.yaml:4: " + lets("waitress"), "compose.yaml: TG902 compose.yaml cannot be read"),
+    compose("a file elsewhere that it includes", "include:\n  - oci://registry.example.org/site\n" + WAITRESS % 4,
+            THREADED, "compose.yaml:5: " + lets("waitress", 4),
+            "compose.yaml:2: " + unknown("the part that compose.yaml includes")),
+    compose("an image that is built from elsewhere", "services:\n  web:\n    build: %s\n" % REMOTE, UNKNOWN,
+            "compose.yaml:3: " + unknown("the service 'web'")),
+    compose("an image that is built from elsewhere, with a command",
+            WAITRESS % 2 + "    build: {context: '%s'}\n" % REMOTE, THREADED, "compose.yaml:3: " + lets("waitress", 2)),
+    compose("a Dockerfile within", "services:\n  web:\n    build:\n      dockerfile_inline: |\n        FROM python\n"
+            "        CMD waitress-serve app:app\n", THREADED, "compose.yaml:6: " + lets("waitress", 4)),
     compose("a string", COMPOSE % "waitress-serve --threads=1 app:app", SINGLE, "compose.yaml:6: " + lets("waitress")),
     compose("a list", COMPOSE % '["waitress-serve", "app:app"]', THREADED, "compose.yaml:6: " + lets("waitress", 4)),
     compose("a variable of the host", COMPOSE % "waitress-serve --threads=${N} app:app", UNKNOWN,

@@ -18,7 +18,7 @@ def check_file(path: str, options: Options = Options()) -> Checked:
     try:
         items = file_formats.read(source.read(path), options)
     except Unreadable as error:
-        items = [unreadable(path, error.evidence, error.file, error.line)]
+        items = [unreadable(path or "a file without a name", error.evidence, error.file, error.line)]
     except Exception as error:  # noqa: B902  whatever a file does to a reader is a finding, not a traceback
         items = [_failed(path, error)]
     return Checked(path, _findings(items))
@@ -31,7 +31,8 @@ def check_command(words: Sequence[str], env: Mapping[str, str], options: Options
     except Exception as error:  # noqa: B902  as above
         items = [_failed("the command", error)]
     if not items:
-        items = [cannot_tell("the command", "%s is no server's command that threadguard knows" % " ".join(words)[:80],
+        shown = " ".join(map(shlex.quote, words))[:80]
+        items = [cannot_tell("the command", "%s is no server's command that threadguard knows" % shown,
                              "let the guard judge at startup; threadguard servers lists what is known")]
     return Checked(" ".join(map(shlex.quote, words)), _findings(items))
 

@@ -46,6 +46,8 @@ class Source(NamedTuple):
 
 def read(path: str) -> Source:
     """The file *path*. Raises `Unreadable` for what is no text, not there, not regular, or longer than `LIMIT`."""
+    if not path:
+        raise Unreadable("a file should be named here, and is not")
     try:
         # Not blocking: opening a FIFO would wait for somebody who writes.
         with open(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as stream:

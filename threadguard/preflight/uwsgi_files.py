@@ -15,8 +15,8 @@ from threadguard.preflight.model import CannotTell, Unreadable
 from threadguard.preflight.source import Source
 
 _MOST_FILES = 200
-_INCLUDES = {"ini": "ini", "ini-paste": "ini", "ini-paste-logged": "ini", "xml": "xml", "xmlconfig": "xml",
-             "yaml": "yaml", "yml": "yaml", "json": "json", "js": "json", "include": "", "inherit": "", "config": ""}
+INCLUDES = {"ini": "ini", "ini-paste": "ini", "ini-paste-logged": "ini", "xml": "xml", "xmlconfig": "xml",
+            "yaml": "yaml", "yml": "yaml", "json": "json", "js": "json", "include": "", "inherit": "", "config": ""}
 """Options that name another file, and its format; empty where its name tells."""
 _LOGIC = re.compile(r"(if|for)(-|$|env|exists|opt|file|dir|reload|plugin)")
 _TEMPLATES = ("inject-before", "inject-after")
@@ -78,7 +78,7 @@ def expand(option: Option, directory: str, seen: Tuple[str, ...] = (), file: str
     """
     if option.name in _TEMPLATES:
         raise CannotTell("%s makes a template of the file" % option.name, file=option.file, line=option.line)
-    if option.name not in _INCLUDES:
+    if option.name not in INCLUDES:
         return []
     name = option.value
     if name.startswith(":"):
@@ -88,7 +88,7 @@ def expand(option: Option, directory: str, seen: Tuple[str, ...] = (), file: str
                          line=option.line)
     elif not file or not os.path.exists(name):  # uWSGI looks in its working directory, which a file does not tell
         name = source.join(directory, name)
-    inner = load(source.shown(name), _INCLUDES[option.name], seen)
+    inner = load(source.shown(name), INCLUDES[option.name], seen)
     return [each._replace(is_conditional=True) for each in inner] if option.is_conditional else inner
 
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from itertools import dropwhile
 from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
-from threadguard.preflight import shell
+from threadguard.preflight import env_command, shell
 from threadguard.preflight.model import CannotTell, Command
 from threadguard.preflight.source import join
 
@@ -25,6 +25,10 @@ class _Wrapper(NamedTuple):
     """Words of its own before the command."""
     subcommand: str = ""
     """The one that runs a command."""
+    directory: str = ""
+    """Those of the options whose value is where the command is started."""
+    variables: str = ""
+    """Those of the options that name a file, or a directory, of variables."""
 
 
 _PLAIN = _Wrapper()
@@ -33,14 +37,17 @@ _WRAPPERS: Dict[str, _Wrapper] = {
     "nice": _Wrapper("-n --adjustment"), "ionice": _Wrapper("-c -n --class --classdata"),
     "timeout": _Wrapper("-k -s --kill-after --signal", 1), "stdbuf": _Wrapper("-i -o -e --input --output --error"),
     "taskset": _Wrapper("", 1), "numactl": _PLAIN,
-    "sudo": _Wrapper("-u -g -p -C -h -r -t --user --group"), "runuser": _Wrapper("-u -g -G --user --group"),
+    "sudo": _Wrapper("-u -g -p -C -h -r -t -D --user --group --chdir", directory="-D --chdir"),
+    "runuser": _Wrapper("-u -g -G --user --group"),
     "gosu": _Wrapper("", 1), "su-exec": _Wrapper("", 1), "setpriv": _Wrapper("--reuid --regid --groups"),
     "tini": _Wrapper("-p -e"), "dumb-init": _Wrapper("--rewrite -r"), "catatonit": _PLAIN,
-    "chpst": _Wrapper("-u -U -b -e -/ -n -l -L -m -d -o -p -f -c -r -t"), "softlimit": _Wrapper("-m -d -o -p -f -c"),
-    "poetry": _Wrapper("-C -P --directory --project", 0, "run"), "pipenv": _Wrapper("--python", 0, "run"),
-    "pdm": _Wrapper("-p --project", 0, "run"), "rye": _Wrapper("", 0, "run"),
+    "chpst": _Wrapper("-u -U -b -e -/ -n -l -L -m -d -o -p -f -c -r -t", variables="-e"),
+    "softlimit": _Wrapper("-m -d -o -p -f -c"),
+    "poetry": _Wrapper("-C -P --directory --project", 0, "run", "-C --directory"),
+    "pipenv": _Wrapper("--python", 0, "run"), "pdm": _Wrapper("-p --project", 0, "run"), "rye": _Wrapper("", 0, "run"),
     "uv": _Wrapper("--with --extra --group --only-group --no-group --python -p --project --directory --env-file"
-                   " --package --with-requirements --with-editable --index --index-url --cache-dir", 0, "run"),
+                   " --package --with-requirements --with-editable --index --index-url --cache-dir", 0, "run",
+                   "--directory", "--env-file"),
     "newrelic-admin": _Wrapper("", 0, "run-program"), "ddtrace-run": _PLAIN, "opentelemetry-instrument": _PLAIN,
 }
 _SHELLS = ("sh", "bash", "dash", "ash", "zsh", "ksh")
@@ -48,6 +55,8 @@ _KEYWORDS = ("if", "then", "else", "elif", "while", "until", "do", "!", "{")
 """Words of a shell's own that a command may follow: either branch may be the one that runs."""
 _SOURCES = (".", "source", "eval")
 _PYTHON = re.compile(r"(python|pypy)(\d(\.\d+)*t?)?$")
+_MODULE = re.compile(r"-[bBdEhiIOPqRsSuvx]*m(.*)", re.DOTALL)
+"""``-m``, its value in the same word or in the next."""
 _PYTHON_VALUES = ("-W", "-X", "--check-hash-based-pycs")
 
 
@@ -121,7 +130,7 @@ def _script(command: Command) -> Optional[str]:
 
 def _step(program: str) -> Optional[Callable[[Command], Optional[Command]]]:
     if program == "env":
-        return _env
+        return env_command.unwrap
     if _PYTHON.match(program):
         return _python
     if program in _WRAPPERS:
@@ -131,40 +140,41 @@ def _step(program: str) -> Optional[Callable[[Command], Optional[Command]]]:
 
 def _wrapped(command: Command) -> Optional[Command]:
     wrapper = _WRAPPERS[program_of(command.words[0])]
-    rest = _skip_options(command.words[1:], wrapper.values.split())
+    options, rest = _split_options(command.words[1:], wrapper.values.split())
     if wrapper.subcommand:
         if rest[:1] != (wrapper.subcommand,):
             return None
-        rest = rest[1:]
-        if rest[:1] in (("-m",), ("--module",)):  # uv run -m gunicorn
-            return replace(command, words=("python", "-m") + rest[1:])
-        rest = _skip_options(rest, wrapper.values.split())
-    return replace(command, words=rest[wrapper.words:])
+        more, rest = _split_options(rest[1:], wrapper.values.split())
+        if ("-m", "") in more or ("--module", "") in more:  # uv run -m gunicorn
+            rest = ("python", "-m") + rest
+        options += more
+    return _obey(options, wrapper, replace(command, words=rest[wrapper.words:]))
 
 
-def _skip_options(words: Tuple[str, ...], values: List[str]) -> Tuple[str, ...]:
+def _split_options(words: Tuple[str, ...], values: List[str]) -> Tuple[List[Tuple[str, str]], Tuple[str, ...]]:
+    """The options that *words* begin with, each with its value, and the rest."""
+    options: List[Tuple[str, str]] = []
     number = 0
     while number < len(words) and words[number].startswith("-") and words[number] != "-":
         if words[number] == "--":
-            return words[number + 1:]
-        number += 2 if words[number] in values else 1
-    return words[number:]
+            return options, words[number + 1:]
+        name, _, value = words[number].partition("=")
+        if words[number] in values:
+            number += 1
+            value = words[number] if number < len(words) else ""
+        options.append((name, value))
+        number += 1
+    return options, words[number:]
 
 
-def _env(command: Command) -> Command:
-    env, words = dict(command.env), list(command.words[1:])
-    complete = command.env_is_complete
-    while words and words[0].startswith("-"):
-        option = words.pop(0)
-        if option in ("-i", "-", "--ignore-environment"):
-            env, complete = {}, True
-        elif option in ("-u", "--unset") and words:
-            env.pop(words.pop(0), None)
-        elif option in ("-C", "--chdir") and words:
-            command = replace(command, directory=join(command.directory, words.pop(0)))
-        elif option in ("-S", "--split-string") and words:
-            words = shell.split(words[0]) + words[1:]
-    return replace(command, words=tuple(words), env=env, env_is_complete=complete)
+def _obey(options: List[Tuple[str, str]], wrapper: _Wrapper, command: Command) -> Command:
+    """*command* as *wrapper* starts it."""
+    for name, value in options:
+        if name in wrapper.directory.split():
+            command = replace(command, directory=join(command.directory, value))
+        elif name in wrapper.variables.split():
+            raise CannotTell("%s %s may set any variable" % (name, value))
+    return command
 
 
 def _python(command: Command) -> Optional[Command]:
@@ -174,7 +184,8 @@ def _python(command: Command) -> Optional[Command]:
         option = words.pop(0)
         if option in _PYTHON_VALUES and words:
             words.pop(0)
-        elif option.endswith("m") and not option.startswith("--"):
+        elif _MODULE.match(option):
+            words = [word for word in _MODULE.findall(option) if word] + words
             return replace(command, words=tuple(words)) if words else None
         elif option.endswith("c") and not option.startswith("--"):
             return None

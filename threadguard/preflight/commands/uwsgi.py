@@ -11,7 +11,7 @@ from typing import Iterator, List, Optional, Sequence, Tuple
 from threadguard.model import Reading
 from threadguard.preflight import guarded, shell, source, uwsgi_files
 from threadguard.preflight.commands.uwsgi_flags import FLAGS, SHORT
-from threadguard.preflight.model import CannotTell, Command, Item
+from threadguard.preflight.model import CannotTell, Command, Item, Unreadable
 from threadguard.preflight.pastedeploy import Ini
 from threadguard.preflight.uwsgi_files import Option
 from threadguard.servers import uwsgi
@@ -114,6 +114,8 @@ def _from_words(command: Command) -> Iterator[Option]:
         else:
             files += [word] if not shell.may_be_several(word) else _refuse(word)
             continue
+        if takes and not words and (name in _DECISIVE or name in uwsgi_files.INCLUDES):
+            raise Unreadable("%s needs a value" % word)
         yield from _expanded(Option(name, words.pop(0) if takes and words else value), command)
     for name in files:
         if _FILE.search(name):

@@ -5,15 +5,16 @@ from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from threadguard.preflight import shell, source, yaml_text
 from threadguard.preflight.command_lines import explain
-from threadguard.preflight.formats import dockerfile
+from threadguard.preflight.formats import compose_files, dockerfile
+from threadguard.preflight.formats.compose_files import Layer
 from threadguard.preflight.formats.image_paths import Copy
-from threadguard.preflight.model import CannotTell, Item, Options, Unreadable, at_most
+from threadguard.preflight.model import CannotTell, Item, Options, Unreadable
 from threadguard.preflight.source import Source
 
 NAME = "compose file"
 
-_MOST_LAYERS = 20
-_Layer = Tuple[Any, Source]
+_MOST_FILES = 10
+"""That include each other, one in the other."""
 
 
 def matches(text: Source) -> bool:
@@ -24,23 +25,36 @@ def matches(text: Source) -> bool:
 
 def read(text: Source, options: Options) -> Iterator[Item]:
     """What its services start. A service that starts nothing that threadguard knows does not count if another does."""
-    services = yaml_text.child(yaml_text.compose(text), "services")
-    found: List[Item] = []
-    other: List[Item] = []
-    for name, service in at_most(list(yaml_text.pairs(services)), "services"):
-        try:
-            found += _service(service, text, options)
-        except (CannotTell, Unreadable) as error:
-            error.file, error.line = error.file or text.path, error.line or name.start_mark.line + 1
-            kept = found if isinstance(error, Unreadable) else other
-            kept += explain(error, "the service %r" % str(name.value))
+    found, other = _read(compose_files.files(text), options, 0)
     if not found and not other:
         raise Unreadable("it has no services", text.path)
     yield from found or other
 
 
-def _service(service: Any, text: Source, options: Options) -> List[Item]:
-    layers = list(_layers(service, text))
+def _read(project: List[Source], options: Options, depth: int) -> Tuple[List[Item], List[Item]]:
+    """What the services start, and what is to be said of those of which nothing is known."""
+    found: List[Item] = []
+    other: List[Item] = []
+    for name, layers in compose_files.services(project):
+        try:
+            found += _service([each for layer in layers for each in compose_files.extended(layer)], options)
+        except (CannotTell, Unreadable) as error:
+            error.file, error.line = error.file or layers[0][1].path, error.line or name.start_mark.line + 1
+            kept = found if isinstance(error, Unreadable) else other
+            kept += explain(error, "the service %r" % str(name.value))
+    if depth > _MOST_FILES:
+        raise Unreadable("its files include each other in a circle", project[0].path)
+    try:
+        for text in compose_files.included(project):
+            more = _read([text], options, depth + 1)
+            found, other = found + more[0], other + more[1]
+    except (CannotTell, Unreadable) as error:
+        error.file = error.file or project[0].path
+        found += explain(error, "the part that %s includes" % error.file)
+    return found, other
+
+
+def _service(layers: List[Layer], options: Options) -> List[Item]:
     stage, file = _built(layers)
     entrypoint, command = (_last(layers, name) for name in ("entrypoint", "command"))
     if _line(entrypoint[0]):
@@ -53,43 +67,39 @@ def _service(service: Any, text: Source, options: Options) -> List[Item]:
         stage.env.update(_environment(each, owner))
         for volume in yaml_text.sequence(yaml_text.child(each, "volumes")):
             stage.image.copies += _mounts(volume, owner)
+    build, owner = _last(layers, "build")
+    if stage.cmd is None and stage.entrypoint is None and compose_files.is_remote(_context(build)):
+        raise CannotTell("its image is built from %s, whose Dockerfile is not here" % _context(build),
+                         "check the Dockerfile where it is", owner.path, build.start_mark.line + 1)
     return dockerfile.read_stage(stage, options, file)
 
 
-def _layers(service: Any, text: Source, seen: int = 0) -> Iterator[_Layer]:
-    """*service* with those that it extends before it, each with the file that it stands in."""
-    extends = yaml_text.child(service, "extends")
-    name = yaml_text.text(extends) or yaml_text.text(yaml_text.child(extends, "service"))
-    if seen > _MOST_LAYERS:
-        raise Unreadable("its services extend each other in a circle", text.path)
-    if name is not None:
-        path = yaml_text.text(yaml_text.child(extends, "file"))
-        other = text if path is None else source.read(source.join(text.directory, path))
-        base = yaml_text.child(yaml_text.compose(other), "services", name)
-        if base is None:
-            raise Unreadable("it has no service %r" % name, other.path)
-        yield from _layers(base, other, seen + 1)
-    yield service, text
-
-
-def _last(layers: List[_Layer], name: str) -> _Layer:
+def _last(layers: List[Layer], name: str) -> Layer:
     """The node *name* of the last layer that has it, or None, and the file that it stands in."""
     found = [(yaml_text.child(service, name), text) for service, text in layers]
     return next((each for each in reversed(found) if each[0] is not None), (None, layers[-1][1]))
 
 
-def _built(layers: List[_Layer]) -> Tuple[dockerfile.Stage, str]:
-    """The image as it is built, and the file that says how; nothing is known of one that is not built here."""
+def _built(layers: List[Layer]) -> Tuple[dockerfile.Stage, str]:
+    """The image as it is built, and the file that says how; nothing is known of one that is not built from here."""
     build, text = _last(layers, "build")
-    if build is None:
+    context = _context(build)
+    inline = yaml_text.child(build, "dockerfile_inline")
+    if build is None or compose_files.is_remote(context) and inline is None:
         stage = dockerfile.Stage(None, text.directory)
         stage.image.is_foreign = True
         return stage, text.path
-    context = yaml_text.text(build) or yaml_text.text(yaml_text.child(build, "context")) or "."
     context = os.path.normpath(source.join(text.directory, context))
     name = yaml_text.text(yaml_text.child(build, "dockerfile")) or "Dockerfile"
-    base = source.read(source.join(context, name))
+    if inline is None:
+        base = source.read(source.join(context, name))
+    else:  # a block, which begins below its name
+        base = Source(text.path, "\n" * (inline.start_mark.line + 1) + (yaml_text.text(inline) or ""))
     return dockerfile.last_stage(base, context, yaml_text.text(yaml_text.child(build, "target"))), base.path
+
+
+def _context(build: Any) -> str:
+    return yaml_text.text(build) or yaml_text.text(yaml_text.child(build, "context")) or "."
 
 
 def _mounts(volume: Any, text: Source) -> List[Copy]:

@@ -1,4 +1,4 @@
-"""A systemd unit: ExecStart with Environment, EnvironmentFile and WorkingDirectory, and the drop-ins beside the unit.
+"""A systemd unit: ExecStart with Environment, EnvironmentFile and WorkingDirectory, and the drop-ins of the unit.
 
 systemd.exec(5) and systemd.service(5): an empty assignment clears a list, ``-`` before an EnvironmentFile lets it be
 missing, ``$NAME`` as a word of its own is split into words, ``${NAME}`` stays one.
@@ -18,6 +18,11 @@ NAME = "systemd unit"
 _ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
 
 
+PLACES = ("/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system",
+          "/lib/systemd/system")
+"""Where systemd has its units and their drop-ins, the strongest first (systemd.unit(5))."""
+
+
 class _Entry(NamedTuple):
     value: str
     file: str
@@ -32,11 +37,11 @@ def matches(text: Source) -> bool:
 def read(text: Source, options: Options) -> Iterator[Item]:
     """What ExecStart starts."""
     entries: Dict[str, List[_Entry]] = {}
-    for path in [text.path] + sorted(glob.glob(glob.escape(text.path) + ".d/*.conf")):
+    for path in [text.path] + _drop_ins(text.path):
         _collect(text if path == text.path else source.read(path), entries)
     if not entries.get("ExecStart"):
         raise Unreadable("it has no ExecStart in [Service]", text.path)
-    env, unknown = _environment(entries, text.directory)
+    env, unknown = _environment(entries, text.directory, is_installed(text.path))
     directory = entries["WorkingDirectory"][-1].value.lstrip("-") if entries.get("WorkingDirectory") else text.directory
     found = False
     for entry in at_most(entries["ExecStart"], "commands"):
@@ -50,6 +55,27 @@ def read(text: Source, options: Options) -> Iterator[Item]:
     if not found:
         first = entries["ExecStart"][0]
         raise CannotTell("ExecStart starts no server that threadguard knows", file=first.file, line=first.line)
+
+
+def is_installed(path: str) -> bool:
+    """Whether systemd has the unit *path*: then this is the machine that it runs on."""
+    return os.path.dirname(os.path.abspath(path)) in PLACES
+
+
+def _drop_ins(path: str) -> List[str]:
+    """The drop-ins of the unit *path*: beside it, and for one that systemd has in all of its directories.
+
+    They come in the order of their names; of two of one name the first directory's counts, and those of an instance
+    come with those of its template.
+    """
+    name = os.path.basename(path)
+    directories = list(PLACES) if is_installed(path) else [os.path.dirname(path)]
+    found: Dict[str, str] = {}
+    for directory in directories:
+        for unit in sorted({name, re.sub("@.*[.]", "@.", name)}, reverse=True):
+            for each in glob.glob(os.path.join(glob.escape(os.path.join(directory, unit + ".d")), "*.conf")):
+                found.setdefault(os.path.basename(each), each)
+    return [found[each] for each in sorted(found)]
 
 
 def _collect(text: Source, entries: Dict[str, List[_Entry]]) -> None:
@@ -72,20 +98,21 @@ def _collect(text: Source, entries: Dict[str, List[_Entry]]) -> None:
                 entries.pop(name.strip(), None)
 
 
-def _environment(entries: Dict[str, List[_Entry]], directory: str) -> Tuple[Dict[str, str], str]:
-    """The variables, and the name of a file that should have been there."""
+def _environment(entries: Dict[str, List[_Entry]], directory: str, is_here: bool) -> Tuple[Dict[str, str], str]:
+    """The variables, and the name of a file that may set more. That it may be missing says nothing of elsewhere."""
     env: Dict[str, str] = {}
     missing = ""
     for entry in entries.get("Environment", []):
         env.update(_assignments(shell.split(entry.value)))
     for entry in entries.get("EnvironmentFile", []):
-        path = entry.value.lstrip("-")
-        if not os.path.exists(source.join(directory, path)):
-            missing = missing or ("" if entry.value.startswith("-") else path)
-            continue
-        lines = source.read(source.join(directory, path)).lines
-        env.update(_assignments(word for line in lines if line.strip()[:1] not in ("#", ";", "")
-                                for word in [_unquoted(line.strip())]))
+        name = entry.value.lstrip("-")
+        paths = sorted(glob.glob(source.join(directory, name)))
+        if not paths and not (is_here and entry.value.startswith("-") and "%" not in name):
+            missing = missing or name
+        for path in paths:
+            lines = source.read(path).lines
+            env.update(_assignments(word for line in lines if line.strip()[:1] not in ("#", ";", "")
+                                    for word in [_unquoted(line.strip())]))
     return env, missing
 
 
