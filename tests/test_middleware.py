@@ -498,6 +498,23 @@ def test_no_exception_leaves_a_count_behind(guarded, policy, error, where):
     assert guard.stats().in_flight == 0
 
 
+def test_an_interrupt_as_soon_as_the_turn_is_had_gives_it_back(guarded, monkeypatch):
+    """A signal's handler may raise between any two calls: nobody would get the turn ever again."""
+    guard = guarded(hello, policy="serialize", serialize_timeout=0.1)
+    turns = guard._group.turns
+
+    def interrupted(environ, seconds, stuck):
+        assert type(turns).take(turns, environ, seconds, stuck) is not None
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(turns, "take", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        Response(guard)
+    monkeypatch.undo()
+    assert guard.stats().in_flight == 0
+    assert in_thread(lambda: Response(guard).status) == "200 OK"
+
+
 def test_a_generator_closed_before_its_first_chunk_is_finished(guarded):
     """Its finally never runs, its frame tells."""
     guard = guarded(in_chunks)

@@ -159,6 +159,10 @@ class Ledger:
             except RuntimeError:  # changed by another thread meanwhile: look again
                 continue
 
+    def calls_of(self, request: Any) -> List[int]:
+        """The tickets that were drawn for *request* and whose calls have not returned."""
+        return [ticket for ticket, entry in self._items() if entry is request]
+
     def _is_over(self, ticket: int, stream: Stream) -> bool:
         """Whether *stream* is finished, or abandoned: nobody iterates it any more."""
         if stream.is_finished():

@@ -145,20 +145,20 @@ class Serialize:
         """Wait for the turn, and give it back when the response is finished."""
         group = self._group
         ledger = group.ledger
-        ticket = group.turns.take(environ, self._timeout, group.tell_stuck)
-        if ticket is None:
-            group.count_refused()
-            return unavailable("TG305", self._timeout)(environ, start_response)
-        try:
+        try:  # around the taking as well: a signal's handler may raise as soon as the turn is had
+            ticket = group.turns.take(environ, self._timeout, group.tell_stuck)
+            if ticket is None:
+                group.count_refused()
+                return unavailable("TG305", self._timeout)(environ, start_response)
             environ["wsgi.multithread"] = False
             body = self._app(environ, start_response)
             if not runs_no_code(body, environ):
                 return hand_out(ledger, ticket, environ, body, group.turns.pass_on, group.before_late_chunk)
-        except BaseException:
             group.turns.leave(ticket)
+            return body
+        except BaseException:
+            group.turns.give_back(environ)
             raise
-        group.turns.leave(ticket)
-        return body
 
 
 POLICIES: Dict[str, Type[Policy]] = {"refuse": Refuse, "serialize": Serialize, "log": Log}

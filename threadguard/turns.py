@@ -85,6 +85,12 @@ class Turns:
         self._ledger.leave(ticket)
         self.pass_on()
 
+    def give_back(self, environ: Dict[str, Any]) -> None:
+        """The call for *environ* is over, by an exception: whatever turn it had got, it leaves with it."""
+        for ticket in self._ledger.calls_of(environ):
+            self._ledger.leave(ticket)
+        self.pass_on()
+
     def pass_on(self) -> None:
         """Whoever held the turn may have left: wake the first in line."""
         try:
