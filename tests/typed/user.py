@@ -25,6 +25,8 @@ from threadguard import (
 )
 from threadguard.metrics_sharing import share
 from threadguard.paste import filter_factory
+from threadguard.preflight import Checked, Options, check_command, check_file
+from threadguard.probe import Outcome, Prober, ProbeError, Seen
 from threadguard.pytest_plugin.fixture import Guards, Overlaps
 from threadguard.testserver import BackgroundServer
 from threadguard.wsgi import LoadError, load, make
@@ -89,6 +91,27 @@ def without_code() -> ThreadGuard:
     except LoadError as error:
         sys.exit(str(error))
     return add(ThreadGuard(made) if made.stats().requests else app)
+
+
+def checked() -> str:
+    """What ``threadguard check`` does."""
+    options: Options = Options(execute=False, server_name="main")
+    both: List[Checked] = [check_file("production.ini", options), check_command(["gunicorn", "site_app:app"], {})]
+    findings: Tuple[Finding, ...] = both[0].findings
+    worst: str = both[1].status
+    return worst + both[0].target + findings[0].code
+
+
+def probed() -> str:
+    """What ``threadguard probe`` does."""
+    try:
+        outcome: Outcome = Prober("http://127.0.0.1/-/threadguard", "change me", hold=0.1).run(64, 16)
+    except ProbeError as error:
+        problem: RuntimeError = error
+        return str(problem)
+    seen: List[Seen] = list(outcome.processes.values())
+    unlucky: float = outcome.luck(seen[0])
+    return "%s %s %d %g" % (outcome.status, outcome.status_of(seen[0]), seen[0].pid, unlucky)
 
 
 def measured(directory: Path) -> metrics.Collector:
