@@ -24,6 +24,7 @@ NOT_TOLD = (
     ("under uvicorn", "the bridge is in the application's code"),
     ("under hypercorn", "the bridge is in the application's code"),
     ("Passenger in Apache", "it is not mod_wsgi"),
+    ("Passenger standalone", "passenger has one request in each process, and no setting to check"),
 )
 STRICTER = {
     "mod_wsgi 4.9 embedded, prefork with HTTP/2 loaded, asked in HTTP/1.1": "the next client may ask in HTTP/2",

@@ -11,7 +11,8 @@ from rig import BIN, OLD
 APACHE, PLUGINS = Path("/usr/lib/apache2/modules"), Path("/usr/lib/uwsgi/plugins")
 DEBIAN = {
     "/usr/sbin/apache2": "apache2", "apache:mod_wsgi.so": "libapache2-mod-wsgi-py3",
-    "apache:mod_passenger.so": "libapache2-mod-passenger", "/usr/bin/uwsgi-core": "uwsgi-core",
+    "apache:mod_passenger.so": "libapache2-mod-passenger", "/usr/bin/passenger": "passenger",
+    "/usr/bin/uwsgi-core": "uwsgi-core",
     "plugin:python3": "uwsgi-plugin-python3", "plugin:gevent_python3": "uwsgi-plugin-gevent-python3",
 }
 READ = {"mod_wsgi": (sys.base_prefix,), "unit:home": (sys.base_prefix, sys.prefix)}

@@ -68,6 +68,11 @@ def daemon(options):
     return "WSGIDaemonProcess x %s %s\n" % (PATH, options)
 
 
+PASSENGER = {
+    "public/none": "", "passenger_wsgi.py":
+    "import os, sys\nsys.path[:0] = ['{dir}', '{site}']\nos.environ['TRUTH_TOKEN'] = '{token}'\n"
+    "from guarded import application\n",
+}
 EVENT = "StartServers 1\nServerLimit 2\nMaxRequestWorkers 50\n"
 ROWS = (
     row("embedded, prefork", "prefork", PREFORK, ONE, 1, processes=4),
@@ -106,9 +111,7 @@ ROWS = (
     express("--threads 1", "--threads 1", ONE, 1),
     Row("Passenger in Apache", RUN, ONE, 1, staged=True, processes=6,
         needs=("/usr/sbin/apache2", "apache:mod_passenger.so"), files={
-            "public/none": "", "passenger_wsgi.py":
-            "import os, sys\nsys.path[:0] = ['{dir}', '{site}']\nos.environ['TRUTH_TOKEN'] = '{token}'\n"
-            "from guarded import application\n",
+            **PASSENGER,
             "httpd.conf": BASE % ("event", "event", "LoadModule passenger_module " + MODULES + "/mod_passenger.so",
                                   'PassengerRoot /usr/lib/ruby/vendor_ruby/phusion_passenger/locations.ini\n'
                                   'PassengerPython /usr/bin/python3\nPassengerInstanceRegistryDir {dir}\n'
@@ -116,4 +119,9 @@ ROWS = (
                                   'PassengerDisableSecurityUpdateCheck on\nDocumentRoot "{dir}/public"\n'
                                   'PassengerStartTimeout 60\n'),
         }),
+    # Debian's passenger has no nginx engine and would compile one from sources that it downloads; its own needs none.
+    Row("Passenger standalone, its built-in engine", "/usr/bin/passenger start --engine builtin --address 127.0.0.1"
+        " --port {port} --no-install-runtime --disable-security-update-check --python /usr/bin/python3"
+        " --pid-file {dir}/passenger.pid --log-file {dir}/passenger.log", ONE, 1, staged=True, processes=6,
+        needs=("/usr/bin/passenger",), files=PASSENGER),
 )
