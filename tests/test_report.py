@@ -57,3 +57,11 @@ def test_a_side_shows_its_stack_indented():
     place = Place("thread w", ["  a\n", "    b\n"])
     assert report.side("inside", {"REQUEST_METHOD": "GET", "PATH_INFO": "/x"}, place) == (
         "inside: GET /x, in thread w\n      a\n        b")
+
+
+def test_a_thread_s_name_is_escaped_as_well():
+    """An application may name its threads after what they serve."""
+    shown = report.side("inside", {}, Place("thread x\nERROR all is well\x1b[2J" + "y" * 300, ["  a\n"]))
+    first, rest = shown.split("\n", 1)
+    assert first.startswith("inside: ? /, in thread x\\nERROR all is well\\x1b[2J") and len(first) < 300
+    assert rest == "      a"
