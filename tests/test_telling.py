@@ -3,7 +3,7 @@
 import logging
 
 import pytest
-from conftest import Response, new_environ
+from conftest import Response, held_inside, new_environ
 
 from threadguard.model import Finding
 from threadguard.telling import Telling
@@ -77,3 +77,47 @@ def test_a_broken_log_costs_no_request(broken_log, guarded, policy, status):
     guard = guarded(lambda environ, start: (start("200 OK", []), [b"x"])[1], policy=policy)
     assert Response(guard, new_environ(wsgi__multithread=True)).status.startswith(status)
     assert guard.stats().in_flight == 0
+
+
+class Caller(logging.Handler):
+    """A handler that calls the application."""
+
+    def __init__(self, app):
+        super().__init__()
+        self.app, self.statuses = app, []
+
+    def emit(self, record):
+        self.statuses.append(Response(self.app, new_environ(wsgi__multithread=True)).status)
+
+
+@pytest.fixture
+def calling():
+    """A function that lets the logger call an application."""
+    log, handlers = logging.getLogger("threadguard"), []
+
+    def calling(app):
+        handlers.append(Caller(app))
+        log.addHandler(handlers[0])
+        return handlers[0]
+
+    yield calling
+    for handler in handlers:
+        log.removeHandler(handler)
+
+
+def test_a_handler_that_calls_the_application_is_refused_too(guarded, gate, calling):
+    """It is called for a request that is refused, and so is not nested in one that is inside."""
+    guard = guarded(gate)
+    with held_inside(guard, gate):
+        caller = calling(guard)
+        assert Response(guard).status.startswith("503")
+    assert caller.statuses == ["503 Service Unavailable"] and gate.entered == ["/held"]
+    assert guard.stats().refused == 2 and guard.stats().requests == 1
+
+
+def test_a_handler_that_calls_the_application_at_the_first_reading_is_refused_too(guarded, gate, calling):
+    """What it is told is that the process is threaded."""
+    guard = guarded(gate)
+    caller = calling(guard)
+    assert Response(guard, new_environ(wsgi__multithread=True)).status.startswith("503")
+    assert caller.statuses == ["503 Service Unavailable"] and gate.entered == []

@@ -126,12 +126,14 @@ class ThreadGuard:
         if around.nested:
             ledger.leave(ticket)
             return self.app
-        if ticket >= ledger.look_from and group.read(ticket, environ):
-            self._policy.tell()
+        is_news = ticket >= ledger.look_from and group.read(ticket, environ)
         if around.collision is not None and not (group.is_proved or self._policy.asks_always):
             if ledger.collect(around.collision):
                 around = ledger.look_around(ticket, environ)
-        return self._policy.answer(ticket, environ, around.collision)
+        instead = self._policy.answer(ticket, environ, around.collision)
+        if is_news:  # not before: a handler of the log may call the application, nested in this request if it is inside
+            self._policy.tell()
+        return instead
 
     def pool_starts(self, may_raise: bool = True) -> None:
         """A server starts before the first request. Under ``refuse`` this raises if it may, which ends that server."""

@@ -83,12 +83,13 @@ class Refuse:
     def answer(self, ticket: int, environ: Dict[str, Any], collision: Optional[int]) -> Optional[WSGIApp]:
         """See `Policy`."""
         group = self._group
-        if group.verdict.status != THREADED:  # else whoever seems to be inside is being refused as well
-            if collision is None:
-                group.ledger.keep_peak()
-                return None
-            group.observe("TG302", environ, collision)
+        is_known = group.verdict.status == THREADED  # then whoever seems to be inside is being refused as well
+        if collision is None and not is_known:
+            group.ledger.keep_peak()
+            return None
         group.ledger.withdraw(ticket)
+        if collision is not None and not is_known:
+            group.observe("TG302", environ, collision)
         group.count_refused()
         return unavailable(group.verdict.findings[0].code)
 
