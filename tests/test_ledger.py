@@ -130,3 +130,17 @@ def test_tickets_are_handed_out_once(ledger):
     """itertools.count is atomic under the GIL; free-threaded Python before 3.14 gets one with a lock."""
     free_threaded = sysconfig.get_config_var("Py_GIL_DISABLED") and sys.version_info < (3, 14)
     assert isinstance(ledger.tickets, itertools.count) is not bool(free_threaded)
+
+
+def test_a_fork_while_another_thread_draws_a_number_stops_nobody(monkeypatch):
+    """Free-threaded Python draws under a lock, which nobody is left to release in the child."""
+    monkeypatch.setattr(sysconfig, "get_config_var", lambda name: 1)
+    monkeypatch.setattr(sys, "version_info", (3, 13))
+    ledger = Ledger()
+    first = next(ledger.tickets)
+    assert ledger.tickets._lock.acquire(False)
+    drawn = []
+    child = threading.Thread(target=lambda: (ledger.start_afresh(), drawn.append(next(ledger.tickets))), daemon=True)
+    child.start()
+    child.join(10)
+    assert drawn and drawn[0] > first

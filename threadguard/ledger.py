@@ -13,7 +13,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Set, Tuple
 
 from threadguard import contexts, fork
 from threadguard.stream import Stream
-from threadguard.tally import Tally, new_count
+from threadguard.tally import Tally, go_on, new_count
 
 NEVER = sys.maxsize
 """The ticket that is never drawn: `Ledger.look_from` where nothing is to be looked at."""
@@ -75,6 +75,7 @@ class Ledger:
     def start_afresh(self, ticket: Optional[int] = None, request: Any = None) -> None:
         """In a forked child: nobody is inside but *ticket*, nothing was counted, everybody is to be looked at."""
         self._mutex = contexts.new_mutex()
+        go_on(self.tickets)
         self.inside.clear()
         self._streams.clear()
         self._not_entered = next(self.tickets) + 1

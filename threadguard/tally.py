@@ -21,12 +21,22 @@ class _LockedCount:
         with self._lock:
             return next(self._count)
 
+    def start_afresh(self) -> None:
+        """In a forked child: nobody is left to release the lock that another thread held."""
+        self._lock = contexts.new_lock()
+
 
 def new_count() -> Iterator[int]:
     """0, 1, 2, … each to one caller only."""
     import sysconfig
     free_threaded = sysconfig.get_config_var("Py_GIL_DISABLED") and sys.version_info < (3, 14)
     return _LockedCount() if free_threaded else itertools.count()
+
+
+def go_on(numbers: Iterator[int]) -> None:
+    """Let *numbers*, which `new_count` gave, go on in a forked child from where they are."""
+    if isinstance(numbers, _LockedCount):
+        numbers.start_afresh()
 
 
 class Tally:
