@@ -59,7 +59,7 @@ def app(environ, start_response):
     if where == "exit":
         raise SystemExit
     if where == "read":
-        environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
+        environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 20))
     if where == "hang":
         threading.Event().wait(60)
     start_response("200 OK", [("Content-Type", "application/octet-stream")])
@@ -69,6 +69,8 @@ def app(environ, start_response):
         return late()
     if where == "pausing":
         return pausing("/" + rest)
+    if where == "file":
+        return environ.get("wsgi.file_wrapper", iter)(open(__file__, "rb"))
     if where == "generator":
         return chunks(int(rest or 400))
     if where in ("body", "close", "stream"):
