@@ -394,3 +394,12 @@ def test_it(threadguard):
         return True
     assert in_threads(block, lambda: block()) == [True, True]
 ''').run().assert_outcomes(passed=1)
+
+
+def test_only_an_application_is_guarded(suite):
+    """As `ThreadGuard` says it: a fixture that forgot its return gives None."""
+    suite.write('''
+def test_it(threadguard):
+    with pytest.raises(TypeError, match="which is callable; None is not"):
+        threadguard(None)
+''').run().assert_outcomes(passed=1)

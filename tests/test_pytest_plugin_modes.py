@@ -88,6 +88,18 @@ def test_a_suite_without_a_mark_or_a_mode_has_no_summary(suite):
     result.stdout.no_fnmatch_line("*= threadguard*")
 
 
+def test_a_run_that_only_collects_has_no_summary(suite):
+    """No test ran."""
+    result = suite.write(MARKED).run("--threadguard=fail", "--collect-only")
+    result.stdout.no_fnmatch_line("*= threadguard*")
+
+
+def test_a_run_without_a_terminal_goes_on(suite):
+    """With -p no:terminal there is nobody to print a summary, nor the options that it goes by."""
+    result = suite.write(MARKED).run("--threadguard=log", plugins=["no:terminal"])
+    assert (result.ret, result.errlines) == (0, [])
+
+
 def test_the_nearest_marker_counts(suite):
     """A test's marker is stronger than its module's, and other tests have none of it."""
     suite.write('''

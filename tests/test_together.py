@@ -268,3 +268,16 @@ def test_no_thread_is_left():
     together(Meeting(3), ["/"] * 3)
     assert set(threading.enumerate()) <= before
     assert module._switching._users == 0
+
+
+@pytest.mark.parametrize("request_", ["/path", {"PATH_INFO": "/path"}])
+def test_one_request_is_no_list(request_):
+    """A path would be sent letter by letter."""
+    with pytest.raises(TypeError, match="^together takes a list of requests; .* is one request$"):
+        together(echo, request_)
+
+
+def test_an_application_that_begins_no_response_is_named():
+    """Its fault, not that of the response that is made of nothing."""
+    with pytest.raises(RuntimeError, match="^the application answered GET /a without a call of start_response$"):
+        together(lambda environ, start_response: [b"body"], ["/a"])

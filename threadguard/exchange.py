@@ -56,9 +56,11 @@ class Exchange:
         return self._chunks.append
 
     def response(self) -> Any:
-        """The response. Raises what the application raised."""
+        """The response. Raises what the application raised, and `RuntimeError` where it never began one."""
         if self._raised is not None:
             raise self._raised
+        if not self._status:
+            raise RuntimeError("the application answered %s without a call of start_response" % self)
         return self.new_response(self._status, self._headers, b"".join(self._chunks))
 
     def new_response(self, status: str, headers: List[Tuple[str, str]], body: bytes) -> Any:

@@ -52,6 +52,8 @@ class BackgroundServer:
     """
 
     def __init__(self, app: Callable[..., Any], threaded: bool = False) -> None:
+        if not callable(app):
+            raise TypeError("a server serves a WSGI application, which is callable; %r is not" % (app,))
         self.app = app
         self.threaded = threaded
         self._server = _make_server(app, threaded)

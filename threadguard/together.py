@@ -11,7 +11,7 @@ No pytest is needed: the fixture ``threadguard`` has this function as ``threadgu
 import sys
 import threading
 import traceback
-from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 from threadguard.exchange import Exchange, exchange
 from threadguard.gate import PATIENCE, Gate, Place
@@ -84,6 +84,8 @@ def together(app: WSGIApp, requests: Sequence[Any], *, threads: Optional[int] = 
 
     What the application raises is raised here, for the first request that it was raised for.
     """
+    if isinstance(requests, (str, Mapping)):
+        raise TypeError("together takes a list of requests; %r is one request" % (requests,))
     exchanges = [exchange(request) for request in requests]
     at_once = len(exchanges) if threads is None else threads
     if at_once < 1 and exchanges:

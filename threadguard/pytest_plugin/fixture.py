@@ -72,7 +72,7 @@ class Guards:
         entrance = Entrance(app)
         inner = [_Inner(one, one._group) for one in guards_in(app)]
         ours = old or new_group(group or "pytest", QuietGroup)
-        guard = guard_in(ours, entrance, policy=policy, **options)
+        guard = guard_in(ours, entrance if callable(app) else app, policy=policy, **options)
         entrance.waits = guard.policy != "serialize"
         if group is not None:
             self._named[group] = ours

@@ -132,8 +132,8 @@ class Session:
         self._tally.merge(data)
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
-        """Print what was seen."""
-        if self._tally.tests or self._mode != OFF:
+        """Print what was seen, unless tests were only collected."""
+        if self._tally.tests or self._mode != OFF and not self._config.option.collectonly:
             write(terminalreporter, self._mode, self._tally)
 
     def pytest_unconfigure(self) -> None:

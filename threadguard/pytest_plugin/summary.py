@@ -57,7 +57,7 @@ def counted(number: int, noun: str) -> str:
 
 def wants_all(option: Any) -> bool:
     """Whether the command line asks for the tests without a finding, too: with ``-rA`` or ``-v``."""
-    return "A" in option.reportchars or option.verbose > 0
+    return "A" in getattr(option, "reportchars", "") or getattr(option, "verbose", 0) > 0  # not with -p no:terminal
 
 
 def write(reporter: Any, mode: str, tally: Tally) -> None:
