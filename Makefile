@@ -90,12 +90,14 @@ setup-servers: ## install the servers of Debian's packages (Apache, uWSGI, ...):
 	@.ci/setup-servers
 
 # uWSGI and mod_wsgi are linked to the Python that compiles them: pip's cache may have one of another Python 3.11.
-on_servers = THREADGUARD_LIVE_OLD=$(CURDIR)/.venv/live-old/bin/python .venv/live/bin/python -m pytest
+on_servers = THREADGUARD_LIVE_OLD=$(CURDIR)/.venv/live-old/bin/python \
+    THREADGUARD_LIVE_OLDER=$(CURDIR)/.venv/live-older/bin/python .venv/live/bin/python -m pytest
 .PHONY: live-servers
 live-servers:
 	$(call need,tests/live/requirements.txt)
 	@PIP_NO_CACHE_DIR=1 .ci/venv live $(LIVE_PYTHON) -r tests/live/requirements.txt .
 	@PIP_NO_CACHE_DIR=1 .ci/venv live-old $(LIVE_PYTHON) -r tests/live/requirements-old.txt .
+	@PIP_NO_CACHE_DIR=1 .ci/venv live-older $(LIVE_PYTHON) -r tests/live/requirements-older.txt .
 
 .PHONY: test-live
 test-live: live-servers ## tests against real servers, each really started

@@ -42,7 +42,7 @@ def started(server, app="faulty", threads=1, limit=3, processes=1, **variables):
     if server == "mod_wsgi":
         return mod_wsgi(files, app, threads, limit, variables)
     python = "old" if "23" in server else "new"
-    if python == "old" and not OLD:
+    if python == "old" and not OLD[python]:
         pytest.skip("needs tests/live/requirements-old.txt: make test-conduct installs it")
     program = command.split()[0].replace("{bin}", str(BIN))
     if program != "{py}" and python == "new" and shutil.which(program) is None:

@@ -22,8 +22,8 @@ READ = {"mod_wsgi": (sys.base_prefix,), "unit:home": (sys.base_prefix, sys.prefi
 def there(need):
     """Whether it is installed."""
     kind, _, name = need.partition(":")
-    if kind == "old":
-        return bool(OLD) and Path(OLD).exists()
+    if kind in OLD:
+        return bool(OLD[kind]) and Path(OLD[kind]).exists()
     if kind == "apache":
         return (APACHE / name).exists()
     if kind == "unit":
@@ -47,8 +47,10 @@ def remedy(need):
     """What would install it."""
     if need in DEBIAN:
         return "apt-get install %s (make setup-servers)" % DEBIAN[need]
-    if need.startswith("old:"):
-        return "an environment with tests/live/requirements-old.txt, its Python named in THREADGUARD_LIVE_OLD"
+    kind = need.partition(":")[0]
+    if kind in OLD:
+        return "an environment with tests/live/requirements-%s.txt, its Python named in THREADGUARD_LIVE_%s" % (
+            kind, kind.upper())
     if need == "unit:home":
         return "a Unit with a module for Python %d.%d" % sys.version_info[:2]
     if need.startswith("unit:"):

@@ -20,7 +20,8 @@ import unitd
 
 CHILD = Path(__file__).parent / "child"
 BIN = Path(sys.executable).parent
-OLD = os.environ.get("THREADGUARD_LIVE_OLD", "")
+OLD = {name: os.environ.get("THREADGUARD_LIVE_" + name.upper(), "") for name in ("old", "older")}
+"""The Pythons of the environments with old versions."""
 START, ANSWER, STOP = 40.0, 30.0, 3.0
 """Seconds a server may take until its port answers, for one answer, and to end."""
 
@@ -47,7 +48,7 @@ class Child:
     """A running server. ``with Child(...) as child`` ends it, whatever happens."""
 
     def __init__(self, command, files=None, env=None, python="new", staged=False):
-        self.python = OLD if python == "old" else sys.executable
+        self.python = OLD.get(python, sys.executable)
         self.command, self.files, self.extra, self.staged = command, dict(files or {}), dict(env or {}), staged
         self.token = uuid.uuid4().hex
         self.directory = Path(tempfile.mkdtemp(prefix="threadguard-live-"))

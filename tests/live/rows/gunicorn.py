@@ -38,6 +38,12 @@ def old(name, args, threaded, capacity=None, **more):
                **more)
 
 
+def older(name, args, threaded, capacity=None, **more):
+    """A row of gunicorn 20."""
+    return Row("gunicorn 20 " + name, RUN + args + APP, threaded, capacity, python="older", needs=("older:gunicorn",),
+               **more)
+
+
 ROWS = (
     row("sync, the default", "", ONE, 1),
     row("sync with three workers", "--workers 3", ONE, 1, processes=3),
@@ -95,4 +101,8 @@ ROWS = (
         hold="/hold?with=eventlet:sleep"),
     old("gthread with one thread", "-k gthread --threads 1", ONE, 1),
     old("--threads 4", "--threads 4", MANY, 4),
+    older("sync", "", ONE, 1),
+    older("gthread with one thread", "-k gthread --threads 1", ONE, 1),
+    older("--threads 4", "--threads 4", MANY, 4),
+    older("--preload with four threads", "--preload --threads 4", MANY, 4),
 )

@@ -25,7 +25,7 @@ class Row:
     needs: Tuple[str, ...] = ()
     """Modules, commands (with a slash) and files that must be there; see `NEEDS` for what installs them."""
     python: str = "new"
-    """``new`` or ``old``: which of the two environments starts it."""
+    """``new``, ``old`` or ``older``: which of the three environments starts it."""
     staged: bool = False
     """Run by Debian's Python rather than by this environment's."""
     h2: bool = False

@@ -61,6 +61,8 @@ WAITRESS = (
     api("waitress 1.4.4 threads=4", "waitress", MANY, 4, 4, needs=("old:waitress",), python="old"),
     Row("waitress-serve 1.4.4 default", "{bin}/waitress-serve --listen 127.0.0.1:{port} guarded:application", MANY, 4,
         needs=("old:waitress",), python="old"),
+    api("waitress 2.1.2 threads=1", "waitress", ONE, 1, 1, needs=("older:waitress",), python="older"),
+    api("waitress 2.1.2 threads=4", "waitress", MANY, 4, 4, needs=("older:waitress",), python="older"),
 )
 CHEROOT = (
     api("cheroot default", "cheroot", MANY, 10, needs=("cheroot",)),
