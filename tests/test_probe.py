@@ -101,10 +101,13 @@ def answering(status, body=b"", **headers):
     (answering("200 OK", b"<html>hello</html>"), r"there is no probe endpoint at /-/tg/probe \(HTTP 200\)"),
     (answering("200 OK", b"[1]"), "there is no probe endpoint"),
     (answering("200 OK", b'{"met": false, "pid": 1, "held": "x"}'), "there is no probe endpoint"),
+    (answering("200 OK", b'{"met": false, "pid": 1, "held": 1%s}' % (b"0" * 400)), "there is no probe endpoint"),
+    (answering("200 OK", b"[" * 60000), "there is no probe endpoint"),
     (answering("502 Bad Gateway", b"<html>"), r"\(HTTP 502\)"),
     (answering("302 Found", Location="https://site.example/-/tg/probe?hold=1"),
      "redirects to 'https://site.example/-/tg': give the URL that is behind it"),
-], ids=["404", "HTML", "a list", "no number", "a proxy's error", "a redirect"])
+], ids=["404", "HTML", "a list", "no number", "a number without end", "a list without end",
+        "a proxy's error", "a redirect"])
 def test_what_is_no_guard_is_one_clear_error(app, message):
     """Whatever answers there."""
     with served(app, False) as url, pytest.raises(ProbeError, match=message):

@@ -159,7 +159,7 @@ class Prober:
             answer = json.loads(text.decode("utf-8"))
             if status == 200 and isinstance(answer["met"], bool) and isinstance(answer["pid"], int):
                 return {**answer, "held": float(answer["held"])}
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
             pass  # not ours: said below
         raise ProbeError("there is no probe endpoint at %s (HTTP %d): the URL is that of health_path, and the guard"
                          " needs a health_token" % (self._target.partition("?")[0], status))
