@@ -9,6 +9,7 @@ import sys
 from types import CodeType, FrameType, GeneratorType
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Set, Tuple, TypeVar
 
+from threadguard import stacks
 from threadguard.process import dig, module_of, outward
 
 _CO_GENERATOR = 0x20
@@ -126,7 +127,7 @@ def tickets_of(calls: List[FrameType], ledger: Any) -> Set[int]:
 def makes(frames: List[FrameType], body: Any) -> bool:
     """Whether one of *frames* makes a chunk of *body*."""
     if type(body) is GeneratorType:
-        return any(frame is body.gi_frame for frame in frames)
+        return any(frame.f_code is body.gi_code and frame is body.gi_frame for frame in frames)
     return any(id(frame.f_code) in _CHUNKS and frame.f_locals.get("self") is body for frame in frames)
 
 
@@ -168,7 +169,7 @@ def find(is_it: Callable[[FrameType], bool]) -> Place:
 
     It looks at every frame, and for greenlets at every object of the process: for a violation, not for a request.
     """
-    for ident, top in sys._current_frames().items():
+    for ident, top in stacks.tops().items():
         if any(is_it(frame) for frame in outward(top)):
             return Place(name_of(ident), _formatted(top))
     for top in _greenlet_frames():

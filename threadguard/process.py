@@ -1,4 +1,4 @@
-"""Facts about this process: the only module that reads `sys`, `os`, stacks and threads.
+"""Facts about this process: with `stacks` the only module that reads `sys`, `os`, stacks and threads.
 
 Everything here is a look, taken at construction, on a first request or on a violation, never on the way of an
 ordinary request. Nothing is imported to be looked at: names are looked up among the modules that are loaded.
@@ -13,6 +13,8 @@ from functools import lru_cache
 from itertools import islice
 from types import FrameType, ModuleType, TracebackType
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple, Type
+
+from threadguard import stacks
 
 Frames = Tuple[FrameType, ...]
 
@@ -151,8 +153,8 @@ class Process:
         self.stack: Frames = tuple(_outside(outward(sys._getframe(1))))
         """The frames of this context, innermost first, without threadguard's own at the inner end."""
         self.ident = threading.get_ident()
-        self.tops: Dict[int, FrameType] = dict(sys._current_frames())
-        """The innermost frame of every thread, by thread identifier."""
+        self.tops: Dict[int, FrameType] = stacks.tops()
+        """The innermost frame of every thread that `stacks` lets one look at, by thread identifier."""
         self.others: Dict[int, Frames] = _stacks_but(sys._getframe(), self.tops)
         """The frames of every other thread, innermost first. By frame, not by identifier: gevent fakes its own."""
 

@@ -2,7 +2,7 @@
 
 import weakref
 from types import FrameType, GeneratorType
-from typing import Any, List, Optional
+from typing import Any, List
 
 from threadguard import contexts, lifetime
 
@@ -30,7 +30,7 @@ class Stream:
         """Whether no code of the application is left to run for it."""
         body = self._body()
         if type(body) is GeneratorType:
-            return body.gi_frame is None
+            return not body.gi_running and body.gi_frame is None  # not to be touched where another thread runs it
         return body is None or getattr(body, "is_finished", False)
 
     def is_running(self) -> bool:
@@ -44,7 +44,7 @@ class Stream:
 
     def place(self) -> contexts.Place:
         """Where its body stands."""
-        frame: Optional[FrameType] = getattr(self._body(), "gi_frame", None)
-        if frame is not None and self.is_running():
-            return contexts.find(lambda other: other is frame)
-        return contexts.waiting(frame, self.context)
+        body = self._body()
+        if self.is_running():
+            return contexts.find(lambda frame: contexts.makes([frame], body))
+        return contexts.waiting(getattr(body, "gi_frame", None), self.context)

@@ -13,6 +13,7 @@ import threading
 import traceback
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
+from threadguard import stacks
 from threadguard.exchange import Exchange, exchange
 from threadguard.gate import PATIENCE, Gate, Place
 
@@ -122,7 +123,7 @@ def _run(app: WSGIApp, one: Exchange, start: Place, inside: Place) -> None:
 
 
 def _still_inside(workers: List[Tuple[threading.Thread, Exchange]], timeout: float) -> str:
-    frames = sys._current_frames()
+    frames = stacks.tops()
     lines = ["%d of the requests sent together had no answer after %g seconds:" % (len(workers), timeout)]
     for thread, one in workers:
         frame = frames.get(thread.ident or 0)

@@ -1,0 +1,55 @@
+"""The stacks of the threads of this process, as far as they may be looked at.
+
+Under the GIL all others stand still while one looks. On a free-threaded Python they run on, and a frame that ends while
+it is read crashes the process: CPython stops the other threads for `sys._current_frames` itself, but not for a look at
+what that returns. There one looks only at threads that have been asleep for a while.
+"""
+
+import os
+import sys
+import threading
+from time import monotonic
+from types import FrameType
+from typing import Dict, List
+
+_A_WHILE = 0.002
+"""Seconds. A thread that does not wake up for so long waits for something outside, not for its next time slice."""
+
+
+def tops() -> Dict[int, FrameType]:
+    """The innermost frame, by thread identifier, of each thread whose stack may be looked at: mine among them."""
+    if runs_alone():
+        return sys._current_frames()
+    readable = _asleep()
+    readable[threading.get_ident()] = []
+    return {ident: top for ident, top in sys._current_frames().items() if ident in readable}
+
+
+def runs_alone() -> bool:
+    """Whether no other thread runs Python while one does: there is a GIL, and it is on."""
+    is_on = getattr(sys, "_is_gil_enabled", None)
+    return is_on is None or bool(is_on())
+
+
+def _asleep() -> Dict[int, List[str]]:
+    """The threads that slept and did not wake up for `_A_WHILE`, by identifier."""
+    before = _sleepers()
+    end = monotonic() + _A_WHILE
+    while before and monotonic() < end:
+        os.sched_yield()  # on one core nobody would wake up otherwise; and no library has put a switch in its place
+    now = _sleepers()
+    return {ident: seen for ident, seen in before.items() if now.get(ident) == seen}
+
+
+def _sleepers() -> Dict[int, List[str]]:
+    """What Linux tells of each thread that sleeps now: its state, and how often it went to sleep."""
+    found = {}
+    for ident, thread in list(threading._active.items()):  # type: ignore[attr-defined]
+        try:
+            with open("/proc/self/task/%d/status" % thread.native_id) as file:
+                seen = [line for line in file if line.startswith(("State:", "voluntary_ctxt_switches:"))]
+        except (OSError, TypeError, AttributeError):  # another system, or the thread has ended, or did not begin
+            continue
+        if seen and "S" in seen[0].split():
+            found[ident] = seen
+    return found
