@@ -45,25 +45,31 @@ class Turns:
         return ticket
 
     def _wait(self, waiter: Waiter, environ: Dict[str, Any], seconds: float) -> Optional[int]:
-        end = time.monotonic() + seconds
-        left = seconds
+        left, end = seconds, time.monotonic() + seconds
         try:
-            while left > 0:
+            # Who left just before *waiter* stood in line has woken nobody: look again before the first waiting.
+            ticket = self._enter_first(waiter, environ)
+            while ticket is None and left > 0:
                 waiter.wait(min(left, _SLICE))
-                with self._mutex:
-                    is_first = self._line[0] is waiter
-                    ticket = self._enter(environ) if is_first else None
-                    holder = self._holder
-                if ticket is not None:
-                    return ticket
-                if is_first and holder is not None:
-                    self._ledger.collect(holder)
+                ticket = self._enter_first(waiter, environ)
+                if ticket is None:
+                    self._collect_if_first(waiter)
                 left = end - time.monotonic()
-            return None
+            return ticket
         finally:
             with self._mutex:
                 self._line.remove(waiter)
             self.pass_on()
+
+    def _enter_first(self, waiter: Waiter, environ: Dict[str, Any]) -> Optional[int]:
+        with self._mutex:
+            return self._enter(environ) if self._line[0] is waiter else None
+
+    def _collect_if_first(self, waiter: Waiter) -> None:
+        with self._mutex:
+            holder = self._holder if self._line[0] is waiter else None
+        if holder is not None:
+            self._ledger.collect(holder)
 
     def _enter(self, environ: Dict[str, Any]) -> Optional[int]:
         ledger = self._ledger

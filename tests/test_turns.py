@@ -1,0 +1,31 @@
+"""Turns: what the tests of the middleware do not reach."""
+
+import pytest
+from conftest import DEADLINE
+
+from threadguard import turns
+from threadguard.ledger import Ledger
+
+
+@pytest.fixture
+def line():
+    """Turns of a ledger of their own."""
+    return turns.Turns(Ledger())
+
+
+def test_who_leaves_just_before_the_next_stands_in_line_is_not_waited_for(line, monkeypatch):
+    """The holder saw nobody in line and woke nobody: the next must look once more before it waits to be woken."""
+    holder = line.take({}, DEADLINE, stuck=lambda ticket: None)
+
+    class NeverWoken:
+        def __init__(self, environ):
+            line.leave(holder)
+
+        def wait(self, seconds):
+            pytest.fail("waits, and nobody will wake it")
+
+        def wake(self):
+            pass
+
+    monkeypatch.setattr(turns, "new_waiter", NeverWoken)
+    assert line.take({}, DEADLINE, stuck=lambda ticket: None) is not None
