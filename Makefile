@@ -6,6 +6,7 @@ SYSTEM_PYTHON := /usr/bin/python3
 # mod_wsgi and Unit run a Python that the system's www-data can read.
 LIVE_PYTHON ?= $(shell $(SYSTEM_PYTHON) -c 'import venv, ensurepip' 2>/dev/null && echo $(SYSTEM_PYTHON) || echo $(PYTHON))
 ARGS ?=
+MATRIX ?= 3.8 3.9 3.10 3.11 3.12 3.13 3.13t
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
@@ -64,9 +65,9 @@ test-sdist: ## the sdist, unpacked outside the checkout, tests itself: its own m
 	@.ci/sdist-test .venv/build/bin/python coverage
 
 .PHONY: test-matrix
-test-matrix: ## unit tests on every Python from 3.8 to 3.13 that is here
+test-matrix: ## unit tests on every Python from 3.8 to 3.13 that is here, free-threaded 3.13 too
 	@$(say) "unit tests on each Python"
-	@.ci/matrix 3.8 3.9 3.10 3.11 3.12 3.13
+	@.ci/matrix $(MATRIX)
 
 # The plugin's oldest pytest, and the last one that Python 3.8 and 3.9 have; make test has the newest. pytest 7.0 runs
 # on Python 3.8 to 3.11, and warns of the finder of an editable install, which makes an error here: so it is a copy.
@@ -88,6 +89,11 @@ test-suites: ## the test suites of WebOb, WebTest and Flask: the same counts wit
 setup-servers: ## install the servers of Debian's packages (Apache, uWSGI, ...): changes the system, needs root
 	@$(say) "Debian's packages for the live tests"
 	@.ci/setup-servers
+
+.PHONY: setup-free-threaded
+setup-free-threaded: ## build free-threaded Python 3.13 of Debian's source: changes the system, needs root, some minutes
+	@$(say) "free-threaded Python for the matrix"
+	@.ci/setup-free-threaded
 
 # uWSGI and mod_wsgi are linked to the Python that compiles them: pip's cache may have one of another Python 3.11.
 on_servers = THREADGUARD_LIVE_OLD=$(CURDIR)/.venv/live-old/bin/python \
