@@ -12,7 +12,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 
-targets = awk -F ':.*\#\# ' '/^[a-z-]+:.*\#\# / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+targets = awk -F ':.*\#\# ' '/^[a-z-]+:.*\#\# / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 say = printf '\n== %s: %s\n' '$@'
 # A target whose files another checkout has says so instead of failing in the middle.
 need = @test -e $(1) || { echo "make $@: $(1) is not in this checkout" >&2; exit 1; }
