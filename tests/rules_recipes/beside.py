@@ -239,7 +239,7 @@ class Metrics:
         return self.app.verdict.status.encode()
 
 
-def metrics_of_the_application_single():
+def metrics_of_the_application_lone():
     """A server for metrics in a thread, whose object has the application and asks it for its counts."""
     start(made(app=Metrics(guard)).serve_forever)
     serve(made())
@@ -251,7 +251,7 @@ def status(environ, start_response):
     return [serving.guard.verdict.status.encode()]
 
 
-def status_page_single():
+def status_page_lone():
     """A server in a thread, whose function imports the application and asks it for its verdict."""
     start(made(app=status).serve_forever)
     serve(made())
@@ -267,7 +267,7 @@ class Administration:
         return self.site.stats().requests
 
 
-def xmlrpc_beside_single():
+def xmlrpc_beside_lone():
     """An XML-RPC server for the administrator in a thread, whose object has the application."""
     admin = SimpleXMLRPCServer(("127.0.0.1", 0), logRequests=False)
     admin.register_instance(Administration(guard))
@@ -275,7 +275,7 @@ def xmlrpc_beside_single():
     serve(made())
 
 
-def warden_beside_single():
+def warden_beside_lone():
     """A thread that looks after the application at intervals, and one that waits on a socket for a word to stop."""
     def look_after():
         from tests.rules_recipes import serving

@@ -49,7 +49,7 @@ def application_executor_single():
     accept_loop(listen(), guard)
 
 
-def server_in_executor_single():
+def server_in_executor_lone():
     """A server of one thread as a job of the application's executor of four, whose other threads idle."""
     server, executor = made(), ThreadPoolExecutor(4)
     for future in [executor.submit(threading.Event().wait, 0.01) for _ in range(4)]:
@@ -119,7 +119,7 @@ def executor_list_threaded():
             pool.submit(answer, sock.accept()[0], guard)
 
 
-def limited_by_an_executor_single():
+def limited_by_an_executor_lone():
     """One loop, and an executor of four that runs each call, whose result it waits for up to a limit of time."""
     executor = ThreadPoolExecutor(4)
 
@@ -139,7 +139,7 @@ def executor_for_each_call_threaded():
     serve(made(Threading, in_an_executor_of_its_own))
 
 
-def executor_for_each_call_single():
+def executor_for_each_call_lone():
     """One loop, and an executor of one for each call."""
     serve(made(app=in_an_executor_of_its_own))
 
@@ -280,7 +280,7 @@ def thread_sensitive_context_threaded():
         asyncio.run(serve_async(run))
 
 
-def queue_listener_beside_single():
+def queue_listener_beside_lone():
     """wsgiref beside logging's QueueListener, a Timer and a worker that takes mails from a queue."""
     import logging.handlers
     listener = logging.handlers.QueueListener(queue.Queue())
@@ -424,7 +424,23 @@ def twisted_defer_lone():
     twisted_defer(1)
 
 
-def prometheus_beside_single():
+def django_lone():
+    """Django's server class without its mixin: it says multithread, whatever it is made with."""
+    if package("django"):
+        from django.conf import settings
+        settings.configure()
+        from django.core.servers.basehttp import WSGIRequestHandler, WSGIServer
+
+        class Quiet(WSGIRequestHandler):
+            def log_message(self, *args):
+                pass
+
+        server = WSGIServer(("127.0.0.1", 0), Quiet)
+        server.set_app(guard)
+        serve(server)
+
+
+def prometheus_beside_lone():
     """wsgiref beside prometheus_client.start_http_server."""
     prometheus = package("prometheus_client")
     if prometheus:
@@ -432,7 +448,7 @@ def prometheus_beside_single():
         serve(made())
 
 
-def apscheduler_beside_single():
+def apscheduler_beside_lone():
     """wsgiref beside APScheduler's thread and pool."""
     if package("apscheduler"):
         from apscheduler.schedulers.background import BackgroundScheduler

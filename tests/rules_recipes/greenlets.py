@@ -87,6 +87,16 @@ def pywsgi_pool_lone():
     pywsgi(1)
 
 
+def two_wsgirefs_threaded():
+    """gevent patches everything, and two servers of the standard library run in greenlets of one thread."""
+    found = patched()
+    first, second = made(), made()
+    found.spawn(second.serve_forever)
+    found.sleep()
+    announce(first.server_address[1], second.server_address[1])
+    first.serve_forever()
+
+
 def accept_into(spawn):
     sock = gevent_listener()
     while True:
@@ -168,13 +178,13 @@ def native_pool_threaded():
     native_pool_of(3)
 
 
-def patched_wsgiref_single():
+def patched_wsgiref_lone():
     """wsgiref under gevent's patching, in the main greenlet."""
     patched()
     serve(made())
 
 
-def patched_wsgiref_in_a_thread_single():
+def patched_wsgiref_in_a_thread_lone():
     """wsgiref under gevent's patching, in a thread that is a greenlet."""
     patched()
     server = made()

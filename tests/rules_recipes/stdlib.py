@@ -37,12 +37,12 @@ class Threading(socketserver.ThreadingMixIn, WSGIServer):
     daemon_threads = True
 
 
-def wsgiref_single():
+def wsgiref_lone():
     """wsgiref as it is."""
     serve(made())
 
 
-def wsgiref_in_a_thread_single():
+def wsgiref_in_a_thread_lone():
     """wsgiref in a thread, as test suites start it."""
     server = made()
     start(server.serve_forever)
@@ -50,7 +50,7 @@ def wsgiref_in_a_thread_single():
     threading.Event().wait()
 
 
-def wsgiref_handle_request_single():
+def wsgiref_handle_request_lone():
     """wsgiref in a loop around handle_request."""
     server = made()
     announce(server.server_address[1])
@@ -76,7 +76,7 @@ def mixin_by_another_name_threaded():
     serve(made(Copy))
 
 
-def joined_mixin_single():
+def joined_mixin_lone():
     """A thread for each request, joined before the next is accepted: a limit of memory or of time."""
     class Joined(WSGIServer):
         def process_request(self, request, client_address):
@@ -91,13 +91,13 @@ def joined_mixin_single():
     serve(made(Joined))
 
 
-def metrics_beside_single():
+def metrics_beside_lone():
     """wsgiref beside a threading server for metrics, as prometheus_client starts it."""
     start(made(Threading, metrics).serve_forever)
     serve(made())
 
 
-def metrics_by_handler_beside_single():
+def metrics_by_handler_beside_lone():
     """wsgiref beside an HTTPServer whose handler tells the guard's counts."""
     class Counts(BaseHTTPRequestHandler):
         def do_GET(self):
@@ -107,7 +107,7 @@ def metrics_by_handler_beside_single():
     serve(made())
 
 
-def metrics_on_the_main_thread_single():
+def metrics_on_the_main_thread_lone():
     """The guarded server in a thread, and a server for metrics on the main thread, whose frames hold both."""
     server, other = made(), made(app=metrics)
     announce(server.server_address[1])

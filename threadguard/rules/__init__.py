@@ -18,11 +18,12 @@ listens on the port of the connection in hand. A rule may raise; whoever asks it
 `siblings`             another thread is in the same worker loop of the same pool as mine
 `greenlets`            I run in a greenlet of a server: the size of its pool, 1 included
 `several_loops`        two loops that accept connections lead to the guarded application, each with a context of its own
+`in_turn`              a socketserver serves me in the thread that accepts, and no other loop does: one at a time
 `frameless`            thread states of a C or Rust pool idle beside mine
 =====================  ==============================================================================================
 
-If the thread that runs me accepts the connections itself, it serves them in turn: then only `several_loops` speaks,
-and `siblings` for threads that accept side by side.
+If the thread that runs me accepts the connections itself, it serves them in turn: then only `several_loops` and
+`in_turn` speak, and `siblings` for threads that accept side by side.
 """
 
 from typing import Callable, List, Optional, Tuple
@@ -33,6 +34,7 @@ from threadguard.rules.accepting import several_loops
 from threadguard.rules.executor import executor, gevent_threadpool, limiter, multiprocessing_pool, twisted_threadpool
 from threadguard.rules.frameless import frameless
 from threadguard.rules.greenlets import greenlets
+from threadguard.rules.in_turn import in_turn
 from threadguard.rules.per_request import thread_per_request, threading_mixin
 from threadguard.rules.pool import pool
 from threadguard.rules.reach import IsGuard
@@ -44,7 +46,8 @@ Rule = Callable[[Process, IsGuard], Optional[Reading]]
 
 RULES: Tuple[Rule, ...] = (
     executor, threading_mixin, thread_per_request, pool, one_of_several, twin_executors, multiprocessing_pool,
-    gevent_threadpool, twisted_threadpool, limiter, siblings, greenlets, several_loops, frameless)
+    gevent_threadpool, twisted_threadpool, limiter, siblings, greenlets, several_loops, in_turn,
+    frameless)
 
 
 def on_request(process: Process, is_guard: IsGuard) -> List[Reading]:

@@ -11,7 +11,7 @@ from types import FrameType
 from typing import Any, Callable, Iterator, List, NamedTuple, Optional, Tuple
 
 from threadguard.model import Reading, Source
-from threadguard.process import Frames, Process, is_a, module_of, variables
+from threadguard.process import Frames, Process, is_a, module_of, outward, variables
 from threadguard.rules.calls import calls
 from threadguard.rules.code import in_one_loop, names_ahead, names_any, names_on_line
 from threadguard.rules.reach import IsGuard, Reach, identity, vars_of
@@ -103,18 +103,23 @@ def _holds_up(frame: FrameType) -> bool:
 
 
 def other_loops(process: Process) -> Iterator[Loop]:
-    """The loops of other threads that accept connections, whatever they do at this moment."""
+    """The loops of other threads and greenlets that accept connections, whatever they do at this moment."""
     mine = own_loop(process)
-    for frames in process.others.values():
+    for frames in (*process.others.values(), *_of_greenlets(process)):
         loop = loop_in(process, frames[:2 * _INNERMOST])
         if loop is not None and (mine is None or loop.frames[-1] is not mine.frames[-1]):
             yield loop
 
 
+def _of_greenlets(process: Process) -> List[Frames]:
+    """The stacks of the other greenlets, innermost frame first, where a library runs servers in them."""
+    if not any(map(process.module, ("gevent", "eventlet"))):
+        return []
+    return [tuple(outward(one.gr_frame)) for one in process.greenlets() if one.gr_frame is not None]
+
+
 def several_loops(process: Process, is_guard: IsGuard) -> Optional[Reading]:
     """More than one loop that accepts connections leads to the guarded application, and to a context of its own."""
-    if not process.others:
-        return None
     reach = Reach(is_guard)
     mine, loops = own_loop(process), list(other_loops(process))
     feeding = [] if mine else _feeding(process, reach, loops)
