@@ -1,9 +1,9 @@
 """The rules, tried on home-made launch recipes: each is started for real, judged on its first request, then measured.
 
 The name of a recipe tells what it is. One that ends in ``_threaded`` lies: its flag is False. One that ends in
-``_lone`` lies as well: its flag is True, and its pool object or its server proves that it has one worker. One that ends in
-``_single`` proves nothing and is honest: its flag is False, and no rule may accuse it. One that ends in ``_believed``
-shows nothing but its flag, which is True and wrong.
+``_lone`` lies as well: its flag is True, and its pool object or its server proves that it has one worker. One that ends
+in ``_single`` proves nothing and is honest: its flag is False, and no rule may accuse it. One that ends in
+``_believed`` shows nothing but its flag, which is True and wrong.
 """
 
 import http.client

@@ -9,6 +9,7 @@ from threadguard.rules.reach import IsGuard
 from threadguard.rules.siblings import siblings
 from threadguard.rules.stacks import own_frames
 
+
 def in_turn(process: Process, is_guard: IsGuard) -> Optional[Reading]:
     """`socketserver.BaseServer` is below me in the thread that accepts: it comes back for the next when I return.
 

@@ -21,14 +21,19 @@ _BRIDGES = ("sqlalchemy", "greenletio")
 EXECUTORS = ("concurrent.futures.thread", "multiprocessing.pool")
 """Judged by rules of their own: an idle executor of the application is no pool of the server."""
 
+_OF_FUTURES = frozenset(("result", "exception", "wait", "as_completed"))
+
 _WAITS: Dict[Tuple[str, str], FrozenSet[str]] = {
+    ("concurrent.futures._base", "wait"): frozenset(),
+    ("multiprocessing.pool", "wait"): frozenset(),
+    ("multiprocessing.pool", "apply"): frozenset(),
     ("concurrent.futures._base", "result"): frozenset(),
     ("concurrent.futures._base", "exception"): frozenset(),
     ("threading", "join"): frozenset(),
-    ("concurrent.futures.thread", "submit"): frozenset(("result",)),
+    ("concurrent.futures.thread", "submit"): _OF_FUTURES,
     ("threading", "start"): frozenset(("join",)),
 }
-"""Methods of a future, an executor or a thread that wait for it, or whose callers go on to, if one names that."""
+"""Functions that wait for a future, a job or a thread, or whose callers go on to, if one names that."""
 
 _CALLERS = 4
 
@@ -115,7 +120,7 @@ def waiting_ident(process: Process) -> Optional[int]:
     for frame in process.stack:
         if module_of(frame) in EXECUTORS:
             values = variables(frame)
-            mine.append(vars_of(values.get("self")).get("future"))
+            mine += [vars_of(values.get("self")).get("future"), values.get("func")]
             mine += [value() for value in values.values() if is_a(value, weakref.ref)]
     return next((ident for ident, frames in process.others.items() if _waits_for(frames, mine)), None)
 
@@ -123,10 +128,18 @@ def waiting_ident(process: Process) -> Optional[int]:
 def _waits_for(frames: Frames, mine: List[Any]) -> bool:
     for place, frame in enumerate(frames[:8]):
         goes_on = _WAITS.get((module_of(frame), frame.f_code.co_name))
-        if goes_on is not None and any(variables(frame).get("self") is one for one in mine if one is not None):
+        if goes_on is not None and _is_about(variables(frame), mine):
             if not goes_on or any(goes_on & names_ahead(one) for one in _up_to_its_loop(frames[place + 1:])):
                 return True
     return False
+
+
+def _is_about(values: Dict[str, Any], mine: List[Any]) -> bool:
+    """Whether a function that waits, whose variables are *values*, is about one of *mine*: it is its method, or was
+    given it. `multiprocessing.pool.ThreadPool.apply` is given the function that runs."""
+    futures = values.get("fs")
+    about = [values.get("self"), values.get("func"), *(futures if is_a(futures, (list, tuple, set)) else ())]
+    return any(one is my for one in about for my in mine if my is not None)
 
 
 def _up_to_its_loop(callers: Frames) -> Frames:
