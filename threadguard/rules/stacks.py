@@ -137,8 +137,9 @@ def _waits_for(frames: Frames, mine: List[Any]) -> bool:
 def _is_about(values: Dict[str, Any], mine: List[Any]) -> bool:
     """Whether a function that waits, whose variables are *values*, is about one of *mine*: it is its method, or was
     given it. `multiprocessing.pool.ThreadPool.apply` is given the function that runs."""
-    futures = values.get("fs")
-    about = [values.get("self"), values.get("func"), *(futures if is_a(futures, (list, tuple, set)) else ())]
+    futures: Any = values.get("fs")
+    about: List[Any] = [values.get("self"), values.get("func")]
+    about += list(futures) if is_a(futures, (list, tuple, set)) else []
     return any(one is my for one in about for my in mine if my is not None)
 
 
