@@ -190,6 +190,7 @@ def test_under_serialize_the_second_waits_for_the_first(guarded, gate):
         thread = threading.Thread(target=lambda: second.append(Response(guard)))
         thread.start()
         assert not gate.inside.acquire(timeout=0.1)
+        wait_until(lambda: len(guard._group.turns._line) == 1)
         assert guard.stats().in_flight == 1
     thread.join(DEADLINE)
     assert second[0].body == b"let go"

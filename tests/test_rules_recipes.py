@@ -10,6 +10,7 @@ import http.client
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -63,8 +64,9 @@ def outcome(name):
     flag = str(name.endswith(("_lone", "_believed")))
     with starting:
         child = subprocess.Popen([sys.executable, "-m", "tests.rules_recipes", name, flag], cwd=ROOT,
-                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
-    deadline = threading.Timer(LIMIT, child.kill)
+                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True,
+                                 start_new_session=True)
+    deadline = threading.Timer(LIMIT, signal_all, (child, signal.SIGKILL))
     deadline.start()
     try:
         line = child.stdout.readline()
@@ -79,13 +81,21 @@ def outcome(name):
 
 
 def end(child):
-    """End *child*, which may write down first what it did: make coverage counts the rules that run there."""
-    child.terminate()
+    """End *child* and its own, which may write down first what they did: make coverage counts the rules that run there."""
+    signal_all(child, signal.SIGTERM)
     try:
         child.communicate(timeout=5)
     except subprocess.TimeoutExpired:
-        child.kill()
+        signal_all(child, signal.SIGKILL)
         child.communicate(timeout=LIMIT)
+
+
+def signal_all(child, number):
+    """Send it to the session of *child*: a recipe may fork the process that serves."""
+    try:
+        os.killpg(child.pid, number)
+    except ProcessLookupError:
+        pass
 
 
 @pytest.fixture(scope="module")

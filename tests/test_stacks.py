@@ -2,14 +2,15 @@
 
 import sys
 import threading
+import time
 from contextlib import contextmanager
 
 import pytest
 from conftest import DEADLINE
 
 from threadguard import stacks
+from threadguard.process import Process
 
-LOOKS = 10
 linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells which threads sleep")
 gil = pytest.mark.skipif(not stacks.runs_alone(), reason="this Python runs without the GIL")
 no_gil = pytest.mark.skipif(stacks.runs_alone(), reason="this Python has a GIL, and it is on")
@@ -38,9 +39,16 @@ def run(end):
         pass
 
 
-def is_seen(ident):
-    """Whether one of some looks shows the thread: it may need a moment to fall asleep."""
-    return any(ident in stacks.tops() for _ in range(LOOKS))
+def is_seen(ident, looks):
+    """Whether one of the *looks* shows the thread."""
+    return any(ident in stacks.tops() for _ in looks)
+
+
+def until_the_deadline():
+    """Looks for as long as a thread on a busy machine may need to fall asleep."""
+    end = time.monotonic() + DEADLINE
+    while time.monotonic() < end:
+        yield time.sleep(0.01)
 
 
 @gil
@@ -56,13 +64,20 @@ def test_without_the_gil_who_sleeps_is_seen(monkeypatch):
     """Threads that wait for work, as a server's pool does before the first request, are what the readers look for."""
     monkeypatch.setattr(sys, "_is_gil_enabled", lambda: False, raising=False)
     with thread(sleep) as ident:
-        assert is_seen(ident)
+        assert is_seen(ident, until_the_deadline())
 
 
-def test_without_the_gil_i_am_seen(monkeypatch):
-    """One's own stack stands still whatever the others do."""
-    monkeypatch.setattr(sys, "_is_gil_enabled", lambda: False, raising=False)
-    assert threading.get_ident() in stacks.tops()
+@pytest.mark.parametrize("gil", [True, False])
+def test_i_am_seen_where_i_ask(monkeypatch, gil):
+    """One's own stack stands still whatever the others do, and begins with the one who asks."""
+    monkeypatch.setattr(sys, "_is_gil_enabled", lambda: gil, raising=False)
+    assert stacks.tops()[threading.get_ident()] is sys._getframe()
+
+
+def test_a_process_does_not_count_its_own_thread_among_the_others():
+    """Whoever compares the others with its own would find itself as a sibling."""
+    with Process() as process:
+        assert process.ident not in process.others
 
 
 def test_where_the_system_does_not_tell_nobody_else_is_seen(monkeypatch):
@@ -77,4 +92,4 @@ def test_where_the_system_does_not_tell_nobody_else_is_seen(monkeypatch):
 def test_without_the_gil_who_runs_is_not_seen():
     """A frame that ends while one reads it crashes the process."""
     with thread(run) as ident:
-        assert not is_seen(ident)
+        assert not is_seen(ident, range(10))

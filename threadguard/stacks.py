@@ -17,12 +17,15 @@ _A_WHILE = 0.002
 
 
 def tops() -> Dict[int, FrameType]:
-    """The innermost frame, by thread identifier, of each thread whose stack may be looked at: mine among them."""
-    if runs_alone():
-        return sys._current_frames()
-    readable = _asleep()
-    readable[threading.get_ident()] = []
-    return {ident: top for ident, top in sys._current_frames().items() if ident in readable}
+    """The innermost frame, by thread identifier, of each thread whose stack may be looked at; of mine, who calls."""
+    asleep = None if runs_alone() else _asleep()
+    mine, found = sys._getframe(), {}
+    for ident, top in sys._current_frames().items():
+        if top is mine:  # not by the identifier: gevent fakes its own
+            found[ident] = sys._getframe(1)
+        elif asleep is None or ident in asleep:
+            found[ident] = top
+    return found
 
 
 def runs_alone() -> bool:
