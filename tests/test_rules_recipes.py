@@ -81,7 +81,7 @@ def outcome(name):
 
 
 def end(child):
-    """End *child* and its own, which may write down first what they did: make coverage counts the rules that run there."""
+    """End *child* and its own, which may write down first what they did: make coverage counts what runs there."""
     signal_all(child, signal.SIGTERM)
     try:
         child.communicate(timeout=5)
