@@ -15,7 +15,10 @@ import pytest
 from conftest import DEADLINE, new_environ, start_response
 
 hypothesis = pytest.importorskip("hypothesis", reason="needs the package hypothesis")
-greenlet = pytest.importorskip("greenlet", reason="needs the package greenlet")
+try:
+    import greenlet
+except ImportError:  # as on free-threaded Python: then all actors are threads
+    greenlet = None
 
 from hypothesis import settings, strategies  # noqa: E402
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test  # noqa: E402,E501
@@ -95,7 +98,7 @@ class ThreadActor(Actor):
         self.thread = threading.Thread(target=self.live, daemon=True)
         self.thread.start()
         self.replies.get(timeout=DEADLINE)
-        self.context = self.tell(lambda: (threading.get_ident(), id(greenlet.getcurrent())))
+        self.context = self.tell(lambda: (threading.get_ident(), greenlet and id(greenlet.getcurrent())))
 
     def exchange(self, box):
         self.replies.put(box)  # whoever takes the reply out of it is the last to hold it: this thread may be slow
@@ -216,7 +219,7 @@ MAKE = {
     "map": lambda chunks: map(bytes, chunks),
     "file": lambda chunks: FileWrapper(FileLike()),
 }
-ERRORS = [ValueError, SystemExit, KeyboardInterrupt, GeneratorExit, greenlet.GreenletExit]
+ERRORS = [ValueError, SystemExit, KeyboardInterrupt, GeneratorExit] + ([greenlet.GreenletExit] if greenlet else [])
 
 
 class Response:
@@ -238,7 +241,7 @@ class Histories(RuleBasedStateMachine):
         self.guard = ThreadGuard(self.app, policy=self.policy, group=self.name, watch_pool_start=False)
         self.guard._group.reports_kept = 1
         self.model = Model(self.policy)
-        self.actors = [GreenletActor(), GreenletActor()]
+        self.actors = [GreenletActor(), GreenletActor()] if greenlet else [ThreadActor()]
         if self.policy != "serialize":  # a thread would wait for its turn
             self.actors += [ThreadActor(), ThreadActor()]
         self.stacks = {actor: [] for actor in self.actors}

@@ -1,8 +1,10 @@
 """Whose stack is looked at: everybody's under the GIL; without it only that of who sleeps."""
 
+import gc
 import sys
 import threading
 import time
+import weakref
 from contextlib import contextmanager
 
 import pytest
@@ -72,6 +74,27 @@ def test_i_am_seen_where_i_ask(monkeypatch, gil):
     """One's own stack stands still whatever the others do, and begins with the one who asks."""
     monkeypatch.setattr(sys, "_is_gil_enabled", lambda: gil, raising=False)
     assert stacks.tops()[threading.get_ident()] is sys._getframe()
+
+
+@pytest.mark.parametrize("gil", [True, False])
+def test_who_asks_is_not_kept_alive(monkeypatch, gil):
+    """What the caller holds goes when it ends, without a collection: a body that hangs on would count as inside."""
+    monkeypatch.setattr(sys, "_is_gil_enabled", lambda: gil, raising=False)
+
+    def ask():
+        thing = Thing()
+        stacks.tops()
+        return weakref.ref(thing)
+
+    gc.disable()
+    try:
+        assert ask()() is None
+    finally:
+        gc.enable()
+
+
+class Thing:
+    """It can be referred to weakly."""
 
 
 def test_a_process_does_not_count_its_own_thread_among_the_others():

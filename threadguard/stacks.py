@@ -19,13 +19,13 @@ _A_WHILE = 0.002
 def tops() -> Dict[int, FrameType]:
     """The innermost frame, by thread identifier, of each thread whose stack may be looked at; of mine, who calls."""
     asleep = None if runs_alone() else _asleep()
-    mine, found = sys._getframe(), {}
-    for ident, top in sys._current_frames().items():
-        if top is mine:  # not by the identifier: gevent fakes its own
-            found[ident] = sys._getframe(1)
-        elif asleep is None or ident in asleep:
-            found[ident] = top
-    return found
+    frames = sys._current_frames()
+    for ident in list(frames):
+        if frames[ident] is sys._getframe():  # not by the identifier: gevent fakes its own
+            frames[ident] = sys._getframe(1)  # and no variable holds a frame of its own: that is garbage in a cycle
+        elif asleep is not None and ident not in asleep:
+            del frames[ident]
+    return frames
 
 
 def runs_alone() -> bool:
