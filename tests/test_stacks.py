@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import pytest
 from conftest import DEADLINE
 
-from threadguard import stacks
+from threadguard import process, stacks
 from threadguard.process import Process
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells which threads sleep")
@@ -99,8 +99,8 @@ class Thing:
 
 def test_a_process_does_not_count_its_own_thread_among_the_others():
     """Whoever compares the others with its own would find itself as a sibling."""
-    with Process() as process:
-        assert process.ident not in process.others
+    with Process() as mine:
+        assert mine.ident not in mine.others
 
 
 def test_where_the_system_does_not_tell_nobody_else_is_seen(monkeypatch):
@@ -116,3 +116,16 @@ def test_without_the_gil_who_runs_is_not_seen():
     """A frame that ends while one reads it crashes the process."""
     with thread(run) as ident:
         assert not is_seen(ident, range(10))
+
+
+def test_a_look_at_all_objects_does_not_disturb_another_thread_s_look_at_stacks():
+    """The collector shows a tuple that is still being filled; whoever holds it then makes growing it fail."""
+    held = []
+
+    def frames():
+        for number in range(100):
+            if number == 5:
+                held.append(gc.get_objects())
+            yield sys._getframe()
+
+    assert len(process.whole(frames())) == 100

@@ -107,7 +107,7 @@ def is_standard(module: Optional[str]) -> bool:
 
 def calling(depth: int) -> Frames:
     """The innermost *depth* frames that led here, without threadguard's own at the inner end."""
-    return tuple(islice(_outside(outward(sys._getframe(1))), depth))
+    return whole(islice(_outside(outward(sys._getframe(1))), depth))
 
 
 def instances(module: str, name: str) -> List[Any]:
@@ -121,6 +121,13 @@ def outward(frame: Optional[FrameType]) -> Iterator[FrameType]:
     while frame is not None:
         yield frame
         frame = frame.f_back
+
+
+def whole(frames: Iterator[FrameType]) -> Frames:
+    """All of *frames*. A tuple that is filled by an iterator is grown, which fails where another thread has got hold of
+    it meanwhile by a look at all objects (Objects/tupleobject.c `_PyTuple_Resize`); one of a list is made at once.
+    """
+    return tuple(list(frames))
 
 
 def _outside(frames: Iterator[FrameType]) -> Iterator[FrameType]:
@@ -137,7 +144,7 @@ def _stacks_but(mine: FrameType, tops: Dict[int, FrameType]) -> Dict[int, Frames
     stacks = {}
     for ident, top in tops.items():
         if top is not mine:
-            stacks[ident] = tuple(outward(top))
+            stacks[ident] = whole(outward(top))
     return stacks
 
 
@@ -150,7 +157,7 @@ class Process:
     def __init__(self, environ: Optional[Dict[str, Any]] = None) -> None:
         self.environ = environ
         """The WSGI environ of the request that is being judged; None at startup."""
-        self.stack: Frames = tuple(_outside(outward(sys._getframe(1))))
+        self.stack: Frames = whole(_outside(outward(sys._getframe(1))))
         """The frames of this context, innermost first, without threadguard's own at the inner end."""
         self.ident = threading.get_ident()
         self.tops: Dict[int, FrameType] = stacks.tops()

@@ -11,7 +11,7 @@ from types import FrameType
 from typing import Any, Callable, Iterator, List, NamedTuple, Optional, Tuple
 
 from threadguard.model import Reading, Source
-from threadguard.process import Frames, Process, is_a, module_of, outward, variables
+from threadguard.process import Frames, Process, is_a, module_of, outward, variables, whole
 from threadguard.rules.calls import calls
 from threadguard.rules.code import in_one_loop, names_ahead, names_any, names_on_line
 from threadguard.rules.reach import IsGuard, Reach, identity, vars_of
@@ -53,7 +53,7 @@ def loop_in(process: Process, frames: Frames) -> Optional[Loop]:
     """The innermost loop in *frames* (innermost first) that calls one of `AWAITS` and holds a socket that listens."""
     for place, frame in enumerate(frames):
         if names_any(frame.f_code, AWAITS):
-            listeners = tuple(one for one in sockets_held(frame) if listens(process, one))
+            listeners = tuple([one for one in sockets_held(frame) if listens(process, one)])
             end = next((end for end in range(place, len(frames)) if in_one_loop(frames[end])), None)
             if listeners and end is not None:
                 return Loop(frames[:end + 1], listeners)
@@ -115,7 +115,7 @@ def _of_greenlets(process: Process) -> List[Frames]:
     """The stacks of the other greenlets, innermost frame first, where a library runs servers in them."""
     if not any(map(process.module, ("gevent", "eventlet"))):
         return []
-    return [tuple(outward(one.gr_frame)) for one in process.greenlets() if one.gr_frame is not None]
+    return [whole(outward(one.gr_frame)) for one in process.greenlets() if one.gr_frame is not None]
 
 
 def several_loops(process: Process, is_guard: IsGuard) -> Optional[Reading]:

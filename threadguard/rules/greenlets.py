@@ -12,7 +12,7 @@ from types import MethodType
 from typing import Any, Iterator, List, Optional
 
 from threadguard.model import Reading, Source
-from threadguard.process import Frames, Process, count, is_a, outward, variables
+from threadguard.process import Frames, Process, count, is_a, outward, variables, whole
 from threadguard.rules.accepting import own_loop
 from threadguard.rules.code import in_one_loop
 from threadguard.rules.reach import IsGuard, Reach, vars_of
@@ -90,7 +90,7 @@ def _takes_work_in_turn(process: Process, mine: Any, frames: Frames) -> bool:
 def _of_siblings(process: Process, frames: Frames, is_guard: IsGuard) -> Optional[Reading]:
     mine, reach = process.greenlet, Reach(is_guard)
     found = sum(
-        are_siblings(process, frames, worker_frames(tuple(outward(one.gr_frame)), None), reach)
+        are_siblings(process, frames, worker_frames(whole(outward(one.gr_frame)), None), reach)
         or _spawned_alike(mine, one) for one in process.greenlets() if not one.dead)
     if not found:
         return None

@@ -5,7 +5,7 @@ import weakref
 from types import FrameType
 from typing import Any, Dict, FrozenSet, List, Optional, Tuple
 
-from threadguard.process import Frames, Process, is_a, module_of, outward, variables
+from threadguard.process import Frames, Process, is_a, module_of, outward, variables, whole
 from threadguard.rules.code import in_one_loop, names_ahead, names_any, rebound
 from threadguard.rules.reach import vars_of
 from threadguard.rules.sources import globals_named, is_queue
@@ -82,7 +82,7 @@ def own_frames(process: Process) -> Frames:
     frames = process.stack
     caller = caller_that_waits(process)
     if caller is not None:
-        frames = frames + tuple(outward(caller.gr_frame))
+        frames = frames + whole(outward(caller.gr_frame))
     return worker_frames(frames, process.thread)
 
 

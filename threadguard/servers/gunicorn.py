@@ -75,7 +75,7 @@ def serves(process: Process) -> bool:
 
 def _on_stack(process: Process) -> Optional[Reading]:
     """What the best holder of the settings says: one that knows the class itself, else one that knows its name."""
-    holders = tuple(_holders(process))
+    holders = tuple(list(_holders(process)))
     for holder in holders:
         for chosen in (type(holder), dig(holder, "worker_class")):  # a Worker; the Arbiter (arbiter.py Arbiter.setup)
             kind = _kind(chosen)
