@@ -15,10 +15,7 @@ import pytest
 from conftest import DEADLINE, new_environ, start_response
 
 hypothesis = pytest.importorskip("hypothesis", reason="needs the package hypothesis")
-try:
-    import greenlet
-except ImportError:  # as on free-threaded Python: then all actors are threads
-    greenlet = None
+greenlet = pytest.importorskip("greenlet", reason="needs the package greenlet")
 
 from hypothesis import settings, strategies  # noqa: E402
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test  # noqa: E402,E501
@@ -98,7 +95,7 @@ class ThreadActor(Actor):
         self.thread = threading.Thread(target=self.live, daemon=True)
         self.thread.start()
         self.replies.get(timeout=DEADLINE)
-        self.context = self.tell(lambda: (threading.get_ident(), greenlet and id(greenlet.getcurrent())))
+        self.context = self.tell(lambda: (threading.get_ident(), id(greenlet.getcurrent())))
 
     def exchange(self, box):
         self.replies.put(box)  # whoever takes the reply out of it is the last to hold it: this thread may be slow
@@ -219,7 +216,7 @@ MAKE = {
     "map": lambda chunks: map(bytes, chunks),
     "file": lambda chunks: FileWrapper(FileLike()),
 }
-ERRORS = [ValueError, SystemExit, KeyboardInterrupt, GeneratorExit] + ([greenlet.GreenletExit] if greenlet else [])
+ERRORS = [ValueError, SystemExit, KeyboardInterrupt, GeneratorExit, greenlet.GreenletExit]
 
 
 class Response:
@@ -241,7 +238,7 @@ class Histories(RuleBasedStateMachine):
         self.guard = ThreadGuard(self.app, policy=self.policy, group=self.name, watch_pool_start=False)
         self.guard._group.reports_kept = 1
         self.model = Model(self.policy)
-        self.actors = [GreenletActor(), GreenletActor()] if greenlet else [ThreadActor()]
+        self.actors = [GreenletActor(), GreenletActor()]
         if self.policy != "serialize":  # a thread would wait for its turn
             self.actors += [ThreadActor(), ThreadActor()]
         self.stacks = {actor: [] for actor in self.actors}
