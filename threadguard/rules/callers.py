@@ -11,7 +11,7 @@ from types import FrameType, MethodType
 from typing import Any, List
 
 from threadguard.process import Process, is_a, variables
-from threadguard.rules.stacks import waiting_ident
+from threadguard.rules.stacks import executor_worker, waiting_ident
 
 _MOST = 4
 """How many may wait one for another."""
@@ -29,11 +29,9 @@ def seen_by_the_server(process: Process) -> Process:
 
 def _bounds_all_calls(process: Process) -> bool:
     """Whether an executor of one runs this request, and not one that was made for this call or for one thread."""
-    for frame in process.stack:
-        if frame.f_code.co_name == "_worker" and "executor_reference" in frame.f_code.co_varnames:
-            owner = variables(frame)["executor_reference"]()
-            return getattr(owner, "_max_workers", None) == 1 and not _is_private(owner)
-    return False
+    worker = executor_worker(process.stack)
+    owner = None if worker is None else variables(worker)["executor_reference"]()
+    return getattr(owner, "_max_workers", None) == 1 and not _is_private(owner)
 
 
 def _is_private(executor: Any) -> bool:

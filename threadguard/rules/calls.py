@@ -12,7 +12,7 @@ from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any, Callable, Dict, FrozenSet, Iterable, Iterator, List, Tuple
 
 from threadguard.process import is_a, is_standard, loaded
-from threadguard.rules.reach import Reach, vars_of
+from threadguard.rules.reach import Reach, spread, vars_of
 
 Chain = Tuple[str, ...]
 """A variable, and the attributes that it is asked for one after the other."""
@@ -34,17 +34,7 @@ def calls(start: Iterable[Any], goal: Callable[[object], bool], reach: Reach) ->
 
 
 def _called_from(start: Iterable[Any], reach: Reach) -> Iterator[Any]:
-    seen: Dict[int, Any] = {}
-    wave = list(start)
-    for _ in range(_STEPS):
-        following: List[Any] = []
-        for thing in wave:
-            if is_a(thing, _PLAIN) or _key(thing) in seen or len(seen) > _OBJECTS:
-                continue
-            seen[_key(thing)] = thing
-            yield thing
-            following.extend(_from(thing, reach))
-        wave = following
+    return spread(start, lambda thing: _from(thing, reach), _STEPS, _OBJECTS, _key)
 
 
 def _key(thing: Any) -> int:

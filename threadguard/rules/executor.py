@@ -7,7 +7,7 @@ from threadguard.model import Reading, Source
 from threadguard.process import Frames, Process, captured, count, dig, module_of, variables
 from threadguard.rules.accepting import own_loop
 from threadguard.rules.reach import IsGuard
-from threadguard.rules.stacks import own_frames
+from threadguard.rules.stacks import executor_worker, own_frames
 
 
 def executor(process: Process, is_guard: IsGuard) -> Optional[Reading]:
@@ -16,10 +16,8 @@ def executor(process: Process, is_guard: IsGuard) -> Optional[Reading]:
     Its `_worker` (concurrent/futures/thread.py) holds a weak reference to it. Where a server's own loop runs as its
     work item, the executor's size says nothing about requests.
     """
-    for frame in own_frames(process)[:3]:
-        if frame.f_code.co_name == "_worker" and "executor_reference" in frame.f_code.co_varnames:
-            return None if own_loop(process) else _of_executor(process, frame)
-    return None
+    worker = executor_worker(own_frames(process)[:3])
+    return None if worker is None or own_loop(process) else _of_executor(process, worker)
 
 
 def _of_executor(process: Process, frame: FrameType) -> Optional[Reading]:

@@ -33,6 +33,22 @@ _OBJECTS = 400
 _PLAIN = (str, bytes, int, float, complex, type(None), ModuleType, CodeType)
 
 
+def spread(start: Iterable[Any], leads_to: Callable[[Any], Iterable[Any]], steps: int, objects: int,
+           key: Callable[[Any], int] = id) -> Iterator[Any]:
+    """*start*, and what *leads_to* gives from there on, the nearest first: each once, by *key*, within the bounds."""
+    seen: Dict[int, Any] = {}  # held: the identity of an object that is gone is given again
+    wave = list(start)
+    for _ in range(steps):
+        following: List[Any] = []
+        for thing in wave:
+            if is_a(thing, _PLAIN) or key(thing) in seen or len(seen) > objects:
+                continue
+            seen[key(thing)] = thing
+            yield thing
+            following.extend(leads_to(thing))
+        wave = following
+
+
 def vars_of(thing: Any) -> Dict[str, Any]:
     """The attributes that *thing* holds itself, those in slots included; nothing is computed."""
     try:
@@ -95,17 +111,7 @@ class Reach:
 
     def reached(self, start: Iterable[Any]) -> Iterator[Any]:
         """*start*, and all that it leads to."""
-        seen: Dict[int, Any] = {}
-        wave = list(start)
-        for _ in range(_STEPS):
-            following: List[Any] = []
-            for thing in wave:
-                if is_a(thing, _PLAIN) or id(thing) in seen or len(seen) > _OBJECTS:
-                    continue
-                seen[id(thing)] = thing
-                yield thing
-                following.extend(self._from(thing))
-            wave = following
+        return spread(start, self._from, _STEPS, _OBJECTS)
 
     def _from(self, thing: Any) -> Iterable[Any]:
         if is_a(thing, MethodType):

@@ -74,6 +74,12 @@ def works_on(frame: FrameType) -> List[Any]:
     return [*values.values(), *vars_of(values.get("self")).values(), *globals_named(frame)]
 
 
+def executor_worker(frames: Frames) -> Optional[FrameType]:
+    """The innermost of *frames* that is the `_worker` of an executor (concurrent/futures/thread.py)."""
+    return next((frame for frame in frames if frame.f_code.co_name == "_worker"
+                 and "executor_reference" in frame.f_code.co_varnames), None)
+
+
 def own_frames(process: Process) -> Frames:
     """The frames of this context from its worker function inwards, outermost first.
 

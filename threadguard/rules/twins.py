@@ -5,7 +5,6 @@ class as its owner has another, a server's thread leads to that object, and it t
 """
 
 import gc
-import weakref
 from types import FrameType, ModuleType
 from typing import Any, Iterator, List, Optional, Tuple
 
@@ -14,7 +13,7 @@ from threadguard.process import Process, is_a, variables
 from threadguard.rules.accepting import held_by, other_loops
 from threadguard.rules.calls import calls
 from threadguard.rules.reach import IsGuard, Reach, identity, vars_of
-from threadguard.rules.stacks import own_frames
+from threadguard.rules.stacks import executor_worker, own_frames
 
 
 def twin_executors(process: Process, is_guard: IsGuard) -> Optional[Reading]:
@@ -32,9 +31,8 @@ def twin_executors(process: Process, is_guard: IsGuard) -> Optional[Reading]:
 
 
 def _own_executor(process: Process) -> Any:
-    found: Iterator[Any] = (variables(frame).get("executor_reference") for frame in own_frames(process)[:3]
-                            if frame.f_code.co_name == "_worker")
-    return next((reference() for reference in found if is_a(reference, weakref.ref)), None)
+    worker = executor_worker(own_frames(process)[:3])
+    return None if worker is None else variables(worker)["executor_reference"]()
 
 
 def _owners(executor: Any) -> Iterator[Tuple[Any, str]]:
