@@ -10,35 +10,9 @@ import pytest
 from needs import missing
 from rig import Child, at_once, get
 from rows import ROWS
+from streams import get_at_once, get_h2
 
 STATUS = {False: "single-threaded", True: "threaded"}
-
-
-def ask_h2(port, path):
-    """One request in cleartext HTTP/2, on a connection that is told beforehand that the server speaks it."""
-    import httpx
-
-    with httpx.Client(http1=False, http2=True, timeout=30) as client:
-        try:
-            answer = client.get("http://127.0.0.1:%d%s" % (port, path))
-        except httpx.ConnectError as error:
-            raise ConnectionRefusedError(str(error))
-    return answer.status_code, list(answer.headers.items()), answer.content
-
-
-def eight_h2(port, path):
-    """Eight streams on one connection at once."""
-    import httpx
-
-    with httpx.Client(http1=False, http2=True, timeout=30) as client:
-        client.get("http://127.0.0.1:%d/first" % port)
-        url = "http://127.0.0.1:%d%s" % (port, path)
-        return [told(answer) for answer in at_once(8, lambda: spread(client.get(url)))]
-
-
-def spread(answer):
-    """httpx' answer in the shape of `rig.get`."""
-    return answer.status_code, (), answer.content
 
 
 def told(answer):
@@ -52,12 +26,13 @@ def measure(row):
     """Start the row's server and return what the first request and the eight at once told."""
     with Child(row.command, row.files, row.env, row.python, row.staged) as child:
         try:
-            first = told(child.first(lambda port: (ask_h2 if row.h2 else get)(port, "/first")))
+            first = told(child.first(lambda port: (get_h2 if row.h2 else get)(port, "/first")))
             assert first["token"] == child.token, "another server answered"
             if row.h2:
-                rest = eight_h2(child.port, row.hold)
+                rest = get_at_once(child.port, row.hold, 8)
             else:
-                rest = [told(answer) for answer in at_once(8, lambda: get(child.port, row.hold))]
+                rest = at_once(8, lambda: get(child.port, row.hold))
+            rest = [told(answer) for answer in rest]
             child.watch()
         except BaseException:
             print(child.output()[-8000:])

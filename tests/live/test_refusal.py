@@ -11,7 +11,7 @@ import pytest
 from needs import missing
 from rig import Child, at_once, get
 from rows import ROWS
-from test_matrix import ask_h2
+from streams import get_h2
 
 NEVER_ANSWER = {"uvicorn --interface wsgi --workers 2", "Django runserver default"}
 """Nothing is served, and nothing ends: a master that starts its worker again and again, a reloader that waits for the
@@ -55,7 +55,7 @@ def test_a_threaded_deployment_never_enters_the_application(row, record_property
     skip_unless_there(row)
     with refusing(row) as child:
         child.never_answers = row.id in NEVER_ANSWER
-        ask = ask_h2 if row.h2 else get
+        ask = get_h2 if row.h2 else get
         end, status = settle(child, ask)
         record_property("refusal", {"id": row.id, "end": end, "status": status})
         if end == "answer":
@@ -80,7 +80,7 @@ def test_a_single_threaded_deployment_serves_every_request(row):
     """Nothing is refused, and nothing is said in the log that would alarm anybody."""
     skip_unless_there(row)
     with refusing(row) as child:
-        ask = ask_h2 if row.h2 else get
+        ask = get_h2 if row.h2 else get
         try:
             statuses = [child.first(lambda port: ask(port, "/first"))[0]]
             statuses += [answer[0] for answer in at_once(8, lambda: ask(child.port, "/first"))]
