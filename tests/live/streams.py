@@ -15,7 +15,7 @@ def get_h2(port, path):
 
 
 def get_at_once(port, path, number):
-    """Send *number* requests at once on one connection; what `get_h2` returns of each, in the order in which they end."""
+    """What `get_h2` returns, for *number* requests at once on one connection, in the order in which they end."""
     with socket.create_connection(("127.0.0.1", port), timeout=ANSWER) as wire:
         connection = H2Connection(H2Configuration(header_encoding="latin-1"))
         connection.initiate_connection()
