@@ -67,7 +67,11 @@ SERVERS = (
     served("a server that nobody knows", "use = egg:rocket\nthreads = 1", UNKNOWN,
            "site.ini:2: " + unknown("the server of [server:main]")),
     served("a number that is none", "use = egg:waitress\nthreads = four", UNREADABLE,
-           "site.ini:2: TG902 site.ini cannot be read"),
+           "site.ini:3: TG902 site.ini cannot be read"),
+    served("a number that gives no capacity", "use = egg:waitress\nthreads = 0", UNKNOWN,
+           "site.ini:3: " + unknown("the server of [server:main]")),
+    served("a worker class of one's own", "use = egg:gunicorn\nworker_class = my.Worker", UNKNOWN,
+           "site.ini:3: " + unknown("the server of [server:main]")),
 )
 RESOLVED = (
     file("threads from [DEFAULT] by %()s", "site.ini", THREADED, "site.ini:5: " + lets("waitress", 3),

@@ -134,6 +134,11 @@ def test_gunicorn_with_a_configuration_file_is_not_known(tmp_path, monkeypatch):
     assert command.take_action("config:production.ini") is None
 
 
+def test_a_value_that_the_server_will_refuse_is_not_known(serve):
+    """The server says so itself; the guard's start does not end because of it."""
+    assert serve("[server:main]\n" + WAITRESS + "threads = four\n", gearbox, "gearbox.commands.serve", "take_action") is None
+
+
 def test_before_the_server_is_loaded_nothing_is_known():
     """A command on the stack that has not chosen yet gives no reading."""
     command = module("gearbox.commands.serve", BEFORE.format(function="take_action"), look=lambda: at_startup(gearbox))

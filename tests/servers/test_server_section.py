@@ -60,12 +60,19 @@ def test_every_runner_reads_its_settings(use, settings, server, capacity):
 
 
 @pytest.mark.parametrize("use, settings", [
-    pytest.param("egg:waitress#main", {"threads": "four"}, id="not a number"),
+    pytest.param("egg:waitress#main", {"threads": "0"}, id="no number of requests"),
     pytest.param("egg:gunicorn#main", {"config": "conf.py"}, id="a configuration file of its own"),
 ])
 def test_what_the_section_does_not_tell_is_not_known(use, settings):
-    """A value that the server will refuse, and settings that stand elsewhere, give no reading."""
+    """A value that gives no capacity, and settings that stand elsewhere, give no reading."""
     assert read(use, settings) is None
+
+
+def test_a_value_that_the_server_will_refuse_is_named():
+    """Where a whole number is needed and none is written, the option and what stands there are told."""
+    with pytest.raises(server_section.NotTaken, match="^threads = four is not a whole number$") as caught:
+        read("egg:waitress#main", {"threads": "four"})
+    assert "threads" == caught.value.option
 
 
 def test_an_unknown_runner_is_not_known():

@@ -23,7 +23,8 @@ def judge(section: Section, title: str, file: Optional[str], directory: str) -> 
     factory = re.sub(r"^egg:\s*([^#]*)", lambda match: "egg:" + match.group(1).strip().replace("_", "-"),
                      section.factory.strip())
     runner = _FACTORIES.get(factory.lower(), section.factory)
-    line = server_section.find_lines(file, title).get("use") if file else None
+    lines = server_section.find_lines(file, title)
+    line = lines.get("use")
     if runner not in server_section.RUNNERS:
         raise CannotTell("[%s] is served by %s, which threadguard does not know" % (title, section.factory), file=file,
                          line=line)
@@ -32,7 +33,14 @@ def judge(section: Section, title: str, file: Optional[str], directory: str) -> 
         raise CannotTell("gunicorn reads a configuration file beneath [%s]" % title,
                          "check that file, or start gunicorn with --paste: threadguard check -- gunicorn --paste FILE",
                          file, line)
-    reading = server_section.read_settings(runner, section.settings, title, file)
+    try:
+        reading = server_section.read_settings(runner, section.settings, title, file)
+    except server_section.NotTaken as error:
+        line = lines.get(error.option, line)
+        raise Unreadable("[%s], %s: %s" % (title, section.factory, error), file, line) from None
     if reading is None:
-        raise Unreadable("[%s] has a value that %s would not take" % (title, section.factory), file, line)
+        written = [option for option in server_section.RUNNERS[runner].options if option in section.settings]
+        values = ", ".join("%s = %s" % (option, section.settings[option]) for option in written)
+        raise CannotTell("[%s], %s: what %s gives is not known" % (title, section.factory, values), file=file,
+                         line=lines.get(written[0], line) if written else line)
     return reading

@@ -27,7 +27,10 @@ def at_startup(process: Process, module: str, function: str) -> Optional[Reading
     if runner.startswith("gunicorn.") and process.has_file("gunicorn.conf.py"):
         return None  # gunicorn/config.py get_default_config_file: read beneath the section's settings
     file, name = _chosen(str(local(frame, "server_spec")), local(frame, "server_name"))
-    reading = server_section.read_settings(runner, dig(context, "local_conf") or {}, "server:%s" % name, file)
+    try:
+        reading = server_section.read_settings(runner, dig(context, "local_conf") or {}, "server:%s" % name, file)
+    except server_section.NotTaken:  # the server will say so itself
+        return None
     return reading and replace(reading, on_stack=True)
 
 

@@ -15,6 +15,14 @@ Settings = Mapping[str, str]
 HEADER = "["  # stands for a section's own line: no option begins with it
 
 
+class NotTaken(ValueError):
+    """The server will not start: *option* needs a whole number, and *value* is none."""
+
+    def __init__(self, option: str, value: str) -> None:
+        super().__init__("%s = %s is not a whole number" % (option, value))
+        self.option = option
+
+
 class _Runner(NamedTuple):
     read: Callable[[Settings, str], Optional[Reading]]
     """From the settings, and their place as the subject of a sentence, to a reading."""
@@ -33,7 +41,12 @@ class _Place(NamedTuple):
 
 
 def _number(settings: Settings, option: str, default: Optional[int] = None) -> Optional[int]:
-    return int(settings[option]) if option in settings else default
+    if option not in settings:
+        return default
+    try:
+        return int(settings[option])
+    except ValueError:
+        raise NotTaken(option, settings[option]) from None
 
 
 def _truth(settings: Settings, option: str, default: bool) -> bool:
@@ -110,16 +123,13 @@ def read_settings(runner: str, settings: Settings, section: str, file: Optional[
     """The capacity of the server that *runner* (a key of `RUNNERS`) starts with *settings*; None if it is not known.
 
     *section* (``server:main``) of *file* is where they come from, as PasteDeploy passes them on. Without a file the
-    server was named on the command line.
+    server was named on the command line. Raises `NotTaken`.
     """
     known = RUNNERS.get(runner)
     if known is None:
         return None
     place = _find_place(known, settings, section, find_lines(file, section)) if file else _COMMAND_LINE
-    try:
-        reading = known.read(settings, place.where)
-    except ValueError:  # not a number: the server will say so itself
-        return None
+    reading = known.read(settings, place.where)
     remedy = "%s; for more throughput start more processes" % place.change
     return reading and replace(reading, file=file, line=place.line, remedy=remedy)
 
