@@ -136,7 +136,8 @@ def test_gunicorn_with_a_configuration_file_is_not_known(tmp_path, monkeypatch):
 
 def test_a_value_that_the_server_will_refuse_is_not_known(serve):
     """The server says so itself; the guard's start does not end because of it."""
-    assert serve("[server:main]\n" + WAITRESS + "threads = four\n", gearbox, "gearbox.commands.serve", "take_action") is None
+    section = "[server:main]\n" + WAITRESS + "threads = four\n"
+    assert serve(section, gearbox, "gearbox.commands.serve", "take_action") is None
 
 
 def test_before_the_server_is_loaded_nothing_is_known():
