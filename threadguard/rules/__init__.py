@@ -8,6 +8,7 @@ listens on the port of the connection in hand. A rule may raise; whoever asks it
 `executor`             an executor owns my thread: its ``_max_workers``, 1 included
 `threading_mixin`      ``process_request_thread`` is below me: a thread for each request
 `thread_per_request`   my thread was started with this request in hand, and another one waits for the next
+`successor`            another thread is behind me in my function, which accepts once: it takes the next request
 `pool`                 a pool object holds my thread, or its method is my worker loop: its bound, 1 included
 `one_of_several`       my thread, queue or executor of one is among several that get connections in turn
 `twin_executors`       an executor of one runs me, and its owner has a twin that calls the application with another
@@ -40,12 +41,13 @@ from threadguard.rules.pool import pool
 from threadguard.rules.reach import IsGuard
 from threadguard.rules.several import one_of_several
 from threadguard.rules.siblings import siblings
+from threadguard.rules.successor import successor
 from threadguard.rules.twins import twin_executors
 
 Rule = Callable[[Process, IsGuard], Optional[Reading]]
 
 RULES: Tuple[Rule, ...] = (
-    executor, threading_mixin, thread_per_request, pool, one_of_several, twin_executors, multiprocessing_pool,
+    executor, threading_mixin, thread_per_request, successor, pool, one_of_several, twin_executors, multiprocessing_pool,
     gevent_threadpool, twisted_threadpool, limiter, siblings, greenlets, several_loops, in_turn,
     frameless)
 

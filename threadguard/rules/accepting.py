@@ -5,29 +5,22 @@ listens. Two of them that lead to the guarded application let two requests in, e
 unless both hand their connections to the one worker that runs me.
 """
 
-import threading
 import weakref
-from types import FrameType
 from typing import Any, Callable, Iterator, List, NamedTuple, Optional, Tuple
 
 from threadguard.model import Reading, Source
 from threadguard.process import Frames, Process, is_a, module_of, outward, variables, whole
 from threadguard.rules.calls import calls
-from threadguard.rules.code import in_one_loop, names_ahead, names_any, names_on_line
-from threadguard.rules.reach import IsGuard, Reach, identity, vars_of
-from threadguard.rules.sockets import closed_over, held_with, sockets_held
+from threadguard.rules.code import in_one_loop, names_any, names_on_line
+from threadguard.rules.holding import holds_up
+from threadguard.rules.reach import IsGuard, Reach, identity
+from threadguard.rules.sockets import held_with, sockets_held
 from threadguard.rules.sources import is_queue, listens
 from threadguard.rules.stacks import inputs, own_frames, waiting_thread, works_on
 
 AWAITS = frozenset(
     "accept _accept accept_connection sock_accept select poll epoll kqueue control handle_request get_request".split())
 """What a loop calls to wait for a connection."""
-
-_HOLDS_UP = frozenset("join acquire wait wait_for result get Semaphore BoundedSemaphore Lock".split())
-"""What a loop calls to wait for something else: the end of a thread, a free place, a result."""
-
-_OF_SEMAPHORES = frozenset(("acquire",))
-"""Those of them that a semaphore has."""
 
 _INNERMOST = 12
 """How many frames of a waiting thread are searched for its loop: selectors, event loops and servers are not deeper."""
@@ -70,10 +63,12 @@ def own_loop(process: Process) -> Optional[Loop]:
 
 def waiting_loop(process: Process, frames: Frames) -> Optional[Loop]:
     """The loop in *frames* (innermost first) that waits for a connection at this moment, or None."""
-    inner = frames[0]
-    if module_of(inner) not in _WAITING_MODULES and not AWAITS & names_on_line(inner):
-        return None
-    return loop_in(process, frames[:_INNERMOST])
+    return loop_in(process, frames[:_INNERMOST]) if waits(frames) else None
+
+
+def waits(frames: Frames) -> bool:
+    """Whether the innermost of *frames* waits for a connection or for something to read, by what it calls."""
+    return module_of(frames[0]) in _WAITING_MODULES or bool(AWAITS & names_on_line(frames[0]))
 
 
 def accepts_next(process: Process, frames: Frames) -> Optional[Loop]:
@@ -86,20 +81,7 @@ def accepts_next(process: Process, frames: Frames) -> Optional[Loop]:
         return loop
     loop = loop_in(process, frames[:2 * _INNERMOST])
     inner = [frame for frame in (loop.frames if loop else ()) if module_of(frame) != "threading"]
-    return None if any(map(_holds_up, inner)) else loop
-
-
-def _holds_up(frame: FrameType) -> bool:
-    """Whether *frame*, in its loop if it is in one, may wait for something else.
-
-    A semaphore that has places left holds nobody up. How many it was made with tells only a bounded one.
-    """
-    names = _HOLDS_UP & names_ahead(frame)
-    if not names or names - _OF_SEMAPHORES:
-        return bool(names)
-    held = [vars_of(thing) for value in works_on(frame) for thing in (value, *closed_over(value))
-            if is_a(thing, threading.Semaphore)]
-    return not held or not all(one["_value"] > 0 or one.get("_initial_value", 0) > 1 for one in held)
+    return None if any(map(holds_up, inner)) else loop
 
 
 def other_loops(process: Process) -> Iterator[Loop]:

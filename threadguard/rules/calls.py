@@ -9,20 +9,16 @@ standard library is not followed: the objects that it was given are.
 import dis
 from functools import lru_cache, partial
 from types import CodeType, FunctionType, MethodType, ModuleType
-from typing import Any, Callable, Dict, FrozenSet, Iterable, Iterator, List, Tuple
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Tuple
 
 from threadguard.process import is_a, is_standard, loaded
-from threadguard.rules.reach import Reach, spread, vars_of
-
-Chain = Tuple[str, ...]
-"""A variable, and the attributes that it is asked for one after the other."""
+from threadguard.rules.chains import MISSING, attribute, chains, value_of
+from threadguard.rules.reach import Reach, spread
 
 _STEPS = 16
 _OBJECTS = 800
 _MEMBERS = 16
 _PLAIN = (str, bytes, int, float, complex, type(None), ModuleType, CodeType)
-_ASKS = ("LOAD_ATTR", "LOAD_METHOD")
-_MISSING = object()
 
 
 def calls(start: Iterable[Any], goal: Callable[[object], bool], reach: Reach) -> bool:
@@ -46,14 +42,14 @@ def _from(thing: Any, reach: Reach) -> Iterable[Any]:
     if is_a(thing, MethodType):
         return _of_function(thing.__func__, thing.__self__) if is_a(thing.__func__, FunctionType) else ()
     if is_a(thing, FunctionType):
-        return _of_function(thing, _MISSING)
+        return _of_function(thing, MISSING)
     if is_a(thing, partial):
         return (thing.func, *thing.args, *thing.keywords.values())
     if is_a(thing, (tuple, list, dict)):
         return list(thing.values() if is_a(thing, dict) else thing)[:_MEMBERS]
     if is_a(thing, type):
         return [value for value in vars(thing).values() if is_a(value, FunctionType)]
-    call = _attribute(thing, "__call__")
+    call = attribute(thing, "__call__")
     return (*reach.ways(thing), *((call,) if is_a(call, MethodType) else ()))
 
 
@@ -63,15 +59,13 @@ def _of_function(function: FunctionType, owner: Any) -> Iterator[Any]:
     if is_standard(function.__module__):
         return
     known: Dict[str, Any] = dict(_cells(function))
-    if owner is not _MISSING and code.co_argcount:
+    if owner is not MISSING and code.co_argcount:
         known[code.co_varnames[0]] = owner
     known.update(_imported(code, function.__globals__))
     yield from function.__defaults__ or ()
     for chain in chains(code):
-        thing = known.get(chain[0], function.__globals__.get(chain[0], _MISSING))
-        for name in chain[1:]:
-            thing = _attribute(thing, name)
-        if thing is not _MISSING:
+        thing = value_of(chain, known, function.__globals__)
+        if thing is not MISSING:
             yield thing
 
 
@@ -83,51 +77,13 @@ def _cells(function: FunctionType) -> Iterator[Tuple[str, Any]]:
             continue
 
 
-def _attribute(thing: Any, name: str) -> Any:
-    """The attribute *name* of *thing*, found by looking: nothing is computed. A property leads to its function."""
-    if thing is _MISSING or is_a(thing, ModuleType):
-        return vars(thing).get(name, _MISSING) if thing is not _MISSING else _MISSING
-    held = {} if is_a(thing, type) else vars_of(thing)
-    if name in held:
-        return held[name]
-    kinds = thing.__mro__ if is_a(thing, type) else type(thing).__mro__
-    value: Any = next((vars(kind)[name] for kind in kinds if name in vars(kind)), _MISSING)
-    if is_a(value, property):
-        value = value.fget
-    if is_a(value, staticmethod):
-        return value.__func__
-    if is_a(value, classmethod):
-        return MethodType(value.__func__, kinds[0])
-    return MethodType(value, thing) if is_a(value, FunctionType) and not is_a(thing, type) else value
-
-
-@lru_cache(maxsize=1024)
-def chains(code: CodeType) -> FrozenSet[Chain]:
-    """The chains of *code* and of the functions in it, each as long as it goes."""
-    found = set()
-    chain: Chain = ()
-    for one in dis.get_instructions(code):
-        if chain and one.opname.startswith(_ASKS):
-            chain += (str(one.argval),)
-            continue
-        found.add(chain)
-        chain = ()
-        if isinstance(one.argval, CodeType):
-            found.update(chains(one.argval))
-        elif "LOAD_" in one.opname and one.opname != "LOAD_CONST" and not one.opname.startswith(_ASKS):
-            names = one.argval if isinstance(one.argval, tuple) else (one.argval,)  # since 3.13 one may load two
-            found.update((name,) for name in names[:-1])
-            chain = (str(names[-1]),)
-    return frozenset(found - {()})
-
-
 def _imported(code: CodeType, namespace: Dict[str, Any]) -> Iterator[Tuple[str, Any]]:
     """The variables of *code* that it imports, functions in it included, and what they stand for if that is loaded."""
     package = "%s." % (namespace.get("__package__") or "")
-    for name, module, attribute in _imports(code):
+    for name, module, member in _imports(code):
         found = loaded(module) or loaded(package + module)
-        thing = loaded("%s.%s" % (module, attribute)) or _attribute(found, attribute) if attribute else found
-        if found is not None and thing is not _MISSING:
+        thing = loaded("%s.%s" % (module, member)) or attribute(found, member) if member else found
+        if found is not None and thing is not MISSING:
             yield name, thing
 
 

@@ -131,19 +131,6 @@ def names_any(code: CodeType, names: FrozenSet[str]) -> bool:
     return not names.isdisjoint(code.co_names)
 
 
-def names_ahead(frame: FrameType) -> FrozenSet[str]:
-    """The globals and attributes that *frame* may still look up: those of its loop, or of all its code."""
-    return names_in(frame.f_code, loop_around(frame))
-
-
-@lru_cache(maxsize=1024)
-def names_in(code: CodeType, part: Optional[Tuple[int, int]] = None) -> FrozenSet[str]:
-    """The globals and attributes that *part* of *code* looks up, everywhere by default; functions in it aside."""
-    return frozenset(str(one.argval) for one in dis.get_instructions(code)
-                     if one.opname.startswith(("LOAD_ATTR", "LOAD_METHOD", "LOAD_GLOBAL", "LOAD_NAME"))
-                     and (part is None or part[0] <= one.offset <= part[1]))
-
-
 def functions_in(code: CodeType) -> Iterator[CodeType]:
     """*code*, and that of every function in it."""
     yield code

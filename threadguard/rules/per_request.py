@@ -9,7 +9,7 @@ from threadguard.process import Process, is_a, module_of
 from threadguard.rules.accepting import accepts_next, loop_leads, own_loop
 from threadguard.rules.code import in_one_loop, sets_attribute
 from threadguard.rules.reach import IsGuard, Reach, vars_of
-from threadguard.rules.sockets import sockets_in
+from threadguard.rules.sockets import port_of, sockets_in
 from threadguard.rules.sources import listens
 from threadguard.rules.stacks import inputs, own_frames
 
@@ -34,12 +34,12 @@ def thread_per_request(process: Process, is_guard: IsGuard) -> Optional[Reading]
     frames = own_frames(process)
     if not frames or own_loop(process) or process.in_main_thread:
         return None
-    ports = {_port(one) for value in _handed(process) for one in sockets_in(value) if not listens(process, one)}
+    ports = {port_of(one) for value in _handed(process) for one in sockets_in(value) if not listens(process, one)}
     once = not any(in_one_loop(frame) for frame in frames)
     starts = partial(_starts, frames[0].f_code)
     for other in process.others.values() if ports or once else ():
         loop = accepts_next(process, other)
-        if loop is not None and (ports & {_port(one) for one in loop.listeners}
+        if loop is not None and (ports & {port_of(one) for one in loop.listeners}
                                  or (once and loop_leads(loop, Reach(is_guard), starts))):
             return Reading(Source.STRUCTURE, "the server", None, unbounded=True, evidence=(
                 "this thread was started for this request, and %s in another accepts the next"
@@ -75,11 +75,3 @@ def _given(worker: Any) -> List[Any]:
                  if is_a(value, FunctionType) and name != "__init__"]
     own: Dict[str, Any] = vars_of(worker)
     return [value for name, value in own.items() if not any(sets_attribute(one.__code__, name) for one in functions)]
-
-
-def _port(socket: Any) -> Any:
-    try:
-        name = socket.getsockname()
-        return name[1] if is_a(name, tuple) else name
-    except (AttributeError, OSError):
-        return None

@@ -82,9 +82,13 @@ def are_siblings(process: Process, mine: Frames, other: Frames, reach: Reach, ou
 
 def _starts_alike(process: Process, ident: int, mine: Frames) -> bool:
     """Whether the thread *ident*, which has not come to its function yet, was started with the same things as mine."""
-    one, two = process.thread, process.thread_of(ident)
+    return in_one_loop(mine[0]) and started_alike(process.thread, process.thread_of(ident))
+
+
+def started_alike(one: Any, two: Any) -> bool:
+    """Whether the threads *one* and *two* were started with the same function and the same things."""
     target = getattr(one, "_target", None)
-    return (target is not None and same(target, getattr(two, "_target", None)) and in_one_loop(mine[0])
+    return (target is not None and same(target, getattr(two, "_target", None))
             and identical(_arguments(one), _arguments(two)))
 
 

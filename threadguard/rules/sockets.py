@@ -30,6 +30,15 @@ def sockets_in(value: Any) -> Iterator[Any]:
             yield from _watched(thing)
 
 
+def port_of(socket: Any) -> Any:
+    """The port that *socket* is bound to, or the path; None where it is closed or no socket."""
+    try:
+        name = socket.getsockname()
+        return name[1] if is_a(name, tuple) else name
+    except (AttributeError, OSError):
+        return None
+
+
 def closed_over(function: Any) -> Iterator[Any]:
     """What *function* closes over."""
     for cell in function.__closure__ or () if is_a(function, FunctionType) else ():

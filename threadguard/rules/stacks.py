@@ -6,9 +6,10 @@ from types import FrameType
 from typing import Any, Dict, FrozenSet, List, Optional, Tuple
 
 from threadguard.process import Frames, Process, is_a, module_of, outward, variables, whole
-from threadguard.rules.code import in_one_loop, names_ahead, names_any, rebound
+from threadguard.rules.code import in_one_loop, names_any, rebound
 from threadguard.rules.reach import vars_of
 from threadguard.rules.sources import globals_named, is_queue
+from threadguard.rules.waits import ahead
 
 _MACHINERY = 12
 """How many frames may lie outside a worker function: threading's own, and those of tools that wrap `Thread.run`."""
@@ -135,7 +136,8 @@ def _waits_for(frames: Frames, mine: List[Any]) -> bool:
     for place, frame in enumerate(frames[:8]):
         goes_on = _WAITS.get((module_of(frame), frame.f_code.co_name))
         if goes_on is not None and _is_about(variables(frame), mine):
-            if not goes_on or any(goes_on & names_ahead(one) for one in _up_to_its_loop(frames[place + 1:])):
+            callers = _up_to_its_loop(frames[place + 1:])
+            if not goes_on or any(call.may_wait for one in callers for call in ahead(one).calls(goes_on)):
                 return True
     return False
 

@@ -1,0 +1,96 @@
+"""Chains: a variable, and the attributes that code asks it for one after the other; and what they stand for now."""
+
+import dis
+from functools import lru_cache
+from types import CodeType, FunctionType, MethodType, ModuleType
+from typing import Any, FrozenSet, Iterator, Mapping, Optional, Tuple
+
+from threadguard.process import is_a
+from threadguard.rules.reach import vars_of
+
+Chain = Tuple[str, ...]
+"""A variable, and attributes. It begins with `NO_VARIABLE` where they are asked of something else: what a call gave."""
+
+Part = Optional[Tuple[int, int]]
+
+NO_VARIABLE = ""
+MISSING: Any = object()
+"""What a chain stands for that leads nowhere."""
+
+_A_TEXT = '""'
+_ASKS = ("LOAD_ATTR", "LOAD_METHOD")
+_MAKES_TEXT = ("BUILD_STRING", "FORMAT_VALUE", "FORMAT_SIMPLE", "FORMAT_WITH_SPEC")
+
+
+@lru_cache(maxsize=1024)
+def chains(code: CodeType) -> FrozenSet[Chain]:
+    """The chains of *code* and of the functions in it that begin with a variable, each as long as it goes."""
+    found = {chain for chain in chains_in(code) if chain[0] != NO_VARIABLE}
+    return frozenset(found.union(*(chains(one) for one in code.co_consts if isinstance(one, CodeType))))
+
+
+@lru_cache(maxsize=1024)
+def chains_in(code: CodeType, part: Part = None) -> FrozenSet[Chain]:
+    """The chains of *part* of *code*, everywhere by default; functions in it aside, and what a text is asked for."""
+    return frozenset(chain for chain, _ in _chains_in(code, part) if chain[0] != _A_TEXT)
+
+
+@lru_cache(maxsize=1024)
+def chains_called(code: CodeType, part: Part = None) -> FrozenSet[Chain]:
+    """Those of them that are called there and then, not handed on, as far as it shows: methods, and since 3.11 globals.
+    """
+    return frozenset(chain for chain, is_called in _chains_in(code, part) if is_called and chain[0] != _A_TEXT)
+
+
+def _chains_in(code: CodeType, part: Part) -> Iterator[Tuple[Chain, bool]]:
+    chain: Chain = ()
+    is_called = False
+    for one in dis.get_instructions(code):
+        if one.opname == "EXTENDED_ARG" or not (part is None or part[0] <= one.offset <= part[1]):
+            continue
+        if one.opname.startswith(_ASKS):
+            chain = (chain or (NO_VARIABLE,)) + (str(one.argval),)
+            is_called = _calls(one)
+            continue
+        if chain:
+            yield chain, is_called
+        chain = ()
+        if one.opname in _MAKES_TEXT or (one.opname == "LOAD_CONST" and isinstance(one.argval, (str, bytes))):
+            chain = (_A_TEXT,)
+        elif "LOAD_" in one.opname and one.opname != "LOAD_CONST":
+            names = one.argval if isinstance(one.argval, tuple) else (one.argval,)  # since 3.13 one may load two
+            yield from (((name,), False) for name in names[:-1])
+            chain, is_called = (str(names[-1]),), _calls(one)
+    if chain:
+        yield chain, is_called
+
+
+def _calls(one: dis.Instruction) -> bool:
+    """Whether *one* loads something to call it: a NULL goes with it, or its object (Python/compile.c)."""
+    return one.opname == "LOAD_METHOD" or "NULL" in one.argrepr
+
+
+def value_of(chain: Chain, known: Mapping[str, Any], namespace: Mapping[str, Any]) -> Any:
+    """What *chain* stands for among the variables that are *known* and the globals of *namespace*, or `MISSING`."""
+    thing = known.get(chain[0], namespace.get(chain[0], MISSING))
+    for name in chain[1:]:
+        thing = attribute(thing, name)
+    return thing
+
+
+def attribute(thing: Any, name: str) -> Any:
+    """The attribute *name* of *thing*, found by looking: nothing is computed. A property leads to its function."""
+    if thing is MISSING or is_a(thing, ModuleType):
+        return vars(thing).get(name, MISSING) if thing is not MISSING else MISSING
+    held = {} if is_a(thing, type) else vars_of(thing)
+    if name in held:
+        return held[name]
+    kinds = thing.__mro__ if is_a(thing, type) else type(thing).__mro__
+    value: Any = next((vars(kind)[name] for kind in kinds if name in vars(kind)), MISSING)
+    if is_a(value, property):
+        value = value.fget
+    if is_a(value, staticmethod):
+        return value.__func__
+    if is_a(value, classmethod):
+        return MethodType(value.__func__, kinds[0])
+    return MethodType(value, thing) if is_a(value, FunctionType) and not is_a(thing, type) else value
