@@ -47,8 +47,8 @@ from threadguard.rules.twins import twin_executors
 Rule = Callable[[Process, IsGuard], Optional[Reading]]
 
 RULES: Tuple[Rule, ...] = (
-    executor, threading_mixin, thread_per_request, successor, pool, one_of_several, twin_executors, multiprocessing_pool,
-    gevent_threadpool, twisted_threadpool, limiter, siblings, greenlets, several_loops, in_turn,
+    executor, threading_mixin, thread_per_request, successor, pool, one_of_several, twin_executors,
+    multiprocessing_pool, gevent_threadpool, twisted_threadpool, limiter, siblings, greenlets, several_loops, in_turn,
     frameless)
 
 
