@@ -1,7 +1,12 @@
 """What is known of the server: at startup, on a request, from the operator."""
 
+import http.client
+import threading
+from contextlib import contextmanager
+from wsgiref.simple_server import make_server
+
 import pytest
-from conftest import Response, new_environ
+from conftest import DEADLINE, Response, new_environ
 
 from threadguard import readers
 from threadguard.evidence import Evidence
@@ -59,7 +64,57 @@ def test_a_reading_that_a_later_request_withdraws_is_made_again(guarded, monkeyp
     for _ in range(3):
         assert Response(guard, new_environ(SERVER_PROTOCOL="HTTP/1.1")).body == b"hello"
     assert Response(guard, new_environ(SERVER_PROTOCOL="HTTP/2.0")).status == "503 Service Unavailable"
-    assert asked == ["HTTP/1.1", "HTTP/2.0"]
+    assert asked == ["HTTP/1.1", "HTTP/1.1", "HTTP/2.0"]
+
+
+def test_a_pool_of_one_is_read_again_on_the_2nd_4th_and_8th_request(guarded, monkeypatch):
+    """A second server may start after the first has served, as CherryPy's do; later nothing is looked at any more."""
+    asked = []
+
+    def on_request(environ, is_guard):
+        asked.append(environ["number"])
+        return answers(1, Source.POOL)
+
+    monkeypatch.setattr(readers, "on_request", on_request)
+    guard = guarded(hello)
+    for number in range(1, 40):
+        assert Response(guard, new_environ(number=number)).body == b"hello"
+    assert asked == [1, 2, 4, 8]
+
+
+def test_a_second_server_that_starts_after_the_first_has_served_is_seen(guarded):
+    """Each of the two serves one at a time, and both together two."""
+    guard = guarded(hello, policy="log")
+    with serving(guard) as first:
+        get(first)
+        assert guard.verdict.status == "single-threaded"
+        with serving(guard):
+            get(first)
+            assert guard.verdict.status == "threaded"
+
+
+@contextmanager
+def serving(app):
+    """A wsgiref server in a thread; gives its port."""
+    with make_server("127.0.0.1", 0, app) as server:
+        started = threading.Event()
+        server.service_actions = started.set  # called by its loop
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            assert started.wait(DEADLINE)
+            yield server.server_port
+        finally:
+            server.shutdown()
+            thread.join(DEADLINE)
+
+
+def get(port):
+    """One request on a connection of its own."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=DEADLINE)
+    connection.request("GET", "/")
+    assert connection.getresponse().read() == b"hello"
+    connection.close()
 
 
 def test_a_reader_that_raises_is_a_finding_and_nothing_else(guarded, monkeypatch, caplog):

@@ -4,9 +4,16 @@ from typing import Any, Dict, Iterable, List, Optional, Tuple
 
 from threadguard import readers
 from threadguard.judge import decide, finding_of, judge
-from threadguard.model import Finding, Reading, Source, Verdict
+from threadguard.model import SINGLE_THREADED, UNKNOWN, Finding, Reading, Source, Verdict
 
 _NONE = readers.Answers({}, ())
+
+_WARMING_UP = 1024
+"""A reading that found no more than the flag is made again on the 2nd, 4th, … request, up to this one: a call that
+warms the application up during its import does not show the server, and pools that grow lazily show themselves late."""
+
+_STARTING_UP = 4
+"""One that found a pool of one, too, up to this one: a second server may start after the first has served."""
 
 
 class Evidence:
@@ -43,6 +50,14 @@ class Evidence:
                     if readings[name].capacity != reading.capacity]
         return [Finding(old.code, "at startup, %s; the request showed otherwise" % old.sentence, old.evidence,
                         file=old.file, line=old.line) for old in findings]
+
+    @property
+    def last_look(self) -> int:
+        """Up to which request the reading is made again: what is not there yet may come."""
+        if self.verdict.declared_only or self.verdict.status == UNKNOWN:
+            return _WARMING_UP
+        pool = self.decisive is not None and self.decisive.source is Source.POOL
+        return _STARTING_UP if pool and self.verdict.status == SINGLE_THREADED else 0
 
     def is_withdrawn(self, environ: Dict[str, Any]) -> bool:
         """Whether the request of *environ* takes back what an earlier one showed."""

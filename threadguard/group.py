@@ -18,10 +18,6 @@ from threadguard.options import OptionError
 from threadguard.telling import Telling
 from threadguard.turns import Turns
 
-_LAST_LOOK = 1024
-"""A reading that found no more than the flag is made again on the 2nd, 4th, … request, up to this one: a call that
-warms the application up during its import does not show the server, and pools that grow lazily show themselves late."""
-
 
 class Group:
     """What some guards know in common: who is inside, whose turn it is, what the server is, what was told."""
@@ -99,8 +95,7 @@ class Group:
             self._end_watches()
             evidence.request = readers.on_request(environ, self.is_guard)
             evidence.weigh()
-            weak = evidence.verdict.declared_only or evidence.verdict.status == UNKNOWN
-            self._next_look = 2 * ticket + 1 if weak and ticket < _LAST_LOOK else NEVER
+            self._next_look = 2 * ticket + 1 if ticket < evidence.last_look else NEVER
             self._set_watch()
             return True
 
