@@ -2,6 +2,7 @@
 
 import asyncio
 import queue
+import select
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -31,6 +32,35 @@ class Named(ThreadPoolExecutor):
 def executor_subclass_lone():
     """A subclass of an executor, of one."""
     executor_of(Named(max_workers=1))
+
+
+class Worker:
+    """A server's worker whose jobs know the sockets that its loop accepts from, as asteri's do."""
+
+    def __init__(self, threads):
+        self.sockets, self.threads = [listen()], threads
+
+    def run(self):
+        with ThreadPoolExecutor(self.threads) as executor:
+            while True:
+                for sock in select.select(self.sockets, [], [], 1.0)[0]:
+                    executor.submit(self.job, sock.accept()[0], sock)
+
+    def job(self, conn, sock):
+        self.handle_request(conn, listener=sock)
+
+    def handle_request(self, conn, listener):
+        answer(conn, guard)
+
+
+def executor_of_methods_lone():
+    """An executor of one runs a method that is called like socketserver's way to accept."""
+    Worker(1).run()
+
+
+def executor_of_methods_threaded():
+    """And one of four."""
+    Worker(4).run()
 
 
 def executor_beside_lone():

@@ -19,7 +19,7 @@ from threadguard.rules.sources import is_queue, listens
 from threadguard.rules.stacks import inputs, own_frames, waiting_thread, works_on
 
 AWAITS = frozenset(
-    "accept _accept accept_connection sock_accept select poll epoll kqueue control handle_request get_request".split())
+    "accept _accept accept_connection sock_accept select poll epoll kqueue control get_request".split())
 """What a loop calls to wait for a connection."""
 
 _INNERMOST = 12
