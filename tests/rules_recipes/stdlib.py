@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import queue
 import selectors
 import socketserver
 import threading
@@ -266,3 +267,30 @@ def asyncio_bare_threads_threaded():
         return await done
 
     asyncio.run(serve_async(run))
+
+
+class Pooled(Threading):
+    """The recipe of a cookbook: the mixin's method is the loop of workers that take connections from a queue."""
+
+    workers = 1
+
+    def serve_forever(self, poll_interval=0.5):
+        self.requests = queue.Queue(self.workers)
+        for _ in range(self.workers):
+            start(self.process_request_thread)
+        while True:
+            self.requests.put(self.get_request())
+
+    def process_request_thread(self, *unused):
+        while True:
+            super().process_request_thread(*self.requests.get())
+
+
+def mixin_as_a_pool_lone():
+    """One such worker."""
+    serve(made(Pooled))
+
+
+def mixin_as_a_pool_threaded():
+    """Three of them."""
+    serve(made(type("Three", (Pooled,), {"workers": 3})))

@@ -15,8 +15,13 @@ from threadguard.rules.stacks import inputs, own_frames
 
 
 def threading_mixin(process: Process, is_guard: IsGuard) -> Optional[Reading]:
-    """``process_request_thread`` of `socketserver.ThreadingMixIn` is below me, or that of a copy of it."""
+    """``process_request_thread`` of `socketserver.ThreadingMixIn` is below me, or that of a copy of it.
+
+    Not where a loop runs it: then its thread is one of a pool, however it is called.
+    """
     for frame in own_frames(process)[:3]:
+        if in_one_loop(frame):
+            return None
         if frame.f_code.co_name == "process_request_thread":
             return Reading(Source.STRUCTURE, "the server", None, unbounded=True, evidence=(
                 "%s.process_request_thread runs this request: a thread for each connection" % module_of(frame)))
