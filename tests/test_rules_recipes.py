@@ -22,7 +22,8 @@ HELD = 3
 """How many requests are sent at once."""
 LIMIT = 40
 """Seconds that one recipe may take on a busy machine."""
-MODULES = ("threads", "stdlib", "executors", "greenlets", "objects", "stages", "beside", "people", "loops")
+MODULES = ("threads", "stdlib", "executors", "greenlets", "objects", "stages", "beside", "people", "loops",
+           "bridges", "libraries")
 starting = threading.Lock()
 """Held while a child is started: some kernels do not stand two threads that do so at once."""
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))

@@ -129,3 +129,12 @@ def test_a_look_at_all_objects_does_not_disturb_another_thread_s_look_at_stacks(
             yield sys._getframe()
 
     assert len(process.whole(frames())) == 100
+
+
+@gil
+def test_a_stack_that_was_torn_is_looked_at_again():
+    """A generator that is put to sleep while one walks out from it has no callers any more: its thread has others."""
+    asleep = (one for one in "x")
+    with thread(sleep) as ident:
+        frames = process._stacks_but(sys._getframe(), {ident: asleep.gi_frame})[ident]
+        assert frames[-1].f_code.co_name == "_bootstrap"

@@ -92,6 +92,11 @@ def holds(frame: FrameType, ledger: Any, ticket: int) -> bool:
     return is_call and frame.f_locals.get("ticket") == ticket and frame.f_locals.get("ledger") is ledger
 
 
+def calls_an_application(frame: FrameType) -> bool:
+    """Whether *frame* holds a request inside, of whatever group."""
+    return id(frame.f_code) in _CALLS
+
+
 _CHUNKS: Dict[int, CodeType] = {}
 
 

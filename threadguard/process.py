@@ -12,7 +12,7 @@ from copy import copy
 from functools import lru_cache
 from itertools import islice
 from types import FrameType, ModuleType, TracebackType
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple, Type
+from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Set, Tuple, Type
 
 from threadguard import stacks
 
@@ -22,6 +22,12 @@ _PACKAGE = __name__.rpartition(".")[0]
 
 _OPTIMIZED = 0x1
 """`inspect.CO_OPTIMIZED`: the frame of a function, whose `f_locals` is a copy; a module's is the module itself."""
+
+_IS_PUT_TO_SLEEP = 0x20 | 0x80 | 0x200
+"""`inspect.CO_GENERATOR`, `CO_COROUTINE`, `CO_ASYNC_GENERATOR`."""
+
+_LOOKS = 10
+"""How often a stack is looked at once more."""
 
 
 def module_of(frame: FrameType) -> str:
@@ -113,7 +119,12 @@ def calling(depth: int) -> Frames:
 def instances(module: str, name: str) -> List[Any]:
     """Every object of the class *name* of *module*, if that is loaded. Walks all objects: for startup."""
     kind = getattr(sys.modules.get(module), name, None)
-    return [] if kind is None else [thing for thing in gc.get_objects() if is_a(thing, kind)]
+    kinds = set() if kind is None else _with_subclasses(kind)
+    return [thing for thing in gc.get_objects() if type(thing) in kinds] if kinds else []
+
+
+def _with_subclasses(kind: type) -> Set[type]:
+    return {kind}.union(*map(_with_subclasses, type.__subclasses__(kind)))
 
 
 def outward(frame: Optional[FrameType]) -> Iterator[FrameType]:
@@ -130,6 +141,14 @@ def whole(frames: Iterator[FrameType]) -> Frames:
     return tuple(list(frames))
 
 
+def a_few(things: Iterable[Any], most: int = 16) -> List[Any]:
+    """The first *most* of *things*: an application may hold a million in one list."""
+    try:
+        return list(islice(things, most))
+    except RuntimeError:  # a dict or a set that changed meanwhile
+        return []
+
+
 def _outside(frames: Iterator[FrameType]) -> Iterator[FrameType]:
     """Leave out threadguard's own frames at the inner end: the caller's come first."""
     inner = True
@@ -141,11 +160,26 @@ def _outside(frames: Iterator[FrameType]) -> Iterator[FrameType]:
 
 def _stacks_but(mine: FrameType, tops: Dict[int, FrameType]) -> Dict[int, Frames]:
     """The stacks over *tops* without that of *mine*. No closure: a frame in a cell of its own is garbage in a cycle."""
-    stacks = {}
+    found = {}
     for ident, top in tops.items():
         if top is not mine:
-            stacks[ident] = whole(outward(top))
-    return stacks
+            found[ident] = _stack_of(ident, top)
+    return found
+
+
+def _stack_of(ident: int, top: FrameType) -> Frames:
+    """The stack of the thread *ident*, whose innermost frame was *top*.
+
+    It may have run on meanwhile: a function that returned still tells who called it, but a coroutine or generator that
+    was put to sleep does not. No thread begins with one, so where a stack ends there, one looks again.
+    """
+    frames = whole(outward(top))
+    for _ in range(_LOOKS):
+        again = stacks.tops().get(ident) if frames[-1].f_code.co_flags & _IS_PUT_TO_SLEEP else None
+        if again is None:
+            break
+        frames = whole(outward(again))
+    return frames
 
 
 class Process:
@@ -165,6 +199,8 @@ class Process:
         self.others: Dict[int, Frames] = _stacks_but(sys._getframe(), self.tops)
         """The frames of every other thread, innermost first. By frame, not by identifier: gevent fakes its own."""
 
+        self._greenlets: Optional[List[Any]] = None
+
     def __enter__(self) -> "Process":
         return self
 
@@ -173,6 +209,7 @@ class Process:
         self.stack = ()
         self.tops = {}
         self.others = {}
+        self._greenlets = None
 
     def seen_from(self, ident: int) -> "Process":
         """The same moment as another thread sees it, which waits for this one: without this one's own stack."""
@@ -256,5 +293,7 @@ class Process:
 
     def greenlets(self) -> List[Any]:
         """Every greenlet but the current one. Walks all objects: for a process that is known to use greenlets."""
-        mine = self.greenlet
-        return [one for one in instances("greenlet", "greenlet") if one is not mine]
+        if self._greenlets is None:
+            mine = self.greenlet
+            self._greenlets = [one for one in instances("greenlet", "greenlet") if one is not mine]
+        return self._greenlets

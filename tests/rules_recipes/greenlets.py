@@ -13,6 +13,7 @@ from tests.rules_recipes.executors import package
 from tests.rules_recipes.serving import announce, answer, guard, listen
 from tests.rules_recipes.stdlib import call, made, serve, serve_async
 from tests.rules_recipes.threads import accept_loop, queue_pool_of
+from threadguard import ThreadGuard
 
 
 def gevent():
@@ -70,10 +71,10 @@ def stream_server_pool_lone():
     stream_server(1)
 
 
-def pywsgi(spawn):
+def pywsgi(spawn, app=guard):
     gevent()
     from gevent.pywsgi import WSGIServer
-    server = WSGIServer(gevent_listener(), guard, spawn=spawn, log=None, environ={"wsgi.multithread": serving.flag})
+    server = WSGIServer(gevent_listener(), app, spawn=spawn, log=None, environ={"wsgi.multithread": serving.flag})
     server.serve_forever()
 
 
@@ -251,6 +252,42 @@ def wrapped_call_single():
         return new(guard).switch(environ, start_response)
 
     accept_loop(listen(), in_greenlet)
+
+
+def waited_for(spawn, app):
+    def in_greenlet(environ, start_response):
+        return spawn(app, environ, start_response).get()
+
+    return in_greenlet
+
+
+def made_by_the_application_single():
+    """A server of one thread, whose application, guarded itself, makes a greenlet for a part of its work."""
+    found = gevent()
+    accept_loop(listen(), ThreadGuard(waited_for(found.spawn, guard), policy="log", group="outer"))
+
+
+def made_by_the_application_in_a_copy_single():
+    """The same with a bare greenlet, which is given a copy of the environ."""
+    new = greenlet().greenlet
+    serving.Cooperative.pause = staticmethod(threading.Event().wait)
+
+    def in_greenlet(environ, start_response):
+        return new(guard).switch(dict(environ), start_response)
+
+    accept_loop(listen(), ThreadGuard(in_greenlet, policy="log", group="outer"))
+
+
+def made_by_the_application_threaded():
+    """The same behind a greenlet server."""
+    found = gevent()
+    pywsgi("default", ThreadGuard(waited_for(found.spawn, guard), policy="log", group="outer"))
+
+
+def made_by_the_application_lone():
+    """The same behind a greenlet server with a pool of one."""
+    found = gevent()
+    pywsgi(1, ThreadGuard(waited_for(found.spawn, guard), policy="log", group="outer"))
 
 
 def launched_in_a_greenlet_single():

@@ -13,6 +13,8 @@ from threadguard.process import Frames, Process, is_a, module_of, outward, varia
 from threadguard.rules.calls import calls
 from threadguard.rules.code import in_one_loop, names_any, names_on_line
 from threadguard.rules.holding import holds_up
+from threadguard.rules.in_c import loop_in_c
+from threadguard.rules.on_stack import applications
 from threadguard.rules.reach import IsGuard, Reach, identity
 from threadguard.rules.sockets import held_with, sockets_held
 from threadguard.rules.sources import is_queue, listens
@@ -58,7 +60,16 @@ def own_loop(process: Process) -> Optional[Loop]:
 
     It may be in a thread that waits for the end of what mine runs: a server that gives each call a limit of time.
     """
-    return loop_in(process, own_frames(process)[::-1]) or loop_in(process, waiting_thread(process))
+    mine = own_frames(process)[::-1]
+    return loop_in(process, mine) or loop_in(process, waiting_thread(process)) or _in_c(process, mine)
+
+
+def _in_c(process: Process, frames: Frames) -> Optional[Loop]:
+    """The loop in C that one of *frames* has started, as far as it shows."""
+    frame = loop_in_c(process, frames)
+    if frame is None:
+        return None
+    return Loop((frame,), tuple([one for one in sockets_held(frame) if listens(process, one)]))
 
 
 def waiting_loop(process: Process, frames: Frames) -> Optional[Loop]:
@@ -88,7 +99,7 @@ def other_loops(process: Process) -> Iterator[Loop]:
     """The loops of other threads and greenlets that accept connections, whatever they do at this moment."""
     mine = own_loop(process)
     for frames in (*process.others.values(), *_of_greenlets(process)):
-        loop = loop_in(process, frames[:2 * _INNERMOST])
+        loop = loop_in(process, frames[:2 * _INNERMOST]) or _in_c(process, frames[:_INNERMOST])
         if loop is not None and (mine is None or loop.frames[-1] is not mine.frames[-1]):
             yield loop
 
@@ -102,7 +113,8 @@ def _of_greenlets(process: Process) -> List[Frames]:
 
 def several_loops(process: Process, is_guard: IsGuard) -> Optional[Reading]:
     """More than one loop that accepts connections leads to the guarded application, and to a context of its own."""
-    reach = Reach(is_guard)
+    is_on_stack = applications(process)
+    reach = Reach(lambda thing: is_guard(thing) or is_on_stack(thing))
     mine, loops = own_loop(process), list(other_loops(process))
     feeding = [] if mine else _feeding(process, reach, loops)
     serving = [loop for loop in loops if loop not in feeding and _serves(loop, reach)]
@@ -131,7 +143,7 @@ def held_by(loop: Loop, reach: Reach) -> Iterator[List[Any]]:
 
 
 def _serves(loop: Loop, reach: Reach) -> bool:
-    """Whether the *loop* leads to a guard of the group, by the names that servers use or by what would be called."""
+    """Whether the *loop* leads to what *reach* takes for a guard, by the names of servers or by what it would call."""
     return loop_leads(loop, reach, reach.is_guard) or any(
         calls(things, reach.is_guard, reach) for things in held_by(loop, reach))
 

@@ -10,7 +10,7 @@ import weakref
 from types import FrameType, MethodType
 from typing import Any, List
 
-from threadguard.process import Process, is_a, variables
+from threadguard.process import Process, a_few, is_a, variables
 from threadguard.rules.stacks import executor_worker, waiting_ident
 
 _MOST = 4
@@ -45,4 +45,4 @@ def _is_private(executor: Any) -> bool:
 def _of_one_thread(holder: Any) -> bool:
     """Whether *holder* is a dict of a `threading.local`, which has one for each thread (Modules/_threadmodule.c)."""
     kept = [one for one in gc.get_referrers(holder) if is_a(one, dict)] if is_a(holder, dict) else []
-    return any(is_a(key, weakref.ref) or type(key).__module__ == "_thread" for one in kept for key in list(one)[:1])
+    return any(is_a(key, weakref.ref) or type(key).__module__ == "_thread" for one in kept for key in a_few(one, 1))

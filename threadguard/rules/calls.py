@@ -11,7 +11,7 @@ from functools import lru_cache, partial
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Tuple
 
-from threadguard.process import is_a, is_standard, loaded
+from threadguard.process import a_few, is_a, is_standard, loaded
 from threadguard.rules.chains import MISSING, attribute, chains, value_of
 from threadguard.rules.reach import Reach, spread
 
@@ -46,7 +46,7 @@ def _from(thing: Any, reach: Reach) -> Iterable[Any]:
     if is_a(thing, partial):
         return (thing.func, *thing.args, *thing.keywords.values())
     if is_a(thing, (tuple, list, dict)):
-        return list(thing.values() if is_a(thing, dict) else thing)[:_MEMBERS]
+        return a_few(thing.values() if is_a(thing, dict) else thing, _MEMBERS)
     if is_a(thing, type):
         return [value for value in vars(thing).values() if is_a(value, FunctionType)]
     call = attribute(thing, "__call__")

@@ -1,7 +1,8 @@
 """Greenlets: a server that runs each request in one of its own, or a few that take requests from a queue.
 
 Being in a child greenlet is no proof. Left out are
-- a greenlet that was switched to with this request in hand, or by SQLAlchemy's ``greenlet_spawn``: its caller waits;
+- a greenlet that was switched to with this request in hand, or by SQLAlchemy's ``greenlet_spawn``: its caller waits,
+  and is looked at in its place; the same goes for one that an application made, inside another guard;
 - a greenlet that accepts the connections itself and serves them in turn: a whole server was started in it;
 - a thread of `threading` that is a greenlet, as gevent's patching makes them, or any greenlet in a loop for work: such
   are judged like threads, by their siblings.
@@ -12,19 +13,19 @@ from types import MethodType
 from typing import Any, Iterator, List, Optional
 
 from threadguard.model import Reading, Source
-from threadguard.process import Frames, Process, count, is_a, outward, variables, whole
+from threadguard.process import Frames, Process, a_few, count, is_a, outward, variables, whole
 from threadguard.rules.accepting import own_loop
 from threadguard.rules.code import in_one_loop
 from threadguard.rules.reach import IsGuard, Reach, vars_of
 from threadguard.rules.siblings import are_siblings, identical, same
 from threadguard.rules.sources import is_queue, is_socket, listens
-from threadguard.rules.stacks import caller_that_waits, inputs, own_frames, worker_frames, works_on
+from threadguard.rules.stacks import callers_in_greenlets, inputs, own_frames, worker_frames, works_on
 
 
 def greenlets(process: Process, is_guard: IsGuard) -> Optional[Reading]:
     """The size of the greenlet pool that runs this request; no bound if there is none."""
-    mine = process.greenlet
-    if getattr(mine, "parent", None) is None or caller_that_waits(process) is not None or own_loop(process):
+    mine = [process.greenlet, *callers_in_greenlets(process)][-1]
+    if getattr(mine, "parent", None) is None or own_loop(process):
         return None
     frames = own_frames(process)
     pool = next(_pools(process, mine, frames), None)
@@ -33,7 +34,7 @@ def greenlets(process: Process, is_guard: IsGuard) -> Optional[Reading]:
                        "size of the %s.%s that runs this greenlet is %d" % (
                            type(pool).__module__, type(pool).__name__, pool.size))
     if frames and _takes_work_in_turn(process, mine, frames):
-        return _of_siblings(process, frames, is_guard)
+        return _of_siblings(process, mine, frames, is_guard)
     return Reading(Source.STRUCTURE, "the greenlet server", None, unbounded=True, evidence=(
         "this request runs in a greenlet of its own, and no pool bounds them"))
 
@@ -66,7 +67,7 @@ def _referred(greenlet: Any) -> Iterator[Any]:
             if owner is not None:
                 yield owner
             if is_a(thing, (list, tuple)) or type(thing).__name__ == "deque":
-                following.extend(list(thing)[:16])
+                following.extend(a_few(thing))
         wave = following
 
 
@@ -87,8 +88,8 @@ def _takes_work_in_turn(process: Process, mine: Any, frames: Frames) -> bool:
     return any(in_one_loop(frame) and any(map(is_queue, works_on(frame))) for frame in frames[:3])
 
 
-def _of_siblings(process: Process, frames: Frames, is_guard: IsGuard) -> Optional[Reading]:
-    mine, reach = process.greenlet, Reach(is_guard)
+def _of_siblings(process: Process, mine: Any, frames: Frames, is_guard: IsGuard) -> Optional[Reading]:
+    reach = Reach(is_guard)
     found = sum(
         are_siblings(process, frames, worker_frames(whole(outward(one.gr_frame)), None), reach)
         or _spawned_alike(mine, one) for one in process.greenlets() if not one.dead)

@@ -9,6 +9,7 @@ of processes that its class forks, and the length of its queue; and a 1 while ot
 """
 
 import threading
+import weakref
 from types import CodeType, FunctionType, ModuleType
 from typing import Any, Dict, FrozenSet, Iterator, List, Optional
 
@@ -85,8 +86,13 @@ def _holding(process: Process) -> Iterator[Any]:
             held = vars_of(thing)
             if thread is not None and any(_contains(value, thread) for value in held.values()):
                 yield thing
-            following.extend(value for value in held.values() if not is_a(value, _PLAIN))
+            following.extend(map(_referent, (value for value in held.values() if not is_a(value, _PLAIN))))
         wave = following
+
+
+def _referent(value: Any) -> Any:
+    """*value*, or what a weak reference refers to: a worker may know its pool by one (futurist/_thread.py)."""
+    return value() if is_a(value, weakref.ref) else value
 
 
 def _contains(collection: Any, thread: threading.Thread) -> bool:

@@ -9,7 +9,7 @@ from functools import partial
 from types import CodeType, FrameType, FunctionType, MethodType, ModuleType
 from typing import Any, Callable, Dict, FrozenSet, Iterable, Iterator, List, Tuple
 
-from threadguard.process import Frames, is_a, module_of, variables
+from threadguard.process import Frames, a_few, is_a, module_of, variables
 from threadguard.rules.code import loop_around, uses_of_attribute, variables_used
 from threadguard.rules.members import is_own, used_of
 
@@ -121,9 +121,9 @@ class Reach:
         if is_a(thing, partial):
             return (thing.func, *thing.args, *thing.keywords.values())
         if is_a(thing, (tuple, list)):
-            return list(thing)[:16]
+            return a_few(thing)
         if is_a(thing, dict):
-            return list(thing.values())[:16]
+            return a_few(thing.values())
         if is_a(thing, type):
             return _of_class(thing)
         return self.ways(thing)

@@ -4,7 +4,7 @@ import gc
 from types import FrameType, FunctionType, ModuleType
 from typing import Any, Iterator, List
 
-from threadguard.process import is_a, variables
+from threadguard.process import a_few, is_a, variables
 from threadguard.rules.code import variables_used
 from threadguard.rules.reach import vars_of
 from threadguard.rules.sources import is_socket
@@ -51,9 +51,10 @@ def closed_over(function: Any) -> Iterator[Any]:
 def held_with(value: Any) -> List[Any]:
     """*value* and what it holds, one step further; of a collection or a file what is in it."""
     if is_a(value, (list, tuple, set, frozenset)):
-        return list(value)[:16]
+        return a_few(value)
     if is_a(value, dict):  # asyncore's map: file descriptors to dispatchers
-        held = list(value.values())[:64] if value and all(is_a(key, int) for key in value) else []
+        keys = a_few(value, 64)
+        held = a_few(value.values(), 64) if keys and all(is_a(key, int) for key in keys) else []
         return held + [getattr(one, "__dict__", {}).get("socket") for one in held]
     if type(value).__module__ == "_io":
         return _under(value)

@@ -5,6 +5,7 @@ import weakref
 from types import FrameType
 from typing import Any, Dict, FrozenSet, List, Optional, Tuple
 
+from threadguard.contexts import calls_an_application
 from threadguard.process import Frames, Process, is_a, module_of, outward, variables, whole
 from threadguard.rules.code import in_one_loop, names_any, rebound
 from threadguard.rules.reach import vars_of
@@ -87,21 +88,34 @@ def own_frames(process: Process) -> Frames:
     A greenlet that its caller waits for is a part of the caller: their frames are one stack.
     """
     frames = process.stack
-    caller = caller_that_waits(process)
-    if caller is not None:
+    for caller in callers_in_greenlets(process):
         frames = frames + whole(outward(caller.gr_frame))
     return worker_frames(frames, process.thread)
 
 
-def caller_that_waits(process: Process) -> Any:
-    """The greenlet that called the current one for this request and waits for it to return, or None.
+def callers_in_greenlets(process: Process) -> List[Any]:
+    """The greenlet that called the current one for this request, who called that one, and so on."""
+    found: List[Any] = []
+    caller = _caller(process, process.greenlet)
+    while caller is not None and len(found) < _CALLERS and not any(caller is one for one in found):
+        found.append(caller)
+        caller = _caller(process, caller)
+    return found
 
-    It has this very request in hand, or the current greenlet is a bridge's from synchronous code to an event loop.
+
+def _caller(process: Process, greenlet: Any) -> Any:
+    """The greenlet that called *greenlet* for this request and waits for it to return, or None.
+
+    It has this very request in hand, or *greenlet* is a bridge's from synchronous code to an event loop. One that was
+    made by an application, inside another guard, is that one's, whoever waits for it: the server knows nothing of it.
     """
-    greenlet = process.greenlet
     parent = getattr(greenlet, "parent", None)
     if parent is None:
         return None
+    spawner = getattr(greenlet, "spawning_greenlet", None)
+    maker = spawner() if callable(spawner) else parent
+    if any(map(calls_an_application, outward(getattr(maker, "gr_frame", None)))):
+        return maker
     if type(greenlet).__module__.partition(".")[0] in _BRIDGES:
         return parent
     held = (value for frame in outward(parent.gr_frame) for value in variables(frame).values())

@@ -1,15 +1,16 @@
 """Two bridges of one thread each: both let a request in, and neither knows of the other.
 
-a2wsgi's `WSGIMiddleware` and tornado's `WSGIContainer` have an executor each. One of one runs me; an object of the same
-class as its owner has another, a server's thread leads to that object, and it to the guarded application.
+a2wsgi's `WSGIMiddleware` and tornado's `WSGIContainer` have an executor each; a function may close over one.
+One of one runs me; an object of the same class as its owner, or a function of the same code, has another, a
+server's thread leads to that one, and it to the guarded application.
 """
 
 import gc
-from types import FrameType, ModuleType
-from typing import Any, Iterator, List, Optional, Tuple
+from types import CellType, FrameType, FunctionType, ModuleType
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from threadguard.model import Reading, Source
-from threadguard.process import Process, is_a, variables
+from threadguard.process import Process, captured, is_a, variables
 from threadguard.rules.accepting import held_by, other_loops
 from threadguard.rules.calls import calls
 from threadguard.rules.reach import IsGuard, Reach, identity, vars_of
@@ -25,9 +26,14 @@ def twin_executors(process: Process, is_guard: IsGuard) -> Optional[Reading]:
         twins = list(_twins(owner, name, mine))
         if twins and _serve(process, twins, Reach(is_guard)):
             return Reading(Source.POOL, "this process", None, code="TG202", evidence=(
-                "%d objects of %s.%s call the application, each with an executor of its own" % (
-                    len(twins) + 1, type(owner).__module__, type(owner).__name__)))
+                "%d of %s.%s call the application, each with an executor of its own" % (
+                    len(twins) + 1, *_named(owner))))
     return None
+
+
+def _named(owner: Any) -> Tuple[str, str]:
+    kind = owner if is_a(owner, FunctionType) else type(owner)
+    return kind.__module__, kind.__qualname__
 
 
 def _own_executor(process: Process) -> Any:
@@ -36,19 +42,32 @@ def _own_executor(process: Process) -> Any:
 
 
 def _owners(executor: Any) -> Iterator[Tuple[Any, str]]:
-    """The objects that hold *executor* in an attribute, and its name."""
+    """The objects that hold *executor* in an attribute, the functions that close over it, and its name there."""
     holders: List[Any] = gc.get_referrers(executor)
-    holders += [one for holder in holders if is_a(holder, dict) for one in gc.get_referrers(holder)]
+    cells = [one for one in holders if is_a(one, CellType)]
+    holders += gc.get_referrers(*(one for one in holders if is_a(one, dict)))
+    closures = gc.get_referrers(*cells) if cells else []
+    holders += gc.get_referrers(*(one for one in closures if is_a(one, tuple))) if closures else []
     for holder in holders:
         if not is_a(holder, (dict, list, tuple, type, ModuleType, FrameType)):
-            yield from ((holder, name) for name, value in vars_of(holder).items() if value is executor)
+            yield from ((holder, name) for name, value in _held(holder).items() if value is executor)
+
+
+def _held(thing: Any) -> Dict[str, Any]:
+    """The attributes of *thing*; of a function what it closes over."""
+    if not is_a(thing, FunctionType):
+        return vars_of(thing)
+    names: Tuple[str, ...] = thing.__code__.co_freevars
+    return {name: captured(thing, name) for name in names}
 
 
 def _twins(owner: Any, name: str, mine: Any) -> Iterator[Any]:
-    """The objects of the class of *owner* that have another executor than *mine* in the attribute *name*."""
-    for thing in gc.get_objects():
-        if type(thing) is type(owner) and thing is not owner:
-            held = vars_of(thing).get(name)
+    """The objects of the class of *owner*, or functions of its code, that have another executor than *mine* as *name*.
+    """
+    kind = type(owner)
+    for thing in [thing for thing in gc.get_objects() if type(thing) is kind]:
+        if thing is not owner and (kind is not FunctionType or thing.__code__ is owner.__code__):
+            held = _held(thing).get(name)
             if type(held) is type(mine) and held is not mine:
                 yield thing
 
