@@ -109,6 +109,7 @@ def worker_and_loop_threaded():
 
     start(work)
     start(accept_loop, second, guard)
+    announce(first, second)
     feed(first, jobs.put)
 
 

@@ -55,24 +55,24 @@ def hand_on(site, conn):
 
 def site_with(loop):
     site = Site()
-    announce(site.sock.getsockname()[1], site.other.getsockname()[1])
     start(getattr(site, loop))
+    announce(site.sock, site.other)
     site.serve()
 
 
 def site_with_administration_single():
     """A thread of the server object tells the guard's counts on a port of its own."""
     site = Site()
-    announce(site.sock.getsockname()[1])
     start(site.administer)
+    announce(site.sock)
     site.serve()
 
 
 def site_with_redirects_single():
     """A thread of the server object redirects from a port of its own; the other one serves."""
     site = Site()
-    announce(site.sock.getsockname()[1])
     start(site.serve)
+    announce(site.sock)
     site.redirect()
 
 

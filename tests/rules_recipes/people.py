@@ -280,9 +280,10 @@ def forking_mixin_lone():
 
 def two_ports_in_a_selector_single():
     """One loop serves two ports through a selector."""
-    selector = selectors.DefaultSelector()
-    for sock in listen_twice():
+    selector, both = selectors.DefaultSelector(), listen_twice()
+    for sock in both:
         selector.register(sock, selectors.EVENT_READ)
+    announce(*both)
     while True:
         for key, _ in selector.select():
             answer(key.fileobj.accept()[0], guard)

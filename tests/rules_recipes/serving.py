@@ -4,9 +4,11 @@ import json
 import socket
 import sys
 import threading
+import time
 from wsgiref.handlers import SimpleHandler
 
 from threadguard import ThreadGuard, readers
+from threadguard.rules.code import in_one_loop, names_on_line
 readers.SERVERS = ()  # nobody wrote a reader: the rules alone
 
 
@@ -76,16 +78,35 @@ def listen(announced=True):
     return found
 
 
-def announce(*ports):
-    """Tell the caller where to send requests."""
-    print(*ports, flush=True)
+WAITS = frozenset("accept accept_connection select poll epoll_wait get acquire wait recv recv_into read sleep".split())
+"""What the loops of recipes wait in."""
+
+
+def announce(*places):
+    """Tell the caller where to send requests, given as ports or sockets, once the threads that are there wait for some.
+
+    A second server whose thread has not come to its loop yet is none, and its first request comes too early for it.
+    """
+    end = time.monotonic() + 5
+    while not greenlets and time.monotonic() < end and not all(map(has_come_to_wait, threading.enumerate())):
+        threading.Event().wait(0.002)
+    print(*(place.getsockname()[1] if hasattr(place, "getsockname") else place for place in places), flush=True)
+
+
+def has_come_to_wait(thread):
+    """Whether *thread*, if it is another one, is in a call that waits."""
+    frame = sys._current_frames().get(thread.ident)
+    if thread is threading.current_thread() or frame is None:
+        return True
+    if frame.f_globals.get("__name__") == "threading" and frame.f_code.co_name not in WAITS:
+        return False
+    names = frame.f_code.co_names if in_one_loop(frame) else names_on_line(frame)
+    return frame.f_code.co_name in WAITS or not WAITS.isdisjoint(names)
 
 
 def listen_twice():
-    """Two sockets that listen."""
-    first, second = listen(announced=False), listen(announced=False)
-    announce(first.getsockname()[1], second.getsockname()[1])
-    return first, second
+    """Two sockets that listen, to be announced."""
+    return listen(announced=False), listen(announced=False)
 
 
 def environ_of(conn):

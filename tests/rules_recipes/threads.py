@@ -480,6 +480,7 @@ def two_accept_loops_threaded():
 
     first, second = listen_twice()
     start(side, second)
+    announce(first, second)
     accept_loop(first, guard)
 
 
@@ -494,6 +495,7 @@ def two_listeners_one_worker_single():
     first, second = listen_twice()
     start(work, jobs, guard)
     start(feed, first, jobs.put)
+    announce(first, second)
     feed(second, jobs.put)
 
 
@@ -508,6 +510,7 @@ def listeners_into_the_main_thread_single():
 
     start(side, first)
     start(side, second)
+    announce(first, second)
     while True:
         function, args = jobs.get()
         function(*args)
