@@ -119,6 +119,16 @@ def test_a_class_derived_from_a_known_one_is_known():
     assert 3 == derived(config("ours.Ours", threads=3), ["socket"]).load_wsgi().capacity
 
 
+@pytest.mark.parametrize("name, capacity", [("sync", None), ("gthread", 3)])
+def test_a_class_derived_from_sync_that_starts_threads_is_not_known(name, capacity):
+    """Nothing bounds the threads that it starts for its connections; gthread's pool is there as before."""
+    base = worker_class(name, lambda: at_startup(gunicorn))
+    handle = "def handle(self, *args):\n    threading.Thread(target=super().handle, args=args).start()\n"
+    derived = type("Ours", (base,), {"__module__": "ours", "handle": module("ours", handle).handle})
+    reading = derived(config("ours.Ours", threads=3), ["socket"]).load_wsgi()
+    assert capacity == (reading and reading.capacity)
+
+
 def test_a_class_that_derives_from_none_is_not_known_but_serves():
     """A custom worker over the bare Worker gives no capacity, yet its requests are gunicorn's."""
     base = module("gunicorn.workers.base", WORKER, look=lambda: (on_request(gunicorn), serves(gunicorn))).Worker

@@ -2,11 +2,14 @@
 
 import dis
 from functools import lru_cache
-from types import CodeType, FrameType
+from types import CodeType, FrameType, FunctionType
 from typing import FrozenSet, Iterator, List, Optional, Set, Tuple
 
 _JUMPS = frozenset(dis.hasjrel) | frozenset(dis.hasjabs)
 
+
+STARTS_THREADS = frozenset("Thread start start_new_thread start_joinable_thread Timer submit spawn".split())
+"""What code names that starts threads, or has others start them."""
 
 _NEVER_ON = frozenset(
     "RETURN_VALUE RETURN_CONST RAISE_VARARGS RERAISE JUMP_FORWARD JUMP_ABSOLUTE JUMP_BACKWARD".split())
@@ -137,6 +140,13 @@ def functions_in(code: CodeType) -> Iterator[CodeType]:
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
             yield from functions_in(constant)
+
+
+def methods_of(kind: type) -> Iterator[CodeType]:
+    """The code of the methods that *kind* itself has, and of every function in them."""
+    for value in vars(kind).values():
+        if isinstance(value, FunctionType):
+            yield from functions_in(value.__code__)
 
 
 def gets_attribute(code: CodeType, name: str) -> bool:

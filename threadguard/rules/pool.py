@@ -16,7 +16,7 @@ from typing import Any, Dict, FrozenSet, Iterator, List, Optional
 from threadguard.model import Reading, Source
 from threadguard.process import Process, count, is_a, variables
 from threadguard.rules.accepting import own_loop
-from threadguard.rules.code import functions_in, gets_attribute, in_one_loop, names_any
+from threadguard.rules.code import STARTS_THREADS, functions_in, gets_attribute, in_one_loop, names_any
 from threadguard.rules.per_request import thread_per_request, threading_mixin
 from threadguard.rules.reach import IsGuard, vars_of
 from threadguard.rules.siblings import siblings
@@ -36,7 +36,6 @@ _LEAST = frozenset("min minthreads minworkers minpoolsize minsparethreads".split
 _OF_ANYTHING = frozenset("max size capacity maximum".split())
 """Those of `BOUNDS` that may bound anything, such as a queue."""
 
-_STARTS_THREADS = frozenset("Thread start start_new_thread start_joinable_thread Timer submit spawn".split())
 _STARTS_PROCESSES = frozenset("fork Process Popen spawnv".split())
 
 _OBJECTS = 600
@@ -120,10 +119,10 @@ def _counts(owner: Any, name: str, value: int) -> bool:
                for method in list(vars(kind).values()) if is_a(method, FunctionType)}
     uses = [method for method in methods.values() if any(gets_attribute(code, name) for code in method)]
     if uses and _plain(name) in _OF_ANYTHING:
-        return any(_names(called, _STARTS_THREADS) for method in uses for called in _with_called(method, methods))
+        return any(_names(called, STARTS_THREADS) for method in uses for called in _with_called(method, methods))
     if not uses and value > 1 and _plain(name) in _OF_ANYTHING:
         return not any(is_queue(one) and getattr(one, "maxsize", None) == value for one in vars_of(owner).values())
-    return not uses or not all(_names(method, _STARTS_PROCESSES) and not _names(method, _STARTS_THREADS)
+    return not uses or not all(_names(method, _STARTS_PROCESSES) and not _names(method, STARTS_THREADS)
                                for method in uses)
 
 

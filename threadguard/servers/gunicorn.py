@@ -10,6 +10,7 @@ from typing import Any, Iterator, Optional, Tuple
 
 from threadguard.model import Reading, Source
 from threadguard.process import Process, count, dig, local
+from threadguard.rules.code import STARTS_THREADS, methods_of, names_any
 
 NAME = "gunicorn"
 REMEDY = "--worker-class sync --threads 1, and --workers N for more throughput"
@@ -99,10 +100,17 @@ def _holders(process: Process) -> Iterator[Any]:
 
 
 def _kind(worker: Any) -> str:
-    """The name of the worker class that *worker* is or derives from, or an empty string."""
-    bases = worker.__mro__ if isinstance(worker, type) else ()
-    names = (_WORKERS.get("%s.%s" % (base.__module__, base.__qualname__)) for base in bases)
-    return next(filter(None, names), "")
+    """The name of the worker class that *worker* is or derives from, or an empty string.
+
+    A class of somebody's own over one that runs no threads, which starts some, is none that the settings tell of.
+    """
+    starts_threads = False
+    for base in worker.__mro__ if isinstance(worker, type) else ():
+        name = _WORKERS.get("%s.%s" % (base.__module__, base.__qualname__))
+        if name:
+            return "" if starts_threads and name in ("sync", "tornado") else name
+        starts_threads = starts_threads or any(names_any(code, STARTS_THREADS) for code in methods_of(base))
+    return ""
 
 
 def _threads(holder: Any, kind: str) -> Any:

@@ -24,6 +24,25 @@ from gunicorn.workers.sync import SyncWorker
 class Patient(SyncWorker):
     pass
 """
+HASTY_WORKER = """
+import threading
+from gunicorn.workers.sync import SyncWorker
+
+class Hasty(SyncWorker):
+    def handle(self, *args):
+        threading.Thread(target=super().handle, args=args).start()
+
+class Twice(SyncWorker):
+    def run(self):
+        threading.Thread(target=self.loop, daemon=True).start()
+        self.loop()
+
+    def loop(self):
+        while self.alive:
+            self.notify()
+            self.sockets[0].setblocking(True)
+            self.accept(self.sockets[0])
+"""
 
 
 def row(name, args, threaded, capacity=None, **more):
@@ -66,6 +85,10 @@ ROWS = (
         files={"patient.py": OWN_WORKER}),
     row("a worker class of one's own with --threads 4", "-k patient.Patient --threads 4", ONE, 1,
         files={"patient.py": OWN_WORKER}),
+    row("a worker class of one's own that starts a thread for each connection", "-k hasty.Hasty", MANY,
+        files={"hasty.py": HASTY_WORKER}),
+    row("a worker class of one's own that accepts in two threads", "-k hasty.Twice", MANY, 2,
+        files={"hasty.py": HASTY_WORKER}),
     row("gevent", "-k gevent", MANY),
     row("gevent, two workers", "-k gevent -w 2", MANY, processes=2),
     row("gevent with one connection", "-k gevent --worker-connections 1", ONE, 1),
