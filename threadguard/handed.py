@@ -11,7 +11,7 @@ from typing import Any, Iterable
 from threadguard.process import dig, is_a
 from threadguard.rules.reach import IsGuard, Reach, vars_of
 
-_HANDING_ON = frozenset("submit apply apply_async spawn run_in_executor callInThread deferToThread".split())
+_HANDING_ON = frozenset("submit apply apply_async spawn tpool run_in_executor callInThread deferToThread".split())
 """How pools are given work; `concurrent.futures`, `multiprocessing.pool`, gevent, eventlet, asyncio, Twisted."""
 
 
@@ -29,6 +29,6 @@ class _Handed(Reach):
 
 def _hands_on(thing: Any) -> bool:
     call = thing if is_a(thing, FunctionType) else getattr(type(thing), "__call__", None)
-    names = dig(call, "__code__.co_names") or ()
+    names = [*(dig(call, "__code__.co_names") or ()), *(dig(call, "__code__.co_freevars") or ())]
     return not _HANDING_ON.isdisjoint(names) or any(
         not _HANDING_ON.isdisjoint(dir(type(value))) for value in vars_of(thing).values())

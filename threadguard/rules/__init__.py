@@ -14,6 +14,7 @@ listens on the port of the connection in hand. A rule may raise; whoever asks it
 `twin_executors`       an executor of one runs me, and its owner has a twin that calls the application with another
 `multiprocessing_pool` a `multiprocessing.pool.ThreadPool` runs me: its number of processes
 `gevent_threadpool`    gevent's pool of real threads runs me: its ``maxsize``
+`eventlet_tpool`       eventlet's pool of real threads runs me: their number
 `twisted_threadpool`   Twisted's pool runs me: its ``max``
 `limiter`              a worker thread of anyio or trio runs me: the tokens of its limiter
 `siblings`             another thread is in the same worker loop of the same pool as mine
@@ -32,7 +33,8 @@ from typing import Callable, List, Optional, Tuple
 from threadguard.model import Reading
 from threadguard.process import Process
 from threadguard.rules.accepting import several_loops
-from threadguard.rules.executor import executor, gevent_threadpool, limiter, multiprocessing_pool, twisted_threadpool
+from threadguard.rules.executor import (eventlet_tpool, executor, gevent_threadpool, limiter, multiprocessing_pool,
+                                        twisted_threadpool)
 from threadguard.rules.frameless import frameless
 from threadguard.rules.greenlets import greenlets
 from threadguard.rules.in_turn import in_turn
@@ -48,8 +50,8 @@ Rule = Callable[[Process, IsGuard], Optional[Reading]]
 
 RULES: Tuple[Rule, ...] = (
     executor, threading_mixin, thread_per_request, successor, pool, one_of_several, twin_executors,
-    multiprocessing_pool, gevent_threadpool, twisted_threadpool, limiter, siblings, greenlets, several_loops, in_turn,
-    frameless)
+    multiprocessing_pool, gevent_threadpool, eventlet_tpool, twisted_threadpool, limiter, siblings, greenlets,
+    several_loops, in_turn, frameless)
 
 
 def on_request(process: Process, is_guard: IsGuard) -> List[Reading]:

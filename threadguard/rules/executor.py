@@ -92,6 +92,15 @@ def gevent_threadpool(process: Process, is_guard: IsGuard) -> Optional[Reading]:
     return None
 
 
+def eventlet_tpool(process: Process, is_guard: IsGuard) -> Optional[Reading]:
+    """eventlet's pool of real threads (eventlet/tpool.py `tworker`, of which `setup` starts ``_nthreads``)."""
+    for frame in own_frames(process)[:3]:
+        if module_of(frame) == "eventlet.tpool" and frame.f_code.co_name == "tworker":
+            size = None if own_loop(process) else count(frame.f_globals.get("_nthreads"))
+            return _pool(size, "the tpool that runs it", "_nthreads of eventlet.tpool")
+    return None
+
+
 def twisted_threadpool(process: Process, is_guard: IsGuard) -> Optional[Reading]:
     """`twisted.python.threadpool.ThreadPool`, the reactor's own included: its ``max``, which it reaches as work comes.
 

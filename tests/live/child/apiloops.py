@@ -43,6 +43,15 @@ def eventlet_patched(app, port, number):
     eventlet(app, port, number)
 
 
+def eventlet_tpool(app, port, number):
+    """eventlet accepts, and *number* real threads run the application."""
+    import eventlet.wsgi
+    from eventlet import tpool
+
+    tpool.set_num_threads(number)
+    eventlet.wsgi.server(eventlet.listen(("127.0.0.1", port)), lambda *args: tpool.execute(app, *args))
+
+
 def twisted(app, port, number):
     """A pool of one's own with *number* threads; the reactor's without a number."""
     from twisted.internet import reactor

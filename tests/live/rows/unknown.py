@@ -28,6 +28,8 @@ SERVERS = (
     api("zope.server of four threads", "zope", MANY, 4, 4, needs=("zope.server", "asyncore")),
     api("gevent with a pool of four real threads", "gevent_threadpool", MANY, 4, 4, module="apiloops",
         needs=("gevent",)),
+    api("eventlet with its tpool of four", "eventlet_tpool", MANY, 4, 4, module="apiloops", needs=("eventlet",)),
+    api("eventlet with its tpool of one", "eventlet_tpool", ONE, 1, 1, module="apiloops", needs=("eventlet",)),
     api("gevent with a pool of one real thread", "gevent_threadpool", ONE, 1, 1, module="apiloops", needs=("gevent",)),
 )
 HOME = (
