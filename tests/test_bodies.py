@@ -62,6 +62,14 @@ def returning(body):
     return app
 
 
+def returning_anew(make):
+    """An application that answers each request with a body of its own."""
+    def app(environ, start_response):
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return make()
+    return app
+
+
 @pytest.mark.parametrize("body", [
     pytest.param([b"a"], id="a list"), pytest.param((b"a",), id="a tuple"), pytest.param([], id="an empty list"),
     pytest.param((chunk for chunk in [b"a"]), id="a generator"),
@@ -117,6 +125,78 @@ def test_what_iter_calls_is_nested(guarded):
         [b"inner"] if environ["PATH_INFO"] == "/inner" else Asking())(environ, start))
     assert Response(guard).body == b"inner"
     assert guard.stats().overlaps == 0 and guard.verdict.status == "single-threaded"
+
+
+class Calling:
+    """An iterable, or an iterator, that calls *act* for each of two chunks."""
+
+    def __init__(self, act):
+        self.act, self.left = act, [b"a", b"b"]
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        if not self.left:
+            raise StopIteration
+        self.act()
+        return self.left.pop(0)
+
+
+@pytest.mark.parametrize("policy", ["refuse", "serialize"])
+@pytest.mark.parametrize("take", [list, next], ids=["by a loop", "by next()"])
+def test_what_a_chunk_calls_is_nested(guarded, policy, take):
+    """Whoever asks for the chunk: the body that makes it stays inside."""
+    seen = []
+
+    def call():
+        Response(guard, new_environ(PATH_INFO="/inner"))
+        seen.append(guard.stats().in_flight)
+
+    guard = guarded(lambda environ, start: returning(
+        [b"inner"] if environ["PATH_INFO"] == "/inner" else Calling(call))(environ, start), policy=policy)
+    body = guard(new_environ(), start_response)
+    take(body)
+    assert seen[0] == 1 and set(seen) == {1}
+
+
+def test_an_abandoned_body_that_goes_on_in_its_loop_is_seen_under_serialize(guarded):
+    """The turn was another's meanwhile: they interleave, whichever chunk it is."""
+    guard = guarded(returning_anew(lambda: (chunk for chunk in [b"a", b"b", b"c"])), policy="serialize")
+    abandoned = iter(guard(new_environ(), start_response))
+    assert next(abandoned) == b"a"
+    later = guard(new_environ(), start_response)
+    assert next(abandoned) == b"b"
+    assert guard.stats().overlaps == 1
+    del later
+    assert next(abandoned) == b"c"
+    assert guard.stats().overlaps == 1
+
+
+class Bare:
+    """An iterator that cannot be asked for an iterator: enough for a loop over whose it is."""
+
+    def __init__(self):
+        self.left = [b"a", b"b"]
+
+    def __next__(self):
+        if not self.left:
+            raise StopIteration
+        return self.left.pop(0)
+
+
+class MakesBare:
+    """An iterable that makes one."""
+
+    def __iter__(self):
+        return Bare()
+
+
+def test_an_iterator_need_not_be_iterable(guarded):
+    """A loop over a body asks for an iterator once, and then only for chunks."""
+    guard = guarded(returning(MakesBare()))
+    assert b"".join(guard(new_environ(), start_response)) == b"ab"
+    assert guard.stats().in_flight == 0
 
 
 def test_a_body_with_a_length_keeps_it(guarded):

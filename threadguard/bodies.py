@@ -7,9 +7,8 @@ waitress and wsgiref turn ``Content-Length`` into chunks.
 
 import io
 import weakref
-from functools import partial
 from types import GeneratorType
-from typing import Any, Callable, Dict, Iterable, Iterator, Optional, Tuple, Type
+from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple, Type
 
 from threadguard import contexts
 from threadguard.ledger import Ledger
@@ -64,37 +63,82 @@ def _is_real_file(body: Any) -> bool:
     return isinstance(body, io.IOBase) and type(body).__module__ in ("io", "_io")
 
 
+class Watch(NamedTuple):
+    """What is looked at before each chunk, where others may go on meanwhile: first what is cheap."""
+
+    inside: Dict[int, Any]
+    """Who is inside, by ticket."""
+    ticket: int
+    look: Callable[[int], object]
+    """Called with the ticket where it is not inside alone."""
+
+
 class Body:
     """A body that says when it ends: what iterators and iterables have in common.
 
     *at_end* is called once: after the inner ``close()``, at the end of the iteration or an exception in it, or when
-    nobody holds the body any more. *before_chunk* is called before each chunk.
+    nobody holds the body any more.
+
+    A ``for`` gets a generator, which takes a quarter of the time of a method that is called for each chunk, and which
+    tells by itself whether it makes a chunk. It holds this body and is not held by it.
     """
 
     _is_closed = False
-    is_running = False
+    _is_asked = False
+    """Whether it makes a chunk, or begins to, outside of a generator of its own."""
     is_finished = False
 
-    def __init__(self, body: Any, at_end: Callable[[], object], before_chunk: Optional[Callable[[], object]] = None):
+    def __init__(self, body: Any, at_end: Callable[[], object], watch: Optional[Watch] = None):
         self._body = body
         self._at_end = at_end
-        self._before_chunk = before_chunk
+        self._watch = watch
+        self._iterations: "List[weakref.ref[Any]]" = []
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it makes a chunk at this moment."""
+        return self._is_asked or any(getattr(each(), "gi_running", False) for each in list(self._iterations))
 
     @contexts.makes_a_chunk
     def __iter__(self) -> Iterator[bytes]:
         """Start at once, as the inner body does: a server answers an error here with another page than one later."""
-        self.is_running = True
+        self._is_asked = True
         try:
             chunks = iter(self._body)
         except BaseException:
             self._end()
             raise
         finally:
-            self.is_running = False
-        return self._chunks(chunks)
+            self._is_asked = False
+        iteration = self._chunks(chunks if hasattr(chunks, "__iter__") else iter(chunks.__next__, _NO_CHUNK))
+        self._iterations.append(weakref.ref(iteration, self._iterations.remove))
+        return iteration
 
+    @contexts.makes_a_chunk
     def _chunks(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
-        """*chunks*, which the inner body makes, one by one."""
+        """*chunks*, which the inner body makes, one by one: what stands in this loop is paid for each."""
+        watch, is_left = self._watch, False
+        inside, ticket, look = watch or _NO_WATCH
+        self._begin()
+        try:
+            if watch is not None and not self.is_finished:
+                look(ticket)
+            for chunk in chunks:
+                try:
+                    yield chunk
+                except BaseException:
+                    is_left = True
+                    raise
+                if watch is not None and (len(inside) != 1 or ticket not in inside) and not self.is_finished:
+                    look(ticket)
+        finally:
+            self._cease(is_left)
+
+    def _begin(self) -> None:
+        """An iteration begins."""
+
+    def _cease(self, is_left: bool) -> None:
+        """An iteration is over: at its end, by an exception, or because somebody *is_left* it half-way."""
         raise NotImplementedError
 
     def close(self) -> None:
@@ -121,40 +165,24 @@ class Body:
         self._end()
 
 
-class IteratorBody(Body):
-    """One that can be iterated once, as an iterator can.
+_NO_CHUNK = object()
+_NO_WATCH = Watch({}, 0, bool)
 
-    A ``for`` gets a generator, which takes a third of the time of a method that is called for each chunk. It holds this
-    body and is not held by it; who leaves it half-way may go on with another.
-    """
+
+class IteratorBody(Body):
+    """One that can be iterated once, as an iterator can: who leaves it half-way may go on with another."""
 
     _next: Optional[Callable[[], bytes]] = None
 
-    @contexts.makes_a_chunk
-    def _chunks(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
-        try:
-            if self._before_chunk is not None and not self.is_finished:
-                self._before_chunk()
-            self.is_running = True
-            for chunk in chunks:
-                self.is_running = False
-                yield chunk
-                if self._before_chunk is not None and not self.is_finished:
-                    self._before_chunk()
-                self.is_running = True
+    def _cease(self, is_left: bool) -> None:
+        if not is_left:
             self._end()
-        except BaseException:
-            if self.is_running:  # else somebody leaves it half-way
-                self._end()
-            raise
-        finally:
-            self.is_running = False
 
     @contexts.makes_a_chunk
     def __next__(self) -> bytes:
-        if self._before_chunk is not None and not self.is_finished:
-            self._before_chunk()
-        self.is_running = True
+        if self._watch is not None and not self.is_finished:
+            self._watch.look(self._watch.ticket)
+        self._is_asked = True
         try:
             if self._next is None:
                 self._next = self._body.__next__
@@ -163,36 +191,24 @@ class IteratorBody(Body):
             self._end()
             raise
         finally:
-            self.is_running = False
+            self._is_asked = False
 
 
 class IterableBody(Body):
-    """One that can be iterated again, also while it is being iterated.
+    """One that can be iterated again, also while it is being iterated: it ends with the last iteration.
 
     gevent adds up the lengths of the chunks while it sends the first (gevent/pywsgi.py `WSGIHandler.finalize_headers`).
     """
 
-    _iterations = 0
+    _under_way = 0
 
-    @contexts.makes_a_chunk
-    def _chunks(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
-        self._iterations += 1
-        try:
-            while True:
-                if self._before_chunk is not None and not self.is_finished:
-                    self._before_chunk()
-                self.is_running = True
-                try:
-                    chunk = next(chunks)
-                except StopIteration:
-                    return
-                finally:
-                    self.is_running = False
-                yield chunk
-        finally:
-            self._iterations -= 1
-            if not self._iterations:
-                self._end()
+    def _begin(self) -> None:
+        self._under_way += 1
+
+    def _cease(self, is_left: bool) -> None:
+        self._under_way -= 1
+        if not self._under_way:
+            self._end()
 
 
 class SizedIterator(IteratorBody):
@@ -215,10 +231,10 @@ _KINDS: Dict[Tuple[bool, bool], Type[Body]] = {
 """Whether it is an iterator, whether it has a length."""
 
 
-def wrap(body: Any, at_end: Callable[[], object], before_chunk: Optional[Callable[[], object]] = None) -> Body:
+def wrap(body: Any, at_end: Callable[[], object], watch: Optional[Watch] = None) -> Body:
     """*body* as one that says when it ends: iterator or iterable as it is, and with its length if it has one."""
     kind = type(body)
-    return _KINDS[hasattr(kind, "__next__"), hasattr(kind, "__len__")](body, at_end, before_chunk)
+    return _KINDS[hasattr(kind, "__next__"), hasattr(kind, "__len__")](body, at_end, watch)
 
 
 def hand_out(ledger: Ledger, ticket: int, environ: Dict[str, Any], body: Iterable[bytes],
@@ -244,7 +260,7 @@ def hand_out(ledger: Ledger, ticket: int, environ: Dict[str, Any], body: Iterabl
             at_end()
 
     watched = before_chunk is not None and (interleaves or at_end is not None)
-    wrapped = wrap(body, leave, partial(before_chunk, ticket) if watched and before_chunk else None)
+    wrapped = wrap(body, leave, Watch(ledger.inside, ticket, before_chunk) if watched and before_chunk else None)
     ledger.follow(ticket, wrapped, kept=interleaves)
     return wrapped
 
