@@ -9,7 +9,8 @@ from wsgiref.util import setup_testing_defaults
 
 import pytest
 
-from threadguard import ThreadGuard, groups
+from threadguard import ThreadGuard, groups, poolstart
+from threadguard.group import Group
 
 DEADLINE = 10
 _names = itertools.count()
@@ -107,10 +108,17 @@ def forked_without_hooks(function):
 
 @pytest.fixture(autouse=True)
 def watches_end():
-    """No guard of one test watches the threads of the next: a traceback may hold it for longer."""
+    """No guard of one test watches the threads of the next: a traceback or an inner suite may hold it for longer."""
     yield
-    for group in groups._groups.values():
+    for group in (*groups._groups.values(), *groups_that_watch()):
         group._end_watches()
+
+
+def groups_that_watch():
+    """Those too that no name leads to: the pytest plugin's own, and those that a test makes for itself."""
+    watches = () if poolstart._hook is None else poolstart._hook.watches
+    asked = [getattr(watch.is_guard, "__self__", None) for watch in watches]
+    return [group for group in asked if isinstance(group, Group)]
 
 
 @pytest.fixture
