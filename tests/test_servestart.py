@@ -125,6 +125,18 @@ def test_where_a_thread_is_started_for_the_server_refuse_raises():
     assert guard.verdict.status == "threaded"
 
 
+def test_a_server_that_was_refused_can_be_shut_down():
+    """Test servers do so when they are dropped, and waited for the end of a loop that had never begun."""
+    guard = ThreadGuard(application, group="servestart shuts down")
+    with wsgiref.simple_server.make_server("127.0.0.1", 0, guard, server_class=Threaded) as server:
+        with pytest.raises(ThreadedDeploymentError):
+            threading.Thread(target=server.serve_forever).start()
+        ending = threading.Thread(target=server.shutdown, daemon=True)
+        ending.start()
+        ending.join(LIMIT)
+        assert not ending.is_alive()
+
+
 def test_in_a_thread_of_its_own_a_server_goes_on_and_refuses_each_request():
     """An error would end the thread alone: the port stays open, and clients would wait for ever."""
     guard = ThreadGuard(application, group="servestart tells")

@@ -152,7 +152,11 @@ class _Hook:
         for watch in list(self.watches):
             reading = servestart.read(how, server, watch.is_guard)
             if reading is not None:
-                (watch.report if how.ends() else watch.tell)(reading)
+                try:
+                    (watch.report if how.ends() else watch.tell)(reading)
+                except BaseException:
+                    how.after_error(server)
+                    raise
 
     def remove(self) -> bool:
         """Put everything back as it was; False if somebody has wrapped `Thread.start` again, on top of this."""

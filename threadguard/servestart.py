@@ -38,6 +38,8 @@ class Start(NamedTuple):
     """Whether the object is looked at after the method, which builds it, and not before."""
     ends: Callable[[], bool] = lambda: True
     """Whether an error ends the server, and leaves no port that nobody serves."""
+    after_error: Callable[[Any], None] = lambda server: None
+    """What has to be done to the server then, since its method was not run."""
 
 
 def _in_main_thread() -> bool:
@@ -57,6 +59,13 @@ def _under_asgi(middleware: Any) -> Optional[Reading]:
     return a2wsgi.of_middleware(middleware) if _under("uvicorn.", "hypercorn.", "daphne.", "granian.") else None
 
 
+def _has_shut_down(server: Any) -> None:
+    """`BaseServer.shutdown` waits for the end of a loop that never began, if nobody says so (socketserver.py)."""
+    say_so = dig(server, "_BaseServer__is_shut_down.set")
+    if callable(say_so):
+        say_so()
+
+
 def _attributes(*names: str) -> Callable[[Any], List[Any]]:
     return lambda server: [dig(server, name) for name in names]
 
@@ -64,7 +73,8 @@ def _attributes(*names: str) -> Callable[[Any], List[Any]]:
 STARTS: Tuple[Start, ...] = (
     # The port is open by then: outside of the main thread nobody would answer there.
     Start("socketserver", "BaseServer", "serve_forever", socketserver.of_server,
-          _attributes("app", "application", "wsgi_application", "RequestHandlerClass"), ends=_in_main_thread),
+          _attributes("app", "application", "wsgi_application", "RequestHandlerClass"), ends=_in_main_thread,
+          after_error=_has_shut_down),
     Start("gevent.baseserver", "BaseServer", "start", gevent.of_server, _attributes("application", "_handle")),
     Start("eventlet.wsgi", "Server", "__init__", eventlet.of_server, _attributes("app"), is_built=True),
     # A reactor logs what its pool raises and goes on; a pool that has started keeps the process alive.
