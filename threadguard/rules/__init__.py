@@ -10,6 +10,7 @@ listens on the port of the connection in hand. A rule may raise; whoever asks it
 `thread_per_request`   my thread was started with this request in hand, and another one waits for the next
 `successor`            another thread is behind me in my function, which accepts once: it takes the next request
 `pool`                 a pool object holds my thread, or its method is my worker loop: its bound, 1 included
+`growing`              what hands me my work starts threads for it as long as there are fewer than a number
 `one_of_several`       my thread, queue or executor of one is among several that get connections in turn
 `twin_executors`       an executor of one runs me, and its owner has a twin that calls the application with another
 `multiprocessing_pool` a `multiprocessing.pool.ThreadPool` runs me: its number of processes
@@ -37,6 +38,7 @@ from threadguard.rules.executor import (eventlet_tpool, executor, gevent_threadp
                                         twisted_threadpool)
 from threadguard.rules.frameless import frameless
 from threadguard.rules.greenlets import greenlets
+from threadguard.rules.growing import growing
 from threadguard.rules.in_turn import in_turn
 from threadguard.rules.per_request import thread_per_request, threading_mixin
 from threadguard.rules.pool import pool
@@ -49,7 +51,7 @@ from threadguard.rules.twins import twin_executors
 Rule = Callable[[Process, IsGuard], Optional[Reading]]
 
 RULES: Tuple[Rule, ...] = (
-    executor, threading_mixin, thread_per_request, successor, pool, one_of_several, twin_executors,
+    executor, threading_mixin, thread_per_request, successor, pool, growing, one_of_several, twin_executors,
     multiprocessing_pool, gevent_threadpool, eventlet_tpool, twisted_threadpool, limiter, siblings, greenlets,
     several_loops, in_turn, frameless)
 

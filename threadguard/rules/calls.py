@@ -23,14 +23,16 @@ _PLAIN = (str, bytes, int, float, complex, type(None), ModuleType, CodeType)
 
 def calls(start: Iterable[Any], goal: Callable[[object], bool], reach: Reach) -> bool:
     """Whether what *start* leads to would in the end call, or hand on, an object that *goal* accepts."""
+    return any(map(goal, called_from(start, reach)))
+
+
+def called_from(start: Iterable[Any], reach: Reach) -> Iterator[Any]:
+    """What *start* leads to would in the end call, or hand on."""
     given = list(start)
     led_to = list(reach.reached(given))
     only_owners = {id(thing.__self__) for thing in led_to if is_a(thing, MethodType)} - set(map(id, given))
-    return any(map(goal, _called_from((thing for thing in led_to if id(thing) not in only_owners), reach)))
-
-
-def _called_from(start: Iterable[Any], reach: Reach) -> Iterator[Any]:
-    return spread(start, lambda thing: _from(thing, reach), _STEPS, _OBJECTS, _key)
+    return spread((thing for thing in led_to if id(thing) not in only_owners),
+                  lambda thing: _from(thing, reach), _STEPS, _OBJECTS, _key)
 
 
 def _key(thing: Any) -> int:
@@ -58,15 +60,22 @@ def _of_function(function: FunctionType, owner: Any) -> Iterator[Any]:
     code = function.__code__
     if is_standard(function.__module__):
         return
-    known: Dict[str, Any] = dict(_cells(function))
-    if owner is not MISSING and code.co_argcount:
-        known[code.co_varnames[0]] = owner
-    known.update(_imported(code, function.__globals__))
+    known = variables_of(function, owner)
     yield from function.__defaults__ or ()
     for chain in chains(code):
         thing = value_of(chain, known, function.__globals__)
         if thing is not MISSING:
             yield thing
+
+
+def variables_of(function: FunctionType, owner: Any) -> Dict[str, Any]:
+    """What is known of the variables of *function*, called on *owner*: that, what it closes over, and its imports."""
+    code = function.__code__
+    known: Dict[str, Any] = dict(_cells(function))
+    if owner is not MISSING and code.co_argcount:
+        known[code.co_varnames[0]] = owner
+    known.update(_imported(code, function.__globals__))
+    return known
 
 
 def _cells(function: FunctionType) -> Iterator[Tuple[str, Any]]:

@@ -3,7 +3,7 @@
 import dis
 from functools import lru_cache
 from types import CodeType, FunctionType, MethodType, ModuleType
-from typing import Any, FrozenSet, Iterator, Mapping, Optional, Tuple
+from typing import Any, FrozenSet, Iterator, List, Mapping, Optional, Tuple, Union
 
 from threadguard.process import is_a
 from threadguard.rules.reach import vars_of
@@ -17,6 +17,7 @@ NO_VARIABLE = ""
 MISSING: Any = object()
 """What a chain stands for that leads nowhere."""
 
+_CALLED = "()"
 _A_TEXT = '""'
 _ASKS = ("LOAD_ATTR", "LOAD_METHOD")
 _MAKES_TEXT = ("BUILD_STRING", "FORMAT_VALUE", "FORMAT_SIMPLE", "FORMAT_WITH_SPEC")
@@ -40,6 +41,28 @@ def chains_called(code: CodeType, part: Part = None) -> FrozenSet[Chain]:
     """Those of them that are called there and then, not handed on, as far as it shows: methods, and since 3.11 globals.
     """
     return frozenset(chain for chain, is_called in _chains_in(code, part) if is_called and chain[0] != _A_TEXT)
+
+
+def length_compared(code: CodeType) -> Iterator[Tuple[Chain, Union[Chain, int]]]:
+    """What *code* compares the length of something with: chains, or a chain and a number."""
+    seen: List[Any] = []
+    for one in dis.get_instructions(code):
+        if one.opname == "COMPARE_OP":
+            yield from _length_and_other(seen[-4:])
+        if one.opname in ("CALL", "CALL_FUNCTION"):
+            seen.append(_CALLED)
+        elif one.opname.startswith(_ASKS):
+            seen[-1:] = [seen[-1] + (one.argval,) if seen and is_a(seen[-1], tuple) else (NO_VARIABLE, one.argval)]
+        elif "LOAD_" in one.opname:
+            loaded = one.argval if isinstance(one.argval, tuple) else (one.argval,)
+            seen += [name if is_a(name, int) else (name,) for name in loaded]
+
+
+def _length_and_other(seen: List[Any]) -> Iterator[Tuple[Chain, Union[Chain, int]]]:
+    """The two sides of a comparison, of what was loaded and called before it."""
+    for place, other in ((0, 3), (1, 0)):
+        if len(seen) == 4 and seen[place] == ("len",) and seen[place + 2] == _CALLED and seen[other] != _CALLED:
+            yield seen[place + 1], seen[other]
 
 
 def _chains_in(code: CodeType, part: Part) -> Iterator[Tuple[Chain, bool]]:

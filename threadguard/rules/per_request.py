@@ -1,7 +1,7 @@
 """A thread for each request, or for each connection."""
 
 from functools import partial
-from types import CodeType, FunctionType
+from types import CodeType, FunctionType, MethodType
 from typing import Any, Dict, Iterator, List, Optional
 
 from threadguard.model import Reading, Source
@@ -41,7 +41,7 @@ def thread_per_request(process: Process, is_guard: IsGuard) -> Optional[Reading]
         return None
     ports = {port_of(one) for value in _handed(process) for one in sockets_in(value) if not listens(process, one)}
     once = not any(in_one_loop(frame) for frame in frames)
-    starts = partial(_starts, frames[0].f_code)
+    starts = partial(runs, frames[0].f_code)
     for other in process.others.values() if ports or once else ():
         loop = accepts_next(process, other)
         if loop is not None and (ports & {port_of(one) for one in loop.listeners}
@@ -52,8 +52,10 @@ def thread_per_request(process: Process, is_guard: IsGuard) -> Optional[Reading]
     return None
 
 
-def _starts(code: CodeType, thing: object) -> bool:
+def runs(code: CodeType, thing: object) -> bool:
     """Whether *thing* is, or makes, the function with *code*; a class or an object whose method that is included."""
+    if is_a(thing, MethodType):
+        return runs(code, thing.__func__)  # type: ignore[attr-defined]
     if is_a(thing, FunctionType):
         return code is thing.__code__ or code in thing.__code__.co_consts  # type: ignore[attr-defined]
     kind = thing if is_a(thing, type) else type(thing)
