@@ -155,7 +155,8 @@ wheel-test: ## build the wheel, install it elsewhere and use it there
 bench: ## what the guard costs
 	$(call need,benchmarks/run.py)
 	@$(say) "what the guard costs"
-	@.ci/venv bench $(PYTHON) -r benchmarks/requirements.txt .
+	@kind=$$($(PYTHON) -c 'import sys; print("-free-threaded" * ("t" in sys.abiflags))'); \
+	.ci/venv bench $(PYTHON) -r benchmarks/requirements$$kind.txt .
 	@.venv/bench/bin/python benchmarks/run.py $(ARGS)
 
 .PHONY: docs

@@ -1,7 +1,7 @@
 """What a user could put in front of an application instead, beside the guard."""
 
 import warnings
-from typing import Any, Callable, Dict, Iterable
+from typing import Any, Callable, Dict, Iterable, Tuple
 from wsgiref.util import setup_testing_defaults
 from wsgiref.validate import validator
 
@@ -99,6 +99,17 @@ CONTENDERS: Dict[str, Callable[[Any], Any]] = {
     "opentelemetry-instrumentation-wsgi": opentelemetry,
 }
 """The first is the application alone."""
+
+
+def made(app: Any) -> Tuple[Dict[str, Any], Dict[str, str]]:
+    """*app* in each of `CONTENDERS`; and by name what is not installed, as not everything is for every Python."""
+    found, missing = {}, {}
+    for name, make in CONTENDERS.items():
+        try:
+            found[name] = make(app)
+        except ImportError as error:
+            missing[name] = str(error.name).partition(".")[0]
+    return found, missing
 
 
 def serve(app: Any) -> None:

@@ -13,10 +13,11 @@ HEAD = """# What the guard costs
 Every figure here comes from `make bench ARGS=--write`, run on a quiet machine for each Python in turn
 (`PYTHON=python3.8`; some five minutes each). Contenders run in turn, in short rounds, in one process (servers: side by
 side); what one adds is its time less that of the bare application in the same round. Shown are medians, in brackets
-their spread: of pairs, the range in which the median lies nine times out of ten; of a ratio of two medians, the
-quartiles of ten parts of the run; of nanoseconds, the quartiles of the rounds. The goals were set before anything was
-measured; where one is missed, that is said, and where the spread lies on both sides of a goal it is *not settled*: the
-machine was too busy to tell. What is not installed is named in its row.
+their spread: of pairs, the range in which the median lies nine times out of ten (of throughput, by drawing lots among
+the rounds); of a ratio of two medians, the quartiles of ten parts of the run; of nanoseconds, the quartiles of the
+rounds. The goals were set before anything was measured; where one is missed, that is said, and where the spread lies
+on both sides of a goal it is *not settled*: the machine was too busy to tell. What is not installed is named in its
+row.
 
 ![What each middleware adds to a request](cost.svg)
 """
@@ -73,6 +74,8 @@ def _goals(found: Dict[str, Any]) -> List[str]:
         for figures in found.values():
             try:
                 value, met = measure(figures)
+            except Missing as missing:
+                value, met = "no %s" % missing, True
             except KeyError:
                 value, met = "not measured", True
             cells.append(value + {True: "", False: ", **missed**", None: ", **not settled**"}[met])
@@ -81,9 +84,22 @@ def _goals(found: Dict[str, Any]) -> List[str]:
                                          rows)
 
 
+class Missing(Exception):
+    """What is not installed for that Python, or on that machine."""
+
+
+def _there(figures: Dict[str, Any], *path: str) -> Dict[str, Any]:
+    """What was measured. Raises `Missing`, and `KeyError` where nobody measured it."""
+    for name in path:
+        figures = figures[name]
+        if "missing" in figures:
+            raise Missing(figures["missing"])
+    return figures
+
+
 def _ratio(other: str, most: float) -> Any:
     def measure(figures: Dict[str, Any]) -> Tuple[str, Optional[bool]]:
-        each = figures["requests"][GUARD]["beside"][other]
+        each = _there(figures, "requests", GUARD, "beside", other)
         text = "%.2f × [%.2f–%.2f]" if most > 0.1 else "1/%.0f [1/%.0f–1/%.0f]"
         values = [each["ratio"], *_spread(each)]
         values = values if most > 0.1 else [1 / value for value in values]
@@ -111,9 +127,7 @@ def _chunk(body: str) -> Any:
 
 def _load(server: str) -> Any:
     def measure(figures: Dict[str, Any]) -> Tuple[str, Any]:
-        each = figures["load"][server]
-        if "missing" in each:
-            return "no " + each["missing"], True
+        each = _there(figures, "load", server)
         return "%.3f [%.3f–%.3f]" % (each["ratio"], *_spread(each)), _within(_spread(each), 0.98, False)
     return measure
 
@@ -135,14 +149,14 @@ def _memory(figures: Dict[str, Any]) -> Tuple[str, bool]:
 
 def _crowd(what: str) -> Any:
     def measure(figures: Dict[str, Any]) -> Tuple[str, Optional[bool]]:
-        each = figures["crowd"][what]
+        each = _there(figures, "crowd", what)
         return "%.2f × [%.2f–%.2f]" % (each["ratio"], *_spread(each)), _within(_spread(each), 1.3, True)
     return measure
 
 
 def _rack(figures: Dict[str, Any]) -> Tuple[str, bool]:
-    each = figures["rack"]
-    return ("no " + each["missing"] if "missing" in each else "%.1f ×" % (each["lock"] / each["empty"])), True
+    each = _there(figures, "rack")
+    return "%.1f ×" % (each["lock"] / each["empty"]), True
 
 
 GOALS: List[Tuple[str, str, Any]] = [
@@ -163,17 +177,31 @@ GOALS: List[Tuple[str, str, Any]] = [
 ]
 
 
+def _cell(figures: Dict[str, Any], text: str, keys: Tuple[str, ...], *path: str) -> str:
+    try:
+        each = _there(figures, *path)
+        return text % tuple(each[key] for key in keys)
+    except Missing as missing:
+        return "no %s" % missing
+    except KeyError:
+        return "not measured"
+
+
+def _names(found: Dict[str, Any], section: str) -> List[str]:
+    """All that was measured anywhere, in its order."""
+    return list(dict.fromkeys(name for each in found.values() for name in each.get(section, ())))
+
+
 def _requests(found: Dict[str, Any]) -> List[str]:
-    names = list(next(iter(found.values()))["requests"])
-    rows = [[name] + ["%.0f [%.0f–%.0f]" % tuple(each["requests"][name][key] for key in ("median", "low", "high"))
-                      for each in found.values()] for name in names]
+    rows = [[name] + [_cell(each, "%.0f [%.0f–%.0f]", ("median", "low", "high"), "requests", name)
+                      for each in found.values()] for name in _names(found, "requests")]
     return ["## Added to a request with a list for a body, in nanoseconds", ""] + _table(
         ["middleware"] + ["CPython " + each["python"] for each in found.values()], rows)
 
 
 def _bodies(found: Dict[str, Any]) -> List[str]:
-    names = list(next(iter(found.values()))["bodies"])
-    rows = [[name] + ["%.0f" % each["bodies"][name]["request"]["median"] for each in found.values()] for name in names]
+    rows = [[name] + [_cell(each, "%.0f", ("median",), "bodies", name, "request") for each in found.values()]
+            for name in _names(found, "bodies")]
     return ["## Added to a request with one chunk, in nanoseconds", ""] + _table(
         ["body, policy"] + ["CPython " + each["python"] for each in found.values()], rows)
 
@@ -182,7 +210,8 @@ def _plot(requests: Dict[str, Any], python: str) -> str:
     """Bars, each from its lower to its upper quartile drawn over it, on a scale that multiplies by ten."""
     from math import log10
 
-    rows = sorted(requests.items(), key=lambda pair: float(pair[1]["median"]))
+    measured = [pair for pair in requests.items() if "missing" not in pair[1]]
+    rows = sorted(measured, key=lambda pair: float(pair[1]["median"]))
     height = 26 * len(rows) + 62
 
     def x(nanoseconds: float) -> float:

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, Dict, Iterable, List
 
 import paired
-from contenders import CONTENDERS, Empty, guard, hello, serve, start_response
+from contenders import CONTENDERS, Empty, guard, hello, made, serve, start_response
 
 CHUNKS = 10000
 GUARD = "threadguard, refuse"
@@ -21,13 +21,14 @@ HEAVY = ("threadguard, serialize", "wsgiref.validate", "Werkzeug's LintMiddlewar
 
 def requests(quick: bool) -> Dict[str, Any]:
     """What each contender adds to a request with a list for a body."""
-    calls = {name: partial(serve, make(hello)) for name, make in CONTENDERS.items()}
+    apps, missing = made(hello)
+    calls = {name: partial(serve, app) for name, app in apps.items()}
     for call in calls.values():
         paired.repeat(call, 2000)  # the last look at the server is on the 1024th request
     quick_ones = {name: call for name, call in calls.items() if name not in HEAVY}
     heavy_ones = {name: call for name, call in calls.items() if name in (*HEAVY, "nothing", GUARD)}
-    found: Dict[str, Any] = {}
-    beside: Dict[str, Any] = {}
+    found: Dict[str, Any] = {name: {"missing": package} for name, package in missing.items()}
+    beside: Dict[str, Any] = dict(found)
     for some, rounds, number in (heavy_ones, 150, 100), (quick_ones, 2000, 200):
         series = paired.run(some, rounds // 10 if quick else rounds, number)
         base = series.pop("nothing")
@@ -144,7 +145,10 @@ def memory(quick: bool) -> Dict[str, Any]:
 
 def crowd(quick: bool) -> Dict[str, Any]:
     """What the guard adds (ns) to a greenlet's request that is alone, and with 10,000 inside, under the policy log."""
-    import greenlet
+    try:
+        import greenlet
+    except ImportError:
+        return {"missing": "greenlet"}
 
     def app(environ: Any, start: Any) -> List[bytes]:
         greenlet.getcurrent().parent.switch()

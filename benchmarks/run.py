@@ -23,9 +23,19 @@ SECTIONS = {"requests": in_process.requests, "bodies": in_process.bodies, "crowd
             "rack": under_load.rack}
 
 
+FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
+
+
 def python() -> str:
     """The version, and whether it does without the GIL."""
-    return "%d.%d%s" % (*sys.version_info[:2], "t" if sysconfig.get_config_var("Py_GIL_DISABLED") else "")
+    return "%d.%d%s" % (*sys.version_info[:2], "t" if FREE_THREADED else "")
+
+
+def keep_the_gil_off() -> None:
+    """Free-threaded Python turns the GIL on for an extension that was not made for it: begin again, and forbid that."""
+    if FREE_THREADED and os.environ.get("PYTHON_GIL") != "0":
+        os.environ["PYTHON_GIL"] = "0"
+        os.execv(sys.executable, [sys.executable] + sys.argv)
 
 
 def main() -> None:
@@ -35,9 +45,10 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=list(SECTIONS), default=list(SECTIONS))
     parser.add_argument("--write", action="store_true", help="keep the figures, and make the page and the plot anew")
     given = parser.parse_args()
+    keep_the_gil_off()
     kept = HERE / "results" / (python() + ".json")
     found = json.loads(kept.read_text()) if kept.exists() else {}
-    found["python"] = platform.python_version()
+    found["python"] = platform.python_version() + (" free-threaded" if FREE_THREADED else "")
     found["machine"] = "%s, %s, %d cores" % (platform.system(), platform.machine(), os.cpu_count() or 0)
     found["busy"] = round(os.getloadavg()[0], 1)
     for section in given.only:

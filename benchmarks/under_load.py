@@ -1,6 +1,7 @@
 """Whole servers under wrk, guarded and unguarded side by side; and Rack::Lock on Ruby."""
 
 import contextlib
+import os
 import re
 import shutil
 import socket
@@ -10,7 +11,7 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any, Dict, Iterator, List
+from typing import Any, Callable, Dict, Iterator, List, Tuple
 
 import paired
 
@@ -35,7 +36,7 @@ def served(command: List[str], app: str) -> Iterator[int]:
     """The port at which *command* serves *app* during the block."""
     port = free_port()
     process = subprocess.Popen([part.format(port=port, app=app) for part in command], cwd=str(HERE),
-                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=SERVERS_OWN)
     try:
         deadline, tick = time.monotonic() + 20, threading.Event()
         while time.monotonic() < deadline and process.poll() is None:
@@ -53,14 +54,29 @@ def served(command: List[str], app: str) -> Iterator[int]:
 def wrk(port: int, seconds: int) -> float:
     """Requests for each second, from two connections."""
     done = subprocess.run(["wrk", "-t1", "-c2", "-d%ds" % seconds, "http://127.0.0.1:%d/" % port],
-                          stdout=subprocess.PIPE, check=True, universal_newlines=True)
+                          stdout=subprocess.PIPE, check=True, universal_newlines=True, preexec_fn=CLIENT)
     found = re.search(r"Requests/sec:\s+([\d.]+)", done.stdout)
     assert found and "Non-2xx" not in done.stdout, done.stdout
     return float(found.group(1))
 
 
+def apart(*processors: int) -> Callable[[], None]:
+    """Keeps a process on those *processors*, where there are as many: who moves about makes times of his own."""
+    def keep() -> None:
+        if hasattr(os, "sched_setaffinity") and (os.cpu_count() or 1) > max(processors):
+            os.sched_setaffinity(0, processors)
+    return keep
+
+
+CLIENT, SERVERS_OWN = apart(0), apart(1)
+
+
 def load(quick: bool) -> Dict[str, Any]:
-    """The guarded server's throughput as a part of the unguarded one's, in pairs of runs."""
+    """The guarded server's throughput as a part of the unguarded one's, in rounds of four short runs; a minute each.
+
+    A round is bare, guarded, guarded, bare, and the next one the other way round: what the machine does meanwhile, be
+    it faster and faster or slower, falls upon both.
+    """
     found: Dict[str, Any] = {}
     for name, command in SERVERS.items():
         missing = [tool for tool in ("wrk", command[0]) if shutil.which(tool) is None]
@@ -70,16 +86,20 @@ def load(quick: bool) -> Dict[str, Any]:
             continue
         with served(command, "bare") as bare, served(command, "guarded") as guarded:
             wrk(bare, 1), wrk(guarded, 1)
-            pairs = []
-            for turn in range(5 if quick else 40):
-                ports = [bare, guarded] if turn % 2 else [guarded, bare]
-                rates = {port: wrk(port, 1) for port in ports}
-                pairs.append((rates[guarded], rates[bare]))
-        ratios = [mine / other for mine, other in pairs]
-        found[name] = {"ratio": statistics.median(ratios), "middle": paired.middle(ratios),
-                       "best": max(mine for mine, _ in pairs) / max(other for _, other in pairs),
-                       "rate": statistics.median(other for _, other in pairs)}
+            rounds = [_round(bare, guarded, turn) for turn in range(3 if quick else 14)]
+        ratios = [mine / other for mine, other in rounds]
+        found[name] = {"ratio": statistics.median(ratios), "middle": paired.by_lot(ratios), "ratios": ratios,
+                       "rate": statistics.median(other for _, other in rounds)}
     return found
+
+
+def _round(bare: int, guarded: int, turn: int) -> Tuple[float, float]:
+    """Requests for each second, guarded and bare."""
+    first, second = (bare, guarded) if turn % 2 else (guarded, bare)
+    rates: Dict[int, float] = {bare: 0, guarded: 0}
+    for port in first, second, second, first:
+        rates[port] += wrk(port, 1) / 2
+    return rates[guarded], rates[bare]
 
 
 def rack(quick: bool) -> Dict[str, Any]:

@@ -60,6 +60,29 @@ def test_a_greenlet_is_a_context_of_its_own(guarded):
     assert "greenlet" in guard._group.reports[0].evidence
 
 
+class Lazy:
+    """A proxy that is asked too early, as Django's settings are."""
+
+    @property
+    def __class__(self):
+        raise RuntimeError("not configured")
+
+
+def test_a_report_of_greenlets_asks_no_object_what_it_is(guarded):
+    """A proxy among the objects of the process would load what it stands for, or raise into the request."""
+    def app(environ, start_response):
+        greenlet.getcurrent().parent.switch()
+        return [b"x"]
+
+    lazy, guard = [Lazy()], guarded(app, policy="log")
+    both = [greenlet.greenlet(guard), greenlet.greenlet(guard)]
+    for one in both:
+        one.switch(new_environ(), start_response)
+    for one in both:
+        one.switch()
+    assert lazy and "greenlet (waiting)" in guard._group.reports[0].evidence
+
+
 def test_a_greenlet_killed_inside_leaves_nothing_behind(guarded):
     """GreenletExit unwinds the call like any exception."""
     def app(environ, start_response):

@@ -142,11 +142,14 @@ def _greenlet_frames() -> List[FrameType]:
     A list, not a generator over `gc.get_objects`: that list would hold the generator, and so itself and every object,
     until the next collection. uWSGI's gevent loop takes the extra reference to its arguments for an error and dies
     (plugins/gevent/gevent.c, `PyTuple_SetItem`).
+
+    By `type`, not by `isinstance`: that asks a proxy for its ``__class__``, which makes it load what it stands for, or
+    raise (django/utils/functional.py `LazyObject`).
     """
     module = sys.modules.get("greenlet")
     if module is None:
         return []
-    frames = [dig(thing, "gr_frame") for thing in gc.get_objects() if isinstance(thing, module.greenlet)]
+    frames = [dig(thing, "gr_frame") for thing in gc.get_objects() if issubclass(type(thing), module.greenlet)]
     return [frame for frame in frames if frame is not None]
 
 

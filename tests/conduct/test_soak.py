@@ -19,8 +19,10 @@ from rig import at_once, get
 REQUESTS = int(os.environ.get("REQUESTS", "30000"))
 LONGEST = 1200
 PROCESSES = 4
-MEMORY, BLOCKS = 4 << 20, 2000
-"""What memory may grow by in each process after a third of the requests, and objects besides one for ten requests."""
+MEMORY, BLOCKS, SETTLED = 4 << 20, 500, 150
+"""What memory and objects may grow by in each process after a third of the requests, whatever their number; and
+objects after two thirds. Not ours are what the server begins to keep when a fault first strikes it: 160 objects at
+the most were seen in the second third, 30 in the last."""
 BIG = b"POST /read HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 5000000\r\n\r\n" + b"x" * 5000000
 
 
@@ -77,36 +79,41 @@ class Rude(threading.Thread):
 
 @pytest.mark.parametrize("server", ["gunicorn", "uWSGI"])
 def test_nothing_grows(server):
-    """From a third of the requests on: objects, memory and descriptors of each process; then every count is right."""
+    """From a third of the requests on: objects, memory and descriptors of each process; then every count is right.
+
+    What grew with the requests would grow in the last third as much as in the second.
+    """
     if shutil.which("wrk") is None:
         pytest.skip("needs wrk: make setup-servers")
     with started(server, processes=PROCESSES, limit=60) as child:
         child.first(stats)
-        with Rude(child.port):
-            answered = wrk(child.port, REQUESTS // 3)
-        before = of_each(child.port)
-        with Rude(child.port):
-            answered += wrk(child.port, REQUESTS - REQUESTS // 3)
-        after = of_each(child.port)
-        assert before.keys() == after.keys()
-        assert total(after) - total(before) >= REQUESTS // 2 > PROCESSES * BLOCKS
-        for process, told in after.items():
-            assert_flat(before[process], told)
+        answered, marks = 0, []
+        for _ in range(3):
+            with Rude(child.port):
+                answered += wrk(child.port, REQUESTS // 3)
+            marks.append(of_each(child.port))
+        first, second, last = marks
+        assert first.keys() == second.keys() == last.keys()
+        for earlier, later, most in (first, second, BLOCKS), (second, last, SETTLED):
+            assert total(later) - total(earlier) >= REQUESTS // 4 > 2 * PROCESSES * most
+            for process in first:
+                assert_flat(earlier[process], later[process], most)
+        for told in last.values():
             assert (told["in_flight"], told["refused"], told["overlaps"], told["peak"]) == (0, 0, 0, 1)
             assert told["status"] == "single-threaded"
-        assert total(after) >= answered
+        assert total(last) >= answered
 
 
 def total(of_all):
     return sum(told["requests"] for told in of_all.values())
 
 
-def assert_flat(before, after):
+def assert_flat(before, after, most):
     """One object that a request leaves behind would show."""
     requests = after["requests"] - before["requests"]
     print("requests %d, objects %+d, memory %+d KB, descriptors %+d" % (
         requests, after["blocks"] - before["blocks"], (after["memory"] - before["memory"]) >> 10,
         after["descriptors"] - before["descriptors"]))
-    assert after["blocks"] - before["blocks"] <= BLOCKS + requests // 10
+    assert after["blocks"] - before["blocks"] <= most
     assert after["memory"] - before["memory"] <= MEMORY
     assert after["descriptors"] <= before["descriptors"]
