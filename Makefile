@@ -5,6 +5,7 @@ PYTHON ?= python3
 SYSTEM_PYTHON := /usr/bin/python3
 # mod_wsgi and Unit run a Python that the system's www-data can read.
 LIVE_PYTHON ?= $(shell $(SYSTEM_PYTHON) -c 'import venv, ensurepip' 2>/dev/null && echo $(SYSTEM_PYTHON) || echo $(PYTHON))
+LIVE := live
 ARGS ?=
 MATRIX ?= 3.8 3.9 3.10 3.11 3.12 3.13 3.13t
 
@@ -100,19 +101,30 @@ setup-free-threaded: ## build free-threaded Python 3.13 of Debian's source: chan
 	@.ci/setup-free-threaded
 
 # uWSGI and mod_wsgi are linked to the Python that compiles them: pip's cache may have one of another Python 3.11.
-on_servers = THREADGUARD_LIVE_OLD=$(CURDIR)/.venv/live-old/bin/python \
-    THREADGUARD_LIVE_OLDER=$(CURDIR)/.venv/live-older/bin/python .venv/live/bin/python -m pytest
+on_servers = THREADGUARD_LIVE_OLD=$(CURDIR)/.venv/$(LIVE)-old/bin/python \
+    THREADGUARD_LIVE_OLDER=$(CURDIR)/.venv/$(LIVE)-older/bin/python .venv/$(LIVE)/bin/python -m pytest
 .PHONY: live-servers
 live-servers:
 	$(call need,tests/live/requirements.txt)
-	@PIP_NO_CACHE_DIR=1 .ci/venv live $(LIVE_PYTHON) -r tests/live/requirements.txt .
-	@PIP_NO_CACHE_DIR=1 .ci/venv live-old $(LIVE_PYTHON) -r tests/live/requirements-old.txt .
-	@PIP_NO_CACHE_DIR=1 .ci/venv live-older $(LIVE_PYTHON) -r tests/live/requirements-older.txt .
+	@PIP_NO_CACHE_DIR=1 .ci/venv $(LIVE) $(LIVE_PYTHON) -r tests/live/requirements.txt .
+	@PIP_NO_CACHE_DIR=1 .ci/venv $(LIVE)-old $(LIVE_PYTHON) -r tests/live/requirements-old.txt .
+	@PIP_NO_CACHE_DIR=1 .ci/venv $(LIVE)-older $(LIVE_PYTHON) -r tests/live/requirements-older.txt .
 
 .PHONY: test-live
 test-live: live-servers ## tests against real servers, each really started
 	@$(say) "real servers on $$($(LIVE_PYTHON) -V)"
 	@$(on_servers) tests/live $(ARGS)
+
+# Each in environments of its own, beside those of test-live.
+live_on = @python=$$(.ci/find-python $(1)) || { echo "make $@: there is no Python $(1) here" >&2; exit 1; }; \
+    $(MAKE) --no-print-directory test-live LIVE=live$(1) LIVE_PYTHON=$$python
+.PHONY: test-live-oldest
+test-live-oldest: ## test-live on Python 3.8
+	$(call live_on,3.8)
+
+.PHONY: test-live-newest
+test-live-newest: ## test-live on Python 3.13
+	$(call live_on,3.13)
 
 .PHONY: test-conduct
 test-conduct: live-servers ## faults, kills, silent clients and mixed traffic on real servers
