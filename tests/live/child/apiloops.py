@@ -112,3 +112,12 @@ def aiohttp(app, port, number):
     from aiohttp_wsgi import serve
 
     serve(app, host="127.0.0.1", port=port, **({"threads": number} if number else {}))
+
+
+def daphne(app, port, number):
+    """Daphne calls a2wsgi's bridge, whose executor has *number* threads."""
+    from a2wsgi import WSGIMiddleware
+    from daphne.endpoints import build_endpoint_description_strings
+    from daphne.server import Server
+
+    Server(WSGIMiddleware(app, workers=number), build_endpoint_description_strings("127.0.0.1", port)).run()

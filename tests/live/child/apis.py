@@ -184,3 +184,30 @@ def zope(app, port, number):
     from zope.server.http.wsgihttpserver import run_paste
 
     run_paste(app, {}, port=port, threads=number)
+
+
+def webtest(app, port, number):
+    """A waitress in a thread, as WebTest's functional tests start it."""
+    import threading
+
+    from webtest.http import StopableWSGIServer
+
+    StopableWSGIServer.create(app, host="127.0.0.1", port=port, **({"threads": number} if number else {}))
+    threading.Event().wait()
+
+
+def flask_socketio(app, port, number):
+    """Werkzeug's server of threads, as Flask-SocketIO starts it."""
+    from flask import Flask
+    from flask_socketio import SocketIO
+
+    site = Flask("site")
+    site.wsgi_app = app
+    SocketIO(site, async_mode="threading").run(site, host="127.0.0.1", port=port, allow_unsafe_werkzeug=True)
+
+
+def socketio(app, port, number):
+    """python-socketio's middleware in front, with threads of its own."""
+    import socketio
+
+    waitress(socketio.WSGIApp(socketio.Server(async_mode="threading"), app), port, number)

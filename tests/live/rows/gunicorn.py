@@ -31,17 +31,6 @@ from gunicorn.workers.sync import SyncWorker
 class Hasty(SyncWorker):
     def handle(self, *args):
         threading.Thread(target=super().handle, args=args).start()
-
-class Twice(SyncWorker):
-    def run(self):
-        threading.Thread(target=self.loop, daemon=True).start()
-        self.loop()
-
-    def loop(self):
-        while self.alive:
-            self.notify()
-            self.sockets[0].setblocking(True)
-            self.accept(self.sockets[0])
 """
 
 
@@ -86,8 +75,6 @@ ROWS = (
     row("a worker class of one's own with --threads 4", "-k patient.Patient --threads 4", ONE, 1,
         files={"patient.py": OWN_WORKER}),
     row("a worker class of one's own that starts a thread for each connection", "-k hasty.Hasty", MANY,
-        files={"hasty.py": HASTY_WORKER}),
-    row("a worker class of one's own that accepts in two threads", "-k hasty.Twice", MANY, 2,
         files={"hasty.py": HASTY_WORKER}),
     row("gevent", "-k gevent", MANY),
     row("gevent, two workers", "-k gevent -w 2", MANY, processes=2),
