@@ -30,7 +30,8 @@ STRICTER = {
     "mod_wsgi 4.9 embedded, prefork with HTTP/2 loaded, asked in HTTP/1.1": "the next client may ask in HTTP/2",
     "Unit of one thread beside another application of four": "the other is judged as well",
 }
-AT_LEAST = 140
+AT_LEAST, EXCUSED = 160, 1 / 15
+"""How many must be told, and the share of those started by a command that need not be: the table grows."""
 
 
 def load_rows():
@@ -95,4 +96,4 @@ def test_most_rows_that_start_a_server_by_its_command_can_be_told():
     commands = [row for row in ROWS if not PROGRAM.match(row.command)]
     told = [row for row in commands if excuse(row) is None]
     assert len(told) >= AT_LEAST
-    assert len(commands) - len(told) <= 10
+    assert len(commands) - len(told) <= EXCUSED * len(commands)
