@@ -18,6 +18,9 @@ say = printf '\n== %s: %s\n' '$@'
 # A target whose files another checkout has says so instead of failing in the middle.
 need = @test -e $(1) || { echo "make $@: $(1) is not in this checkout" >&2; exit 1; }
 
+# Whoever gives pytest arguments of his own wants to see what one process does with them.
+in_halves = $(if $(strip $(ARGS)),,.ci/halves)
+
 .PHONY: help
 help: ## this list
 	@$(targets)
@@ -37,10 +40,10 @@ fleet: ## two guarded instances behind HAProxy, watched by Prometheus: one is mi
 	@.venv/fleet/bin/python examples/fleet/fleet.py
 
 .PHONY: test
-test: ## unit tests on $(PYTHON)
+test: ## unit tests on $(PYTHON), in two processes; in one with ARGS
 	@$(say) "unit tests on $$($(PYTHON) -V)"
 	@.ci/venv test $(PYTHON) '--editable=.[test]'
-	@status=0; .venv/test/bin/python -m pytest $(ARGS) || status=$$?; .ci/not-run; exit $$status
+	@status=0; $(in_halves) .venv/test/bin/python -m pytest $(ARGS) || status=$$?; .ci/not-run; exit $$status
 
 .PHONY: test-no-miss
 test-no-miss: ## 100,000 rounds of two threads let go together, under each policy (make test has 1,500)
@@ -54,7 +57,7 @@ coverage: ## the unit tests, and which lines and branches they reach, in child p
 	@.ci/venv coverage $(PYTHON) '--editable=.[test]' 'coverage>=7.10'
 	@.venv/coverage/bin/python -m coverage erase --rcfile=tests/coverage.ini
 	@status=0; \
-	.venv/coverage/bin/python -m coverage run --rcfile=tests/coverage.ini -m pytest $(ARGS) || status=$$?; \
+	$(in_halves) .venv/coverage/bin/python -m coverage run --rcfile=tests/coverage.ini -m pytest $(ARGS) || status=$$?; \
 	.venv/coverage/bin/python -m coverage combine -q --rcfile=tests/coverage.ini || status=$$?; \
 	.venv/coverage/bin/python -m coverage report --rcfile=tests/coverage.ini || status=$$?; \
 	.ci/not-run; exit $$status
