@@ -137,6 +137,7 @@ class Serialize:
     def answer(self, ticket: int, environ: Dict[str, Any], collision: Optional[int]) -> Optional[WSGIApp]:
         """See `Policy`."""
         self._group.ledger.withdraw(ticket)
+        self._group.turns.pass_on()  # the first in line may have met this one, which now stands in line itself
         if collision is not None:
             self._group.tell_serialized(waited=True)
         return self._in_turn
