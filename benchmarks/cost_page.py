@@ -32,14 +32,15 @@ NOTES = """
 - A generator is handed out as it is; a weak reference tells when it is dropped. Any other iterable is wrapped, since
   nothing else tells when it ends, and under `serialize` a generator too, because somebody waits for its end: that is
   one more generator for each chunk, some 25 nanoseconds, and under `serialize` a look whether the turn is still its
-  own, some 30 more. This is the least that Python code can do for a chunk; it is a large part of the time here because
-  the rows show it beside chunks that are made by nothing but a `yield`, or by a `__next__` of one line. Beside a chunk
+  own, some 30 more. It is a large part of the time here because the rows show it beside chunks that are made by
+  nothing but a `yield`, or by a `__next__` of one line. Beside a chunk
   that takes two microseconds to make it is within the goal.
 - Most of the import is Python's own `typing` and what that loads, which few applications do without. Dataclasses,
   `logging` and the readers of servers are loaded with the first guard.
 - With ten thousand inside, each request that enters looks at its own stack (is it a nested call?) and at the earliest
-  of those inside, and is counted as an overlap: no scan, but some microseconds, where a lonely request takes half of
-  one. Without that look a nested call could not be told from an overlap.
+  of those inside, and is counted as an overlap: some microseconds, where a lonely request takes half of one. Without
+  that look a nested call could not be told from an overlap. The earliest is kept for as long as it stays; once it
+  leaves, the next is found past the places of all who left before.
 """
 
 
