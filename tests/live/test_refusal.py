@@ -17,6 +17,7 @@ NEVER_ANSWER = {"uvicorn --interface wsgi --workers 2", "Django runserver defaul
 """Nothing is served, and nothing ends: a master that starts its worker again and again, a reloader that waits for the
 source to be mended."""
 ENDS = {
+    "gunicorn a worker class of one's own": {("answer", 503)},  # what it does shows on the first request only
     "gunicorn": {("exit", 3), ("exit", 1)},  # 1 where the master loads the application: --preload, PasteDeploy
     "uWSGI": {("answer", 500), ("exit", 22)},  # 22 with need-app, and with ini-paste
     "Debian's uWSGI": {("answer", 500)},

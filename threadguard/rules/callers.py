@@ -39,10 +39,21 @@ def _is_private(executor: Any) -> bool:
     holders: List[Any] = gc.get_referrers(executor)
     bound = [one for one in holders if is_a(one, MethodType)]
     holders += [holder for method in bound for holder in gc.get_referrers(method) if holder is not holders]
-    return all(is_a(one, (FrameType, MethodType)) or one is bound or _of_one_thread(one) for one in holders)
+    for one in holders:  # a generator here would be one more that refers to it
+        if not (is_a(one, (FrameType, MethodType)) or one is bound or _of_one_thread(one) or _of_a_frame(one, holders)):
+            return False
+    return True
 
 
 def _of_one_thread(holder: Any) -> bool:
     """Whether *holder* is a dict of a `threading.local`, which has one for each thread (Modules/_threadmodule.c)."""
     kept = [one for one in gc.get_referrers(holder) if is_a(one, dict)] if is_a(holder, dict) else []
     return any(is_a(key, weakref.ref) or type(key).__module__ == "_thread" for one in kept for key in a_few(one, 1))
+
+
+def _of_a_frame(holder: Any, holders: List[Any]) -> bool:
+    """Whether *holder* is the dict that ``f_locals`` gave of a frame and Python keeps with it, until 3.12.
+
+    A frame that runs is none of its referrers (Objects/frameobject.c `frame_traverse`): then nothing but *holders* is.
+    """
+    return is_a(holder, dict) and all(is_a(one, FrameType) or one is holders for one in gc.get_referrers(holder))
