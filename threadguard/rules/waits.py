@@ -12,9 +12,9 @@ from threadguard.rules.reach import vars_of
 _NEVER_WAIT = (str, bytes, bytearray, dict, MappingProxyType)
 _IN_NEVER_WAIT = frozenset("""
     os posixpath ntpath shlex collections collections.abc _collections_abc contextvars _contextvars email.message
-    wsgiref.headers http.cookies configparser
+    wsgiref.headers http.cookies configparser gunicorn.workers.sync
     """.split())
-"""Classes, and modules, of which nothing waits, whatever it is called."""
+"""Classes, and modules, of which nothing waits, whatever it is called; gunicorn's ``wait`` is for a connection."""
 
 _IN_WAITS = frozenset("threading _thread queue _queue concurrent multiprocessing asyncio gevent eventlet".split())
 """Packages of which all of those names wait."""
