@@ -15,9 +15,9 @@ Every figure here comes from `make bench ARGS=--write`, run on a quiet machine f
 side); what one adds is its time less that of the bare application in the same round. Shown are medians, in brackets
 their spread: of pairs, the range in which the median lies nine times out of ten (of throughput, by drawing lots among
 the rounds); of a ratio of two medians, the quartiles of ten parts of the run; of nanoseconds, the quartiles of the
-rounds. The goals were set before anything was measured; where one is missed, that is said, and where the spread lies
-on both sides of a goal it is *not settled*: the machine was too busy to tell. What is not installed is named in its
-row.
+rounds; Ruby's two are told by the quickest of many rounds. The goals were set before anything was measured; where one
+is missed, that is said, and where the spread lies on both sides of a goal it is *not settled*: the machine was too busy
+to tell. What is not installed is named in its row.
 
 ![What each middleware adds to a request](cost.svg)
 """
@@ -33,8 +33,8 @@ NOTES = """
   nothing else tells when it ends, and under `serialize` a generator too, because somebody waits for its end: that is
   one more generator for each chunk, some 25 nanoseconds, and under `serialize` a look whether the turn is still its
   own, some 30 more. It is a large part of the time here because the rows show it beside chunks that are made by
-  nothing but a `yield`, or by a `__next__` of one line. Beside a chunk
-  that takes two microseconds to make it is within the goal.
+  nothing but a `yield`, or by a `__next__` of one line. Beside a chunk that takes two microseconds to make it is
+  within the goal.
 - Most of the import is Python's own `typing` and what that loads, which few applications do without. Dataclasses,
   `logging` and the readers of servers are loaded with the first guard.
 - With ten thousand inside, each request that enters looks at its own stack (is it a nested call?) and at the earliest
