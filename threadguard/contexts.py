@@ -4,13 +4,12 @@ With `process.py` the only module that looks at threads and stacks. That one tel
 who is who: which context I am, whether another still lives, whether a call is on my own stack, and where it stands.
 """
 
-import gc
 import sys
 from types import CodeType, FrameType, GeneratorType
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Set, Tuple, TypeVar
 
 from threadguard import stacks
-from threadguard.process import dig, module_of, outward
+from threadguard.process import dig, instances, module_of, outward
 
 _CO_GENERATOR = 0x20
 """`inspect.CO_GENERATOR`; that module alone takes half as long to load as this package."""
@@ -137,19 +136,8 @@ def makes(frames: List[FrameType], body: Any) -> bool:
 
 
 def _greenlet_frames() -> List[FrameType]:
-    """The frames of every waiting greenlet.
-
-    A list, not a generator over `gc.get_objects`: that list would hold the generator, and so itself and every object,
-    until the next collection. uWSGI's gevent loop takes the extra reference to its arguments for an error and dies
-    (plugins/gevent/gevent.c, `PyTuple_SetItem`).
-
-    By `type`, not by `isinstance`: that asks a proxy for its ``__class__``, which makes it load what it stands for, or
-    raise (django/utils/functional.py `LazyObject`).
-    """
-    module = sys.modules.get("greenlet")
-    if module is None:
-        return []
-    frames = [dig(thing, "gr_frame") for thing in gc.get_objects() if issubclass(type(thing), module.greenlet)]
+    """The frames of every waiting greenlet."""
+    frames = [dig(one, "gr_frame") for one in instances("greenlet", "greenlet")]
     return [frame for frame in frames if frame is not None]
 
 

@@ -117,7 +117,15 @@ def calling(depth: int) -> Frames:
 
 
 def instances(module: str, name: str) -> List[Any]:
-    """Every object of the class *name* of *module*, if that is loaded. Walks all objects: for startup."""
+    """Every object of the class *name* of *module*, if that is loaded. Walks all objects.
+
+    A list, not a generator over `gc.get_objects`: that list would hold the generator, and so itself and every object,
+    until the next collection. uWSGI's gevent loop takes the extra reference to its arguments for an error and dies
+    (plugins/gevent/gevent.c, `PyTuple_SetItem`).
+
+    By `type`, not by `isinstance`: that asks a proxy for its ``__class__``, which makes it load what it stands for, or
+    raise (django/utils/functional.py `LazyObject`).
+    """
     kind = getattr(sys.modules.get(module), name, None)
     kinds = set() if kind is None else _with_subclasses(kind)
     return [thing for thing in gc.get_objects() if type(thing) in kinds] if kinds else []

@@ -10,8 +10,8 @@ import weakref
 from types import FrameType, MethodType
 from typing import Any, List
 
-from threadguard.process import Process, a_few, is_a, variables
-from threadguard.rules.stacks import executor_worker, waiting_ident
+from threadguard.process import Process, a_few, is_a
+from threadguard.rules.stacks import executor_of, waiting_ident
 
 _MOST = 4
 """How many may wait one for another."""
@@ -29,8 +29,7 @@ def seen_by_the_server(process: Process) -> Process:
 
 def _bounds_all_calls(process: Process) -> bool:
     """Whether an executor of one runs this request, and not one that was made for this call or for one thread."""
-    worker = executor_worker(process.stack)
-    owner = None if worker is None else variables(worker)["executor_reference"]()
+    owner = executor_of(process.stack)
     return getattr(owner, "_max_workers", None) == 1 and not _is_private(owner)
 
 

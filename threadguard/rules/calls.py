@@ -13,6 +13,7 @@ from typing import Any, Callable, Dict, Iterable, Iterator, List, Tuple
 
 from threadguard.process import a_few, is_a, is_standard, loaded
 from threadguard.rules.chains import MISSING, attribute, chains, value_of
+from threadguard.rules.code import named_by
 from threadguard.rules.reach import Reach, spread
 
 _STEPS = 16
@@ -109,7 +110,7 @@ def _imports(code: CodeType) -> Tuple[Tuple[str, str, str], ...]:
         elif one.opname == "IMPORT_FROM":
             attribute = str(one.argval)
         elif module and one.opname.startswith("STORE_"):
-            name = one.argval[0] if isinstance(one.argval, tuple) else one.argval
+            name = named_by(one)[0]
             found.append((str(name), module if attribute else module.partition(".")[0], attribute))
         elif not one.opname.startswith(("CACHE", "EXTENDED_ARG")):
             module = ""

@@ -6,6 +6,7 @@ from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any, FrozenSet, Iterator, List, Mapping, Optional, Tuple, Union
 
 from threadguard.process import is_a
+from threadguard.rules.code import ASKS, named_by
 from threadguard.rules.reach import vars_of
 
 Chain = Tuple[str, ...]
@@ -19,7 +20,6 @@ MISSING: Any = object()
 
 _CALLED = "()"
 _A_TEXT = '""'
-_ASKS = ("LOAD_ATTR", "LOAD_METHOD")
 _MAKES_TEXT = ("BUILD_STRING", "FORMAT_VALUE", "FORMAT_SIMPLE", "FORMAT_WITH_SPEC")
 
 
@@ -51,11 +51,10 @@ def length_compared(code: CodeType) -> Iterator[Tuple[Chain, Union[Chain, int]]]
             yield from _length_and_other(seen[-4:])
         if one.opname in ("CALL", "CALL_FUNCTION"):
             seen.append(_CALLED)
-        elif one.opname.startswith(_ASKS):
+        elif one.opname.startswith(ASKS):
             seen[-1:] = [seen[-1] + (one.argval,) if seen and is_a(seen[-1], tuple) else (NO_VARIABLE, one.argval)]
         elif "LOAD_" in one.opname:
-            loaded = one.argval if isinstance(one.argval, tuple) else (one.argval,)
-            seen += [name if is_a(name, int) else (name,) for name in loaded]
+            seen += [name if is_a(name, int) else (name,) for name in named_by(one)]
 
 
 def _length_and_other(seen: List[Any]) -> Iterator[Tuple[Chain, Union[Chain, int]]]:
@@ -71,7 +70,7 @@ def _chains_in(code: CodeType, part: Part) -> Iterator[Tuple[Chain, bool]]:
     for one in dis.get_instructions(code):
         if one.opname == "EXTENDED_ARG" or not (part is None or part[0] <= one.offset <= part[1]):
             continue
-        if one.opname.startswith(_ASKS):
+        if one.opname.startswith(ASKS):
             chain = (chain or (NO_VARIABLE,)) + (str(one.argval),)
             is_called = _calls(one)
             continue
@@ -81,7 +80,7 @@ def _chains_in(code: CodeType, part: Part) -> Iterator[Tuple[Chain, bool]]:
         if one.opname in _MAKES_TEXT or (one.opname == "LOAD_CONST" and isinstance(one.argval, (str, bytes))):
             chain = (_A_TEXT,)
         elif "LOAD_" in one.opname and one.opname != "LOAD_CONST":
-            names = one.argval if isinstance(one.argval, tuple) else (one.argval,)  # since 3.13 one may load two
+            names = named_by(one)
             yield from (((name,), False) for name in names[:-1])
             chain, is_called = (str(names[-1]),), _calls(one)
     if chain:

@@ -3,10 +3,12 @@
 import dis
 from functools import lru_cache
 from types import CodeType, FrameType, FunctionType
-from typing import FrozenSet, Iterator, List, Optional, Set, Tuple
+from typing import Any, FrozenSet, Iterator, List, Optional, Set, Tuple
 
 _JUMPS = frozenset(dis.hasjrel) | frozenset(dis.hasjabs)
 
+ASKS = ("LOAD_ATTR", "LOAD_METHOD")
+"""Instructions that ask an object for an attribute."""
 
 STARTS_THREADS = frozenset("Thread start start_new_thread start_joinable_thread Timer submit spawn".split())
 """What code names that starts threads, or has others start them."""
@@ -57,15 +59,20 @@ def in_one_loop(*frames: FrameType) -> bool:
     return any(start <= min(positions) and max(positions) <= end for start, end in loops(frames[0].f_code))
 
 
+def named_by(one: dis.Instruction) -> Tuple[Any, ...]:
+    """What *one* loads or stores: since Python 3.13 one instruction may load two variables, or store and load."""
+    return one.argval if isinstance(one.argval, tuple) else (one.argval,)
+
+
 def _loads(code: CodeType, part: Optional[Tuple[int, int]]) -> Iterator[Tuple[str, bool]]:
     """The variables that *part* of *code* loads, and whether only to ask for an attribute; functions in it included."""
     instructions = [one for one in dis.get_instructions(code) if part is None or part[0] <= one.offset <= part[1]]
     for one, after in zip(instructions, instructions[1:]):
         if one.opname == "LOAD_CONST" and isinstance(one.argval, CodeType):
             yield from _loads(one.argval, None)
-        elif one.opname.startswith("LOAD_") and not one.opname.startswith(("LOAD_ATTR", "LOAD_METHOD", "LOAD_CONST")):
-            asks = after.opname.startswith(("LOAD_ATTR", "LOAD_METHOD"))
-            names = one.argval if isinstance(one.argval, tuple) else (one.argval,)
+        elif one.opname.startswith("LOAD_") and not one.opname.startswith((*ASKS, "LOAD_CONST")):
+            asks = after.opname.startswith(ASKS)
+            names = named_by(one)
             for name in names:
                 if isinstance(name, str):
                     yield name, asks and name is names[-1]
@@ -96,20 +103,16 @@ def attributes_asked(code: CodeType, name: str,
     instructions = list(dis.get_instructions(code))
     for one, after, then in zip(instructions, instructions[1:], instructions[2:]):
         if (part is None or part[0] <= one.offset <= part[1]) and _loads_name(one, name):
-            if after.opname.startswith(_ASKS) and _is_last(one, name):
-                found.add((after.argval, then.opname.startswith(_ASKS)))
+            if after.opname.startswith(ASKS) and _is_last(one, name):
+                found.add((after.argval, then.opname.startswith(ASKS)))
             elif not (after.opname == "STORE_ATTR" and _is_last(one, name)):
                 return None
     return frozenset(found)
 
 
-_ASKS = ("LOAD_ATTR", "LOAD_METHOD")
-
-
 def _loads_name(one: dis.Instruction, name: str) -> bool:
-    """Whether *one* loads the variable *name*; since Python 3.13 one instruction may load two, or store and load."""
-    loaded = one.argval if isinstance(one.argval, tuple) else (one.argval,)
-    return "LOAD_" in one.opname and "_FAST" in one.opname and name in loaded
+    """Whether *one* loads the variable *name*."""
+    return "LOAD_" in one.opname and "_FAST" in one.opname and name in named_by(one)
 
 
 def _is_last(one: dis.Instruction, name: str) -> bool:
@@ -124,7 +127,7 @@ def rebound(code: CodeType) -> FrozenSet[str]:
     found: Set[str] = set()
     for one in dis.get_instructions(code):
         if one.opname.startswith(("STORE_FAST", "STORE_DEREF", "DELETE_FAST", "DELETE_DEREF")):
-            found.update(one.argval if isinstance(one.argval, tuple) else (one.argval,))
+            found.update(named_by(one))
     return frozenset(found)
 
 
@@ -152,15 +155,15 @@ def methods_of(kind: type) -> Iterator[CodeType]:
 def gets_attribute(code: CodeType, name: str) -> bool:
     """Whether *code* asks for an attribute called *name*."""
     return name in code.co_names and any(
-        one.opname.startswith(_ASKS) and one.argval == name for one in dis.get_instructions(code))
+        one.opname.startswith(ASKS) and one.argval == name for one in dis.get_instructions(code))
 
 
 def uses_of_attribute(code: CodeType, name: str) -> List[bool]:
     """For each place where *code* asks for an attribute called *name*: whether it asks that for a further one."""
     if not any(name in one.co_names for one in functions_in(code)):
         return []
-    return [after.opname.startswith(_ASKS) for inner in functions_in(code) for one, after in _pairs(inner)
-            if one.opname.startswith(_ASKS) and one.argval == name]
+    return [after.opname.startswith(ASKS) for inner in functions_in(code) for one, after in _pairs(inner)
+            if one.opname.startswith(ASKS) and one.argval == name]
 
 
 def _pairs(code: CodeType) -> Iterator[Tuple[dis.Instruction, dis.Instruction]]:
@@ -181,6 +184,6 @@ def names_on_line(frame: FrameType) -> FrozenSet[str]:
             break
         if one.starts_line:
             found = set()
-        if one.opname.startswith(("LOAD_ATTR", "LOAD_METHOD", "LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF", "LOAD_FAST")):
+        if one.opname.startswith((*ASKS, "LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF", "LOAD_FAST")):
             found.add(str(one.argval))
     return frozenset(found)

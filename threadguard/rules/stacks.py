@@ -82,6 +82,12 @@ def executor_worker(frames: Frames) -> Optional[FrameType]:
                  and "executor_reference" in frame.f_code.co_varnames), None)
 
 
+def executor_of(frames: Frames) -> Any:
+    """The executor whose worker is among *frames*; None without one, or if it is gone: a worker holds it weakly."""
+    worker = executor_worker(frames)
+    return None if worker is None else variables(worker)["executor_reference"]()
+
+
 def own_frames(process: Process) -> Frames:
     """The frames of this context from its worker function inwards, outermost first.
 

@@ -10,16 +10,16 @@ from types import CellType, FrameType, FunctionType, ModuleType
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from threadguard.model import Reading, Source
-from threadguard.process import Process, captured, is_a, variables
+from threadguard.process import Process, captured, is_a
 from threadguard.rules.accepting import held_by, other_loops
 from threadguard.rules.calls import calls
 from threadguard.rules.reach import IsGuard, Reach, identity, vars_of
-from threadguard.rules.stacks import executor_worker, own_frames
+from threadguard.rules.stacks import executor_of, own_frames
 
 
 def twin_executors(process: Process, is_guard: IsGuard) -> Optional[Reading]:
     """An executor of one runs me, and its owner has a twin that calls the application with another."""
-    mine = _own_executor(process)
+    mine = executor_of(own_frames(process)[:3])
     if getattr(mine, "_max_workers", None) != 1:
         return None
     for owner, name in _owners(mine):
@@ -34,11 +34,6 @@ def twin_executors(process: Process, is_guard: IsGuard) -> Optional[Reading]:
 def _named(owner: Any) -> Tuple[str, str]:
     kind = owner if is_a(owner, FunctionType) else type(owner)
     return kind.__module__, kind.__qualname__
-
-
-def _own_executor(process: Process) -> Any:
-    worker = executor_worker(own_frames(process)[:3])
-    return None if worker is None else variables(worker)["executor_reference"]()
 
 
 def _owners(executor: Any) -> Iterator[Tuple[Any, str]]:
