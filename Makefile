@@ -79,13 +79,17 @@ test-matrix: ## unit tests on every Python from 3.8 to 3.13 that is here, free-t
 
 # The plugin's oldest pytest, and the last one that Python 3.8 and 3.9 have; make test has the newest. pytest 7.0 runs
 # on Python 3.8 to 3.11, and warns of the finder of an editable install, which makes an error here: so it is a copy.
+# Debian 12 has a pluggy beside its pytest that is too old for pytest-run-parallel, but not for this plugin.
 .PHONY: test-pytest
-test-pytest: ## the pytest plugin's tests on pytest 7.0 and 8
+test-pytest: ## the pytest plugin's tests on pytest 7.0 and 8, and some with Debian 12's pytest and pluggy
 	@set -e; for version in 7.0 8; do \
 	    printf '\n== %s: the plugin on pytest %s\n' '$@' $$version; \
 	    .ci/venv pytest$$version $(PYTHON) "pytest==$$version.*" -r tests/requirements-plugin.txt .; \
 	    .venv/pytest$$version/bin/python -m pytest -q -n 2 tests/test_pytest_plugin_*.py tests/test_testserver.py $(ARGS); \
 	done
+	@$(say) "the plugin on pytest 7.2 with pluggy 1.0"
+	@.ci/venv pytest7.2 $(PYTHON) 'pytest==7.2.*' 'pluggy==1.0.*' hypothesis Werkzeug WebTest pytest-xdist .
+	@.venv/pytest7.2/bin/python -m pytest -q -n 2 tests/test_pytest_plugin_fixture.py $(ARGS)
 
 .PHONY: test-suites
 test-suites: ## the test suites of WebOb, WebTest and Flask: the same counts with --threadguard=fail as without

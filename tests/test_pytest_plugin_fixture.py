@@ -1,6 +1,7 @@
 """The fixture ``threadguard``: guards of single applications, expected overlaps, requests sent together."""
 
 import pytest
+from threadguard.pytest_plugin import session
 
 pytest_plugins = ["pytester", "plugin_rig"]
 
@@ -118,6 +119,7 @@ def test_it(threadguard):
 
 SESSION = '''
 import pytest
+from threadguard.pytest_plugin import session
 from apps import hello, Meeting, DEADLINE
 from werkzeug.test import Client
 
@@ -215,6 +217,22 @@ def broken():
     result.assert_outcomes(passed=1, errors=1)
     result.stdout.fnmatch_lines([
         "*RuntimeError: the fixture's own error", "*Captured threadguard teardown*", "TG301 *"])
+
+
+class OldOutcome:
+    """What pluggy 0.12 to 1.0 gives to a wrapper of a hook, which may not raise (pluggy/_result.py)."""
+
+    _excinfo = None
+
+
+def test_an_overlap_is_an_error_with_an_old_pluggy_too():
+    """Before pluggy 1.2 no hook has wrapper=True, and before 1.1 no outcome has force_exception."""
+    outcome = OldOutcome()
+    session._fail(outcome, "TG301")
+    kind, failure, _ = outcome._excinfo
+    assert kind is pytest.fail.Exception and str(failure) == "TG301"
+    hooks = [hook.pytest_impl for hook in vars(session.Session).values() if hasattr(hook, "pytest_impl")]
+    assert hooks and not any(hook.get("wrapper") for hook in hooks)
 
 
 def test_an_expected_overlap_is_no_error(suite):

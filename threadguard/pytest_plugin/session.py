@@ -70,18 +70,15 @@ class Session:
             registered.renew()
         self.case = self._doors.case = case
 
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, Any, Any]:
+    @pytest.hookimpl(hookwrapper=True, tryfirst=True)
+    def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, Any, None]:
         """A test ends, and with it the fixtures that nobody needs any more: an overlap in it is its error."""
-        try:
-            result = yield
-        except BaseException:
-            item.add_report_section("teardown", "threadguard", self._end())  # beside the error that there is already
-            raise
+        outcome = yield
         failure = self._end()
-        if failure:
-            pytest.fail(failure, pytrace=False)
-        return result
+        if outcome.excinfo is not None:
+            item.add_report_section("teardown", "threadguard", failure)  # beside the error that there is already
+        elif failure:
+            _fail(outcome, failure)
 
     def _end(self) -> str:
         """Stop watching the test; what to fail it with."""
@@ -143,3 +140,14 @@ class Session:
             self._guards.restore()
         if self._made_by_others is not None:
             self._made_by_others.restore()
+
+
+def _fail(outcome: Any, text: str) -> None:
+    """Let the hook of *outcome* fail with *text*, also with a pluggy before 1.1, as Debian 12 has beside pytest 7.2."""
+    try:
+        pytest.fail(text, pytrace=False)
+    except pytest.fail.Exception as failure:
+        if hasattr(outcome, "force_exception"):
+            outcome.force_exception(failure)
+        else:
+            outcome._excinfo = type(failure), failure, failure.__traceback__
