@@ -7,9 +7,11 @@ The texts name neither this machine's directories nor its processes. The servers
 threadguard[test] and of make setup-servers; what is not installed is named and left as it is.
 """
 
+import contextlib
 import http.client
 import os
 import re
+import secrets
 import shlex
 import shutil
 import socket
@@ -24,7 +26,7 @@ from typing import Iterable, List, Optional
 from real_runs_rows import BARE, RUNS, SITE, Run
 
 HERE = Path(__file__).resolve().parent / "real_runs"
-DEADLINE = 40.0
+DEADLINE = 60.0
 SHOWN_PORT = "8080"
 _FINDING = re.compile(r"(?:threadguard\.ThreadedDeploymentError: )?TG\d\d\d .*")
 _PREFIX = re.compile(r"^.*?(?=(?:threadguard\.ThreadedDeploymentError: )?TG\d\d\d )")
@@ -48,15 +50,22 @@ def missing(run: Run) -> Optional[str]:
     return None if path_of(program) else program
 
 
+def free_port() -> int:
+    """One that nobody has, below those that the kernel gives to clients: it stays free until the server has it."""
+    while True:
+        port = 10000 + secrets.randbelow(10000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+
+
 class Server:
     """A server that is run once, in a directory of its own."""
 
     def __init__(self, run: Run) -> None:
         self.run = run
         self.directory = Path(tempfile.mkdtemp(prefix="run-"))
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
 
     def fill(self, text: str) -> str:
         user = "www-data" if os.getuid() == 0 else str(os.getuid())
@@ -109,7 +118,7 @@ class Server:
         raise SystemExit("%s neither answered nor ended" % self.run.command)
 
     def _get(self) -> "tuple[int, str]":
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         try:
             connection.request("GET", "/", headers={"Connection": "close"})
             response = connection.getresponse()
@@ -128,10 +137,10 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
     if process.poll() is None:
         process.terminate()
         try:
-            process.wait(10)
+            process.wait(30)
         except subprocess.TimeoutExpired:
             process.kill()
-            process.wait(10)
+            process.wait(30)
 
 
 def _findings(log: str) -> List[str]:

@@ -1,8 +1,10 @@
 """Real programs: started in a directory of their own, watched, and ended by their own pid."""
 
 import http.client
+import itertools
 import json
 import os
+import secrets
 import shutil
 import socket
 import subprocess
@@ -10,9 +12,12 @@ import threading
 import time
 from urllib.parse import urlencode
 
-START = 40.0
+START = 60.0
 """Seconds that a program may take until it answers, and a condition until it holds."""
 SBIN = "/usr/sbin:/usr/local/sbin"
+PORTS = range(10000, 20000)
+"""Below those that the kernel gives to clients, and to who asks for any: nobody gets one before its server has it."""
+_turns = itertools.count(secrets.randbelow(len(PORTS)))
 
 
 def program(name):
@@ -21,15 +26,19 @@ def program(name):
 
 
 def free_ports(number):
-    """So many ports that nobody has now."""
-    sockets = [socket.socket() for _ in range(number)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
+    """So many ports that nobody has now; never one that was given before."""
+    turns = (PORTS[turn % len(PORTS)] for turn in _turns)
+    return list(itertools.islice(filter(_is_free, turns), number))
+
+
+def _is_free(port):
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
 
 
 def get(port, path, timeout=10.0):
@@ -62,10 +71,10 @@ class Program:
         if self.process.poll() is None:
             self.process.terminate()
         try:
-            self.process.wait(10)
+            self.process.wait(30)
         except subprocess.TimeoutExpired:
             self.process.kill()
-            self.process.wait(10)
+            self.process.wait(30)
 
     def output(self):
         """What it wrote so far."""
