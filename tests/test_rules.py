@@ -19,7 +19,7 @@ from threadguard.rules.accepting import sources_of
 from threadguard.rules.code import loops, variables_used
 from threadguard.rules.reach import Reach
 
-LIMIT = 10
+LIMIT = 60
 
 
 class Guard:
@@ -49,6 +49,20 @@ def parked(function, *args):
     thread = threading.Thread(target=function, args=args, daemon=True)
     thread.start()
     return thread
+
+
+def waiting(function, *args):
+    """The same, once the thread waits for its work: until then it is in no loop that anybody could see."""
+    thread, tick = parked(function, *args), threading.Event()
+    waits = any(innermost(thread) in ("wait", "accept") or tick.wait(0.01) for _ in range(LIMIT * 100))
+    assert waits, "the thread did not come to its work"
+    return thread
+
+
+def innermost(thread):
+    """The name of the function that *thread* is in."""
+    frame = sys._current_frames().get(thread.ident)
+    return frame and frame.f_code.co_name
 
 
 def work(jobs, *more):
@@ -97,9 +111,9 @@ def test_a_call_on_the_main_thread_shows_nothing():
 def test_two_workers_of_a_queue_are_siblings_and_one_is_none():
     """The second worker makes the difference, not that mine is not the main thread."""
     jobs = queue.Queue()
-    threads = [parked(work, jobs)]
+    threads = [waiting(work, jobs)]
     assert asked(jobs) == []
-    threads.append(parked(work, jobs))
+    threads.append(waiting(work, jobs))
     (reading,) = asked(jobs)
     assert (reading.source, reading.capacity) == (Source.STRUCTURE, None)
     assert "1 other threads are in the same loop of work" in reading.evidence
@@ -118,7 +132,7 @@ def test_two_workers_of_a_queue_are_siblings_and_one_is_none():
 def test_workers_of_two_queues_are_no_siblings_whatever_else_they_share(shared):
     """They take their work from different places: one serves, the other does the application's jobs."""
     mine, other = queue.Queue(), queue.Queue()
-    threads = [parked(work, mine, shared), parked(work, other, shared)]
+    threads = [waiting(work, mine, shared), waiting(work, other, shared)]
     assert asked(mine) == []
     ended(threads[:1], mine)
     ended(threads[1:], other)
@@ -127,7 +141,7 @@ def test_workers_of_two_queues_are_no_siblings_whatever_else_they_share(shared):
 def test_workers_that_both_have_the_guard_in_hand_are_siblings():
     """Two queues, and both workers call the guarded application."""
     mine, other = queue.Queue(), queue.Queue()
-    threads = [parked(work_for, mine, GUARD), parked(work_for, other, GUARD)]
+    threads = [waiting(work_for, mine, GUARD), waiting(work_for, other, GUARD)]
     assert [reading.source for reading in asked(mine)] == [Source.STRUCTURE]
     ended(threads[:1], mine)
     ended(threads[1:], other)
@@ -199,7 +213,7 @@ class Proxy:
 def test_lazy_objects_on_the_way_are_not_woken_up():
     """Django's settings, Flask's request: a look at their attributes would evaluate them, or raise."""
     jobs, lazy = queue.Queue(), Proxy()
-    threads = [parked(work, jobs, lazy), parked(work, jobs, lazy)]
+    threads = [waiting(work, jobs, lazy), waiting(work, jobs, lazy)]
     listener = socket.create_server(("127.0.0.1", 0))
 
     def accept(listener, lazy, app):
@@ -209,7 +223,7 @@ def test_lazy_objects_on_the_way_are_not_woken_up():
             except OSError:
                 return
 
-    accepting = parked(accept, listener, lazy, lazy)
+    accepting = waiting(accept, listener, lazy, lazy)
     assert [reading.source for reading in asked(jobs)] == [Source.STRUCTURE]
     assert not Proxy.woken
     ended(threads, jobs)
@@ -234,7 +248,7 @@ def test_a_look_keeps_nothing_alive_in_the_loops_that_it_looked_at():
         del connection
         gone.wait(LIMIT)
 
-    server, worker = parked(serve), parked(work, jobs)
+    server, worker = parked(serve), waiting(work, jobs)
     assert ready.wait(LIMIT)
     asked(jobs)
     dropped.set()
