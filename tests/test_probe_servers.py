@@ -4,14 +4,13 @@ from contextlib import ExitStack
 
 import pytest
 import real_servers
-from real_servers import free_ports, serving
+from real_servers import free_ports, probed, serving
 
 from threadguard.cli import main
-from threadguard.probe import ENOUGH, Prober
 
 PATH, TOKEN = "/-/threadguard", "a token"
-HOLD = 0.05
-"""Seconds: shorter than by default, since a single-threaded process holds one probe after the other."""
+HOLD = {False: 0.05, True: 1.0}
+"""Seconds, by whether it is threaded: one that is not holds one probe after the other, and two that meet are let go."""
 SITE = """from threadguard import ThreadGuard
 
 def site(environ, start_response):
@@ -79,27 +78,12 @@ def started(command, place, port, name="server"):
     return serving(name, words, place, port)
 
 
-def probe(port, processes):
-    """What enough probes find: of all *processes*, each with two that met, or with so many alone that none can meet.
-
-    Which process a request reaches is the kernel's choice, and one of them may get hardly any of a few.
-    """
-    url = "http://127.0.0.1:%d%s" % (port, PATH)
-    for requests in (64, 128, 256, 512):
-        outcome = Prober(url, TOKEN, HOLD).run(requests, 16)
-        seen = outcome.processes.values()
-        if len(seen) == processes and all(process.met or outcome.luck(process) <= ENOUGH for process in seen):
-            break
-    assert (len(outcome.processes), outcome.failures) == (processes, [])
-    return outcome
-
-
 @pytest.mark.parametrize("command, processes, threaded", SERVERS)
 def test_the_probe_is_right_about_a_real_server(command, processes, threaded, place):
     """Two meet in each process of a threaded server, and in no process of another."""
     [port] = free_ports(1)
     with started(command, place, port):
-        outcome = probe(port, processes)
+        outcome = probed(port, TOKEN, processes, HOLD[threaded])
     assert outcome.status == ("threaded" if threaded else "single-threaded")
     assert [bool(process.met) for process in outcome.processes.values()] == [threaded] * processes
 
@@ -124,17 +108,17 @@ def fleet(request, place):
 
 def test_two_instances_behind_a_proxy_are_told_apart(fleet):
     """Each process by itself: no two met in either of them."""
-    outcome = probe(fleet(1, 1), 2)
+    outcome = probed(fleet(1, 1), TOKEN, 2, HOLD[False])
     assert (outcome.status, [process.met for process in outcome.processes.values()]) == ("single-threaded", [0, 0])
 
 
 def test_the_one_instance_with_threads_behind_a_proxy_is_found(fleet, capsys):
     """The other one is cleared; the command exits with 1, and says which process it is."""
     port = fleet(1, 4)
-    outcome = probe(port, 2)
+    outcome = probed(port, TOKEN, 2, 0.1)
     assert sorted(outcome.status_of(process) for process in outcome.processes.values()) == [
         "single-threaded", "threaded"]
     [pid] = [process.pid for process in outcome.processes.values() if process.met]
-    assert main(["probe", "http://127.0.0.1:%d%s" % (port, PATH), "--token", TOKEN, "--hold", str(HOLD)]) == 1
+    assert main(["probe", "http://127.0.0.1:%d%s" % (port, PATH), "--token", TOKEN, "--hold", "0.1"]) == 1
     said = capsys.readouterr().out.splitlines()
     assert [line for line in said if line.startswith("TG306")][0].startswith("TG306 process %d on " % pid)

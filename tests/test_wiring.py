@@ -12,8 +12,6 @@ from programs import program
 from real_servers import BIN, ask, free_ports, run, serving, start
 from test_docs import blocks
 
-from threadguard.probe import Prober
-
 PATH, TOKEN = "/-/threadguard", "change me"
 APACHE = """ServerRoot "{dir}"
 ServerName localhost
@@ -252,8 +250,7 @@ def test_apache_starts_with_a_daemon_of_one_thread(place, apache):
     with place.serving(apache):
         assert json.loads(place.health()[2]) == {"status": "pass"}
         assert json.loads(place.health(Authorization="Bearer " + TOKEN)[2])["verdict"]["capacity"] == 1
-        outcome = Prober("http://127.0.0.1:%d%s" % (place.port, PATH), TOKEN, 0.1).run(80, 8)
-    assert (outcome.status, len(outcome.processes)) == ("single-threaded", 4)
+        assert real_servers.probed(place.port, TOKEN, 4, 0.1).status == "single-threaded"
 
 
 def test_apache_does_not_start_with_the_default_threads(place, apache):
