@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def run(*command, **variables):
     """Exit status, output and complaints of *command*, in the checkout."""
     done = subprocess.run(command, cwd=str(ROOT), env={**os.environ, **variables}, stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True, timeout=300)
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True, timeout=600)
     return done.returncode, done.stdout.splitlines(), done.stderr
 
 
