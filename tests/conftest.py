@@ -12,7 +12,7 @@ import pytest
 from threadguard import ThreadGuard, groups, poolstart
 from threadguard.group import Group
 
-DEADLINE = 10
+DEADLINE = 60
 _names = itertools.count()
 
 

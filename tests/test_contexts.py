@@ -26,7 +26,7 @@ def run(program, *needs):
     for package in needs:
         if importlib.util.find_spec(package) is None:  # not imported here: eventlet hooks into every fork
             pytest.skip("needs the package %s" % package)
-    done = subprocess.run([sys.executable, "-W", "ignore", "-c", textwrap.dedent(program)], timeout=60,
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", textwrap.dedent(program)], timeout=120,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True)
     assert done.returncode == 0, done.stdout
     return done.stdout
@@ -113,7 +113,7 @@ guard = ThreadGuard(app, policy=%r, server_threads=1)
 guard.verdict
 from threadguard import rules, readers
 readers.rules.RULES = ()
-gevent.joinall([gevent.spawn(guard, environ(), start) for _ in range(2)], timeout=10)
+gevent.joinall([gevent.spawn(guard, environ(), start) for _ in range(2)], timeout=60)
 print(seen, guard.stats().in_flight, guard.verdict.status)
 """ % policy, "gevent")
     assert out.strip() == expected + " 0 threaded"
@@ -122,7 +122,7 @@ print(seen, guard.stats().in_flight, guard.verdict.status)
 @pytest.mark.parametrize("hub, program", [
     pytest.param("gevent", """
         import gevent
-        def both(f): gevent.joinall([gevent.spawn(f) for _ in range(3)], timeout=10, raise_error=True)
+        def both(f): gevent.joinall([gevent.spawn(f) for _ in range(3)], timeout=60, raise_error=True)
         nap = gevent.sleep
         """, id="gevent"),
     pytest.param("eventlet", """
@@ -145,7 +145,7 @@ def app(environ, start_response):
     inside.pop()
     start_response("200 OK", [])
     return [b"x"]
-guard = ThreadGuard(app, policy="serialize", serialize_timeout=5)
+guard = ThreadGuard(app, policy="serialize", serialize_timeout=60)
 both(lambda: guard(environ(), start))
 print(seen, guard.stats().in_flight, guard.stats().peak)
 """, hub)

@@ -100,7 +100,7 @@ def test_a_stream_keeps_its_request_for_the_report(ledger):
 @pytest.mark.parametrize("threads", [2, 4])
 def test_of_many_that_enter_together_all_but_one_see_another(ledger, threads):
     """No two can both believe that they are alone, however the threads are switched."""
-    rounds, barrier = 200, threading.Barrier(threads, timeout=10)
+    rounds, barrier = 200, threading.Barrier(threads, timeout=60)
     alone = [[] for _ in range(rounds)]
 
     def work():
@@ -142,5 +142,5 @@ def test_a_fork_while_another_thread_draws_a_number_stops_nobody(monkeypatch):
     drawn = []
     child = threading.Thread(target=lambda: (ledger.start_afresh(), drawn.append(next(ledger.tickets))), daemon=True)
     child.start()
-    child.join(10)
+    child.join(60)
     assert drawn and drawn[0] > first

@@ -38,9 +38,9 @@ class ThreadOfC:
 
 
 def soon(is_true):
-    """Whether it is true within ten seconds."""
+    """Whether it is true within a minute."""
     tick = threading.Event()
-    return any(is_true() or tick.wait(0.01) for _ in range(1000))
+    return any(is_true() or tick.wait(0.01) for _ in range(6000))
 
 
 def in_chunks(environ, start_response):

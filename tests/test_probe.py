@@ -26,7 +26,7 @@ def served(app, threaded):
         yield "http://127.0.0.1:%d" % server.server_port
     finally:
         server.shutdown()
-        thread.join(10)
+        thread.join(60)
         server.server_close()
 
 
@@ -45,7 +45,7 @@ def test_probes_meet_where_the_server_is_threaded_and_nowhere_else(checked, thre
     """Whatever any setting says: here the operator claims one thread."""
     with served(checked, threaded) as url:
         done = []
-        outcome = Prober(url + "/-/tg", TOKEN, hold=0.05).run(20, 8, done.append)
+        outcome = Prober(url + "/-/tg", TOKEN, hold=1.0 if threaded else 0.05).run(20, 8, done.append)
     assert outcome.status == status
     [seen] = outcome.processes.values()
     assert seen.requests == 20 and max(done) == 20

@@ -33,5 +33,5 @@ def test_no_addition_is_lost(request):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(60)
     assert tally.total() == 8000

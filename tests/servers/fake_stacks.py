@@ -11,7 +11,7 @@ from types import ModuleType
 
 from threadguard.process import Process
 
-DEADLINE = 10
+DEADLINE = 60
 
 
 def module(name, source, **names):

@@ -24,7 +24,7 @@ def call(shared, private=(), look=lambda: on_request(asgiref), executor=None):
     sync_to_async.single_thread_executor = shared
     sync_to_async.context_to_thread_executor = dict(enumerate(private))
     with executor or ThreadPoolExecutor(1) as running:
-        return running.submit(sync_to_async.thread_handler).result(timeout=10)
+        return running.submit(sync_to_async.thread_handler).result(timeout=60)
 
 
 def test_one_thread_for_all_is_one_request():

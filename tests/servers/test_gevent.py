@@ -55,7 +55,7 @@ def test_a_real_server_tells_what_bounds_it(spawn, capacity, source):
             connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
             return connection.recv(1024)
     try:
-        start(ask).get(timeout=10)
+        start(ask).get(timeout=60)
     finally:
         server.stop(timeout=1)
     (reading, is_gevent), = application.seen

@@ -59,7 +59,7 @@ def test_a_real_server_is_known_with_and_without_an_executor(workers, capacity):
         server.stop()
         loops[0].close(all_fds=True)
     with running(serve, lambda: loops[0].add_callback(loops[0].stop)):
-        assert ready.wait(10)
+        assert ready.wait(60)
         assert 200 == get(port[0])
     if executor is not None:
         executor.shutdown()
