@@ -16,8 +16,8 @@ side); what one adds is its time less that of the bare application in the same r
 their spread: of pairs, the range in which the median lies nine times out of ten (of throughput, by drawing lots among
 the rounds); of a ratio of two medians, the quartiles of ten parts of the run; of nanoseconds, the quartiles of the
 rounds; Ruby's two are told by the quickest of many rounds. The goals were set before anything was measured; where one
-is missed, that is said, and where median and spread lie on both sides of a goal it is *not settled*: the machine was too
-busy to tell. What is not installed is named in its row.
+is missed, that is said, and where median and spread lie on both sides of a goal it is *not settled*: the machine was
+too busy to tell. What is not installed is named in its row.
 
 ![What each middleware adds to a request](cost.svg)
 """
@@ -104,7 +104,7 @@ def _ratio(other: str, most: float) -> Any:
         text = "%.2f × [%.2f–%.2f]" if most > 0.1 else "1/%.0f [1/%.0f–1/%.0f]"
         values = [each["ratio"], *_spread(each)]
         values = values if most > 0.1 else [1 / value for value in values]
-        return text % tuple(values), _within([each["ratio"], *_spread(each)], most, True)
+        return text % tuple(values), _met(each, "ratio", most)
     return measure
 
 
@@ -113,8 +113,13 @@ def _spread(each: Dict[str, Any]) -> List[float]:
     return list(each.get("middle") or each["quartiles"])
 
 
+def _met(each: Dict[str, Any], key: str, goal: float, at_most: bool = True) -> Optional[bool]:
+    """Whether the median, which is *key*, and its spread are on the good side of *goal*."""
+    return _within([each[key], *_spread(each)], goal, at_most)
+
+
 def _within(figures: List[float], goal: float, at_most: bool) -> Optional[bool]:
-    """Whether all of *figures* (a median and its spread) lie on the good side of *goal*; None where they lie on both."""
+    """Whether all of *figures* lie on the good side of *goal*; None where they lie on both."""
     sides = {(value < goal) == at_most or value == goal for value in figures}
     return sides.pop() if len(sides) == 1 else None
 
@@ -122,21 +127,21 @@ def _within(figures: List[float], goal: float, at_most: bool) -> Optional[bool]:
 def _chunk(body: str) -> Any:
     def measure(figures: Dict[str, Any]) -> Tuple[str, Optional[bool]]:
         each = figures["bodies"][body]
-        return "%.1f %% [%.1f–%.1f]" % (each["percent"], *_spread(each)), _within([each["percent"], *_spread(each)], 5, True)
+        return "%.1f %% [%.1f–%.1f]" % (each["percent"], *_spread(each)), _met(each, "percent", 5)
     return measure
 
 
 def _load(server: str) -> Any:
     def measure(figures: Dict[str, Any]) -> Tuple[str, Any]:
         each = _there(figures, "load", server)
-        return "%.3f [%.3f–%.3f]" % (each["ratio"], *_spread(each)), _within([each["ratio"], *_spread(each)], 0.98, False)
+        return "%.3f [%.3f–%.3f]" % (each["ratio"], *_spread(each)), _met(each, "ratio", 0.98, at_most=False)
     return measure
 
 
 def _imports(figures: Dict[str, Any]) -> Tuple[str, Optional[bool]]:
     each = figures["imports"]
     return "%.1f ms [%.1f–%.1f]" % (each["median"], *_spread(each)), (
-        _within([each["median"], *_spread(each)], 20, True) if not each["unwanted"] else False)
+        _met(each, "median", 20) if not each["unwanted"] else False)
 
 
 def _first_guard(figures: Dict[str, Any]) -> Tuple[str, bool]:
@@ -151,7 +156,7 @@ def _memory(figures: Dict[str, Any]) -> Tuple[str, bool]:
 def _crowd(what: str) -> Any:
     def measure(figures: Dict[str, Any]) -> Tuple[str, Optional[bool]]:
         each = _there(figures, "crowd", what)
-        return "%.2f × [%.2f–%.2f]" % (each["ratio"], *_spread(each)), _within([each["ratio"], *_spread(each)], 1.3, True)
+        return "%.2f × [%.2f–%.2f]" % (each["ratio"], *_spread(each)), _met(each, "ratio", 1.3)
     return measure
 
 
