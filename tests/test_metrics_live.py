@@ -140,3 +140,31 @@ def test_the_dashboard_shows_every_metric():
     assert all(panel["title"] and panel["description"] and panel["targets"] for panel in panels)
     assert len({panel["id"] for panel in panels}) == len(panels)
     assert metric_names(" ".join(target["expr"] for panel in panels for target in panel["targets"])) == EXPORTED
+
+
+TWO_PROCESSES = """
+evaluation_interval: 1m
+tests:
+  - interval: 1m
+    input_series:
+      - {series: 'threadguard_verdict{job="j", instance="i", pid="1", group="a", status="threaded"}', values: '1x5'}
+      - {series: 'threadguard_verdict{job="j", instance="i", pid="1", group="b", status="threaded"}', values: '1x5'}
+      - {series: 'threadguard_verdict{job="j", instance="i", pid="2", group="a", status="threaded"}', values: '0x5'}
+      - {series: 'threadguard_verdict{job="j", instance="i", pid="2", group="a", status="unknown"}', values: '1x5'}
+    promql_expr_test:
+      - {eval_time: 2m, expr: '%s', exp_samples: [{labels: '{}', value: %d}]}
+"""
+
+
+@needs_promtool
+@pytest.mark.parametrize("title, number", [("Processes", 2), ("Threaded processes", 1), ("Not known", 1)])
+def test_the_dashboard_counts_a_process_once(tmp_path, title, number):
+    """Also one with guards of several groups, each of which has a verdict."""
+    panels = json.loads((MONITORING / "dashboard.json").read_text())["panels"]
+    expression, = [panel["targets"][0]["expr"] for panel in panels if panel["title"] == title]
+    for variable in ("$job", "$instance"):
+        expression = expression.replace(variable, ".*")
+    (tmp_path / "test.yml").write_text(TWO_PROCESSES % (expression, number))
+    run = subprocess.run([program("promtool"), "test", "rules", "test.yml"], cwd=str(tmp_path), timeout=120,
+                         universal_newlines=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    assert run.returncode == 0, run.stdout
