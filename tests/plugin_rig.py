@@ -26,7 +26,7 @@ ROOT = Path(threadguard.testserver.__file__).parent.parent
 APPS = '''
 import threading
 
-DEADLINE = 10
+DEADLINE = 60
 
 def hello(environ, start_response):
     start_response("200 OK", [("Content-Type", "text/plain")])

@@ -297,7 +297,11 @@ def test_one():
         responses.append(Client(own).get(path).status_code)
         if 503 in responses:
             own.app.barrier.abort()
-    in_threads(lambda: pytest.raises(threading.BrokenBarrierError, send, "/a"), lambda: send("/b"))
+    def second():
+        assert any(own.app.barrier.n_waiting or tick.wait(0.01) for _ in range(100 * DEADLINE))
+        send("/b")
+    tick = threading.Event()
+    in_threads(lambda: pytest.raises(threading.BrokenBarrierError, send, "/a"), second)
     assert own.verdict.status == "threaded"
 
 def test_two():

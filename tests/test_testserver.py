@@ -201,7 +201,7 @@ def browser(tmp_path):
                      "--user-data-dir=%s" % tmp_path):
         options.add_argument(argument)
     browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(executable_path=driver))
-    browser.set_page_load_timeout(DEADLINE * 6)
+    browser.set_page_load_timeout(DEADLINE)
     yield browser
     browser.quit()
 

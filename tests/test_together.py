@@ -150,7 +150,7 @@ def test_the_guard_sees_them_together_every_time(guarded, policy, code, last):
     guard = guarded(Entrance(echo), policy=policy)
     for _ in range(50):
         guard.join(group := Group("of this turn"))
-        responses = together(guard, ["/a", "/b"])
+        responses = together(guard, ["/a", "/b"], patience=DEADLINE)
         assert [finding.code for finding in group.reports] == [code]
         assert max(response.status_code for response in responses) == last
 
