@@ -1,12 +1,14 @@
 """What goes out to the server is what the application returned, as far as a server can tell."""
 
 import io
+import threading
 import weakref
+from contextlib import suppress
 from wsgiref.util import FileWrapper
 from wsgiref.validate import validator
 
 import pytest
-from conftest import Response, new_environ, start_response
+from conftest import DEADLINE, Response, new_environ, start_response
 
 from threadguard import bodies
 
@@ -390,3 +392,67 @@ def test_the_inner_close_comes_first():
 
     bodies.wrap(Inner(), lambda: order.append("end")).close()
     assert order == ["close", "end"]
+
+
+class Slow:
+    """An iterator whose only chunk is made while *inside* is set, until it may *go*."""
+
+    def __init__(self):
+        self.inside, self.go, self.left = threading.Event(), threading.Event(), 1
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        if not self.left:
+            raise StopIteration
+        self.left -= 1
+        self.inside.set()
+        assert self.go.wait(DEADLINE)
+        return b"slow"
+
+    def close(self):
+        pass
+
+
+def in_a_generator(chunks):
+    for chunk in chunks:
+        yield chunk
+
+
+class Again:
+    """An iterable of the chunks of another, with a close."""
+
+    def __init__(self, chunks):
+        self.chunks = chunks
+
+    def __iter__(self):
+        return self.chunks
+
+    def close(self):
+        pass
+
+
+@pytest.mark.parametrize("take", [list, next], ids=["list", "next"])
+@pytest.mark.parametrize("make", [lambda slow: slow, in_a_generator, Again], ids=["iterator", "generator", "iterable"])
+@pytest.mark.parametrize("policy", ["refuse", "serialize", "log"])
+def test_a_body_that_another_thread_closes_is_inside_until_its_chunk_is_made(guarded, policy, make, take):
+    """The application's code still runs: nobody else may run beside it."""
+    slow, bodies = Slow(), []
+    guard = guarded(lambda environ, start_response: make(slow), policy=policy)
+
+    def serve():
+        bodies.append(guard(new_environ(), start_response))
+        take(bodies[0] if hasattr(bodies[0], "__next__") else iter(bodies[0]))
+
+    server = threading.Thread(target=serve)
+    server.start()
+    assert slow.inside.wait(DEADLINE)
+    with suppress(ValueError):  # "generator already executing", as without a guard
+        bodies[0].close()
+    while_it_is_made = guard.stats().in_flight
+    slow.go.set()
+    server.join(DEADLINE)
+    assert not server.is_alive()
+    bodies[0].close()
+    assert (while_it_is_made, guard.stats().in_flight) == (1, 0)

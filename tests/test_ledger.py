@@ -49,7 +49,8 @@ def test_who_withdraws_was_never_inside(ledger):
 
 def test_asking_for_the_counts_changes_none(ledger):
     """The number of requests is read from the tickets, and a look draws one."""
-    enter(ledger, {})
+    request = {}
+    enter(ledger, request)
     assert ledger.counts() == ledger.counts() == (1, 1, 1, 0)
 
 
@@ -73,15 +74,17 @@ def test_the_peak_counts_who_is_inside_and_nobody_finished(ledger):
     body = chunks()
     ledger.follow(enter(ledger, {}), body)
     list(body)
-    enter(ledger, {})
+    request = {}
+    enter(ledger, request)
     ledger.keep_peak()
     assert ledger.counts()[1] == 1
 
 
 def test_a_fresh_start_keeps_the_tickets_going(ledger):
     """A request that is under way across a fork keeps its ticket, and nobody gets it a second time."""
-    ticket = enter(ledger, {"a": 1})
-    ledger.start_afresh(ticket, {"a": 1})
+    request = {"a": 1}
+    ticket = enter(ledger, request)
+    ledger.start_afresh(ticket, request)
     assert ledger.counts() == (1, 1, 1, 0)
     assert next(ledger.tickets) > ticket
 
@@ -144,3 +147,35 @@ def test_a_fork_while_another_thread_draws_a_number_stops_nobody(monkeypatch):
     child.start()
     child.join(60)
     assert drawn and drawn[0] > first
+
+
+def test_a_signal_handler_may_draw_a_number_while_its_thread_draws_one(monkeypatch):
+    """On free-threaded Python, a handler that asks for the counts would wait for the code that it stopped."""
+    monkeypatch.setattr(sysconfig, "get_config_var", lambda name: 1)
+    monkeypatch.setattr(sys, "version_info", (3, 13))
+    ledger, drawn = Ledger(), []
+
+    def interrupted():
+        with ledger.tickets._lock:
+            drawn.append(ledger.counts())
+
+    thread = threading.Thread(target=interrupted, daemon=True)
+    thread.start()
+    thread.join(10)
+    assert drawn == [(0, 0, 0, 0)]
+
+
+class Request(dict):
+    """What a request consists of."""
+
+
+@pytest.mark.parametrize("looks", [lambda ledger: ledger.counts()[0], lambda ledger: ledger.collect(1) and 0])
+def test_a_call_that_ended_without_telling_is_inside_no_more(ledger, looks):
+    """Its request is known to the ledger alone; one that is held by whoever serves it stays."""
+    mine = Request()
+    ledger.inside[0], ledger.inside[1] = Request(), mine
+    looks(ledger)
+    assert list(ledger.inside) == [1]
+    del mine
+    assert looks(ledger) == 0
+    assert not ledger.inside

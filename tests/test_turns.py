@@ -53,3 +53,58 @@ def test_who_is_counted_before_it_stands_in_line_wakes_who_met_it(guarded, monke
 
     monkeypatch.setattr(turns, "new_waiter", Waits)
     assert guard._group.turns.take({}, DEADLINE, stuck=lambda ticket: None) is not None
+
+
+class Interrupted(BaseException):
+    """What a signal's handler raises, or `PyThreadState_SetAsyncExc`."""
+
+
+@pytest.mark.parametrize("name", ["_wait", "_step_out"])
+def test_who_is_interrupted_as_its_waiting_begins_or_ends_leaves_the_line(line, monkeypatch, name):
+    """Python looks for signals as each function begins: whoever stayed in line would let nobody in ever again."""
+    holder = line.take({}, DEADLINE, stuck=lambda ticket: None)
+
+    def interrupted(*args):
+        monkeypatch.delattr(line, name)
+        raise Interrupted
+
+    monkeypatch.setattr(line, name, interrupted, raising=False)
+    monkeypatch.setattr(line, "_wait", line._wait)
+    with pytest.raises(Interrupted):
+        line.take({}, 0.01, stuck=lambda ticket: None)
+    assert not line._line
+    line.leave(holder)
+    assert line.take({}, DEADLINE, stuck=lambda ticket: None) is not None
+
+
+class Clock:
+    """Time that passes only while somebody waits."""
+
+    def __init__(self):
+        self.now, self.waits = 0.0, []
+
+    def monotonic(self):
+        return self.now
+
+    def waiter(self, environ):
+        return self
+
+    def wait(self, seconds):
+        self.waits.append(seconds)
+        self.now += seconds
+
+    def wake(self):
+        pass
+
+
+@pytest.mark.parametrize("seconds", [0.1, 0.5, 1.2, 30.0])
+def test_nobody_waits_for_longer_than_the_timeout(line, monkeypatch, seconds):
+    """Whoever holds the turn for ever: the waits of another add up to its timeout, and then it is told who is stuck."""
+    clock, stuck = Clock(), []
+    request = {}
+    holder = line.take(request, seconds, stuck.append)
+    monkeypatch.setattr(turns, "new_waiter", clock.waiter)
+    monkeypatch.setattr(turns, "time", clock)
+    assert line.take({}, seconds, stuck.append) is None
+    assert sum(clock.waits) == pytest.approx(seconds) and min(clock.waits) > 0
+    assert (stuck, len(line._line)) == ([holder], 0)

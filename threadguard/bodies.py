@@ -87,6 +87,7 @@ class Body:
     _is_asked = False
     """Whether it makes a chunk, or begins to, outside of a generator of its own."""
     is_finished = False
+    _at_end: Callable[[], object] = staticmethod(bool)  # whoever is interrupted before it has one tells nobody
 
     def __init__(self, body: Any, at_end: Callable[[], object], watch: Optional[Watch] = None):
         self._body = body
@@ -110,6 +111,8 @@ class Body:
             raise
         finally:
             self._is_asked = False
+            if self._is_closed:
+                self._end_unless_running()
         iteration = self._chunks(chunks if hasattr(chunks, "__iter__") else iter(chunks.__next__, _NO_CHUNK))
         self._iterations.append(weakref.ref(iteration, self._iterations.remove))
         return iteration
@@ -142,7 +145,7 @@ class Body:
         raise NotImplementedError
 
     def close(self) -> None:
-        """Close the inner body, once, and leave."""
+        """Close the inner body, once, and leave: as soon as no other thread makes a chunk of it any more."""
         if self._is_closed:
             return
         self._is_closed = True
@@ -151,6 +154,10 @@ class Body:
             if close is not None:
                 close()
         finally:
+            self._end_unless_running()
+
+    def _end_unless_running(self) -> None:
+        if not self.is_running:
             self._end()
 
     def _end(self) -> None:
@@ -175,7 +182,7 @@ class IteratorBody(Body):
     _next: Optional[Callable[[], bytes]] = None
 
     def _cease(self, is_left: bool) -> None:
-        if not is_left:
+        if not is_left or self._is_closed:
             self._end()
 
     @contexts.makes_a_chunk
@@ -192,6 +199,8 @@ class IteratorBody(Body):
             raise
         finally:
             self._is_asked = False
+            if self._is_closed:
+                self._end_unless_running()
 
 
 class IterableBody(Body):

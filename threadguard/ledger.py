@@ -41,6 +41,15 @@ def _by_ticket(pair: Tuple[int, Any]) -> int:
     return pair[0]
 
 
+def _holders(inside: Dict[int, Any], ticket: int) -> int:
+    """How many refer to the request of *ticket*; no variable here may. 0 for a body: it has other ways to tell."""
+    return 0 if type(inside.get(ticket)) is Stream else sys.getrefcount(inside.get(ticket))
+
+
+_NO_HOLDER = _holders({0: object()}, 0)
+"""The ledger itself does, and the call that counts."""
+
+
 class Ledger:
     """The tickets of one group in this process."""
 
@@ -205,11 +214,25 @@ class Ledger:
         return None
 
     def collect(self, ticket: int) -> bool:
-        """If *ticket* is a body, collect garbage: one in a cycle that nobody can reach is inside no more."""
-        if type(self.inside.get(ticket)) is not Stream:
-            return False
-        gc.collect()
-        return True
+        """Whether it helps to look again at who is inside: what nobody can reach any more was cleared away.
+
+        If *ticket* is a body, that is one in a garbage cycle; and calls that ended without telling.
+        """
+        is_body = type(self.inside.get(ticket)) is Stream
+        if is_body:
+            gc.collect()
+        return self._clear_lost() or is_body
+
+    def _clear_lost(self) -> bool:
+        """Clear away calls whose requests nobody but the ledger refers to: each does for as long as it runs.
+
+        They ended without telling: a signal's handler raised just as they handled an exception of the application.
+        """
+        tickets = [ticket for ticket, _ in self._items()]
+        lost = [ticket for ticket in tickets if _holders(self.inside, ticket) == _NO_HOLDER]
+        for ticket in lost:
+            self.leave(ticket)
+        return bool(lost)
 
     def is_inside(self, ticket: int) -> bool:
         """Whether *ticket* has not left, finished, or lost the thread that ran it."""
@@ -245,6 +268,7 @@ class Ledger:
         """In flight, peak, requests that entered, overlaps."""
         with self._mutex:
             self._clear_finished()
+            self._clear_lost()
             entered = next(self.tickets) - self._not_entered
             self._not_entered += 1
             return len(self.inside), max(self._peak, min(entered, 1)), entered, self._overlaps.total()

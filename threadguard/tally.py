@@ -12,7 +12,7 @@ class _LockedCount:
 
     def __init__(self) -> None:
         self._count = itertools.count()
-        self._lock = contexts.new_lock()
+        self._lock = contexts.new_mutex()  # a signal's handler may draw a number while its thread draws one
 
     def __iter__(self) -> Iterator[int]:
         return self
@@ -23,7 +23,7 @@ class _LockedCount:
 
     def start_afresh(self) -> None:
         """In a forked child: nobody is left to release the lock that another thread held."""
-        self._lock = contexts.new_lock()
+        self._lock = contexts.new_mutex()
 
 
 def new_count() -> Iterator[int]:

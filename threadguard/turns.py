@@ -32,14 +32,19 @@ class Turns:
 
         *stuck* is called with the ticket that held the turn all the while, if one did.
         """
-        with self._mutex:
-            ticket = None if self._line else self._enter(environ)
-            holder = self._holder
-            waiter = new_waiter(environ) if ticket is None else None
-            if waiter is None:
-                return ticket
-            self._line.append(waiter)
-        ticket = self._wait(waiter, environ, seconds)
+        waiter = None
+        try:
+            with self._mutex:
+                ticket = None if self._line else self._enter(environ)
+                holder = self._holder
+                waiter = new_waiter(environ) if ticket is None else None
+                if waiter is None:
+                    return ticket
+                self._line.append(waiter)
+            ticket = self._wait(waiter, environ, seconds)
+        except BaseException:  # what strikes may strike as the waiting begins, or as it steps out of the line
+            self._step_out(waiter)
+            raise
         if ticket is None and holder is not None and holder == self._holder:
             stuck(holder)
         return ticket
@@ -57,9 +62,13 @@ class Turns:
                 left = end - time.monotonic()
             return ticket
         finally:
-            with self._mutex:
-                self._line.remove(waiter)
-            self.pass_on()
+            self._step_out(waiter)
+
+    def _step_out(self, waiter: Optional[Waiter]) -> None:
+        with self._mutex:
+            if waiter in self._line:
+                self._line.remove(waiter)  # type: ignore[arg-type]
+        self.pass_on()
 
     def _enter_first(self, waiter: Waiter, environ: Dict[str, Any]) -> Optional[int]:
         with self._mutex:
