@@ -24,7 +24,8 @@ from threadguard.preflight.source import Source
 ])
 def test_a_shell_takes_a_text_apart(text, expected):
     """Into simple commands and their words; redirections go, substitutions stay whole."""
-    assert [words for words in shell.commands(text) if words] == expected
+    found = [[shell.expand(word, {}) for word in words] for words, _ in shell.commands(text)]
+    assert [words for words in found if words] == expected
 
 
 def test_a_quote_that_is_not_closed_is_no_command():
@@ -36,7 +37,7 @@ def test_a_quote_that_is_not_closed_is_no_command():
 @pytest.mark.parametrize("word, known, complete", [
     ("$A-$B", "1-$B", "1-"), ("${A}", "1", "1"), ("${B:-2}", "${B:-2}", "2"), ("${A:-2}", "1", "1"),
     ("${EMPTY:-2}", "2", "2"), ("${EMPTY-2}", "", ""), ("${A:+x}", "x", "x"), ("${B+x}", "${B+x}", ""),
-    ("$(A)", "$(A)", "$(A)"), ("100$", "100$", "100$"),
+    ("$(A)", "$(A)", "$(A)"), ("100$", "100$", "100$"), ("$1$@${2:-3}", "$1$@${2:-3}", "$1$@${2:-3}"),
 ])
 def test_variables_are_filled_in_as_far_as_they_are_known(word, known, complete):
     """Of one that is not among them nothing is known, unless they are all there are."""
@@ -96,11 +97,18 @@ def test_a_wrapper_that_reads_variables_from_a_file_cannot_be_told(words):
 
 
 @pytest.mark.parametrize("text, expected", [
-    (". venv/bin/activate && uwsgi", ". . venv/bin/activate|. uwsgi"),
-    ("source /venv/bin/activate; uwsgi", ". source /venv/bin/activate|. uwsgi"),
-    ("if [ $A ]; then uwsgi; else gunicorn; fi", ". [ $A ]|. uwsgi|. gunicorn|. fi"),
-    ("while true; do uwsgi; done", ". true|. uwsgi|. done"), ("{ ! uwsgi; }", ". uwsgi|. }"),
+    (". venv/bin/activate && uwsgi", ". uwsgi"),
+    ("source /venv/bin/activate; uwsgi", ". uwsgi"),
+    ("if [ $A ]; then uwsgi; else gunicorn; fi", ". [ $A ]|. uwsgi|. gunicorn"),
+    ("while true; do uwsgi; done", ". true|. uwsgi"), ("{ ! uwsgi; }", ". uwsgi"),
     ("pushd a && uwsgi", "a uwsgi"), ("cd && uwsgi", "cd uwsgi"), ("cd - && uwsgi", "- uwsgi"),
+    ("(cd a && make); uwsgi", "a make|. uwsgi"), ("cd a && make & uwsgi", "a make|. uwsgi"),
+    ("[ $A ] && cd a; uwsgi", ". [ $A ]|. or a uwsgi"), ("if true; then cd a; fi; uwsgi", ". true|. or a uwsgi"),
+    ("case $A in uwsgi) b ;; a|c) exec $A ;; esac; uwsgi", ". b|. $A|. uwsgi"),
+    ("for a in 1 2; do uwsgi; done", ". uwsgi"), ("f() { uwsgi; }; function g { a; }; f", ". uwsgi|. a|. f"),
+    ("pserve a.ini#main b # c", ". pserve a.ini#main b"), ("# start\nuwsgi a", ". uwsgi a"),
+    ("uwsgi >> \"$LOG\" 2>&1 a", ". uwsgi a"), ("uwsgi $(a $(b c)) $((1 + (2)))", ". uwsgi $(a $(b c)) $((1 + (2)))"),
+    ("sh -c 'T=4 uwsgi $T'", ". uwsgi $T"),
 ])
 def test_a_shell_decides_between_commands(text, expected):
     """Each that may run is looked at; a directory that is not known is none of this machine's."""
@@ -108,7 +116,31 @@ def test_a_shell_decides_between_commands(text, expected):
     assert "|".join("%s %s" % (each.directory, " ".join(each.words)) for each in found) == expected
 
 
-@pytest.mark.parametrize("text", [". ./env.sh && uwsgi", "source .env; exec uwsgi", "eval $(cat .env) && uwsgi"])
+@pytest.mark.parametrize("text, expected", [
+    ("T=4; uwsgi $T", "4"), ("export T=4; uwsgi $T", "4"), ("declare -x T=4; uwsgi $T", "4"),
+    ("export -- T=4; uwsgi $T", "4"), ("T=4; export T; uwsgi $T", "4"), ("T=1; T+=4; uwsgi $T", "14"),
+    ("true && T=4 && uwsgi $T", "4"), ("T=4; T=4 || false; uwsgi $T", "4"), ("{ T=4; }; uwsgi $T", "4"),
+    ("T=8; (T=1; uwsgi $T)", "1"), ("T=8; (T=1); uwsgi $T", "8"), ("T=8; T=1 & uwsgi $T", "8"),
+    ("T=8; [ $A ] && T=1; uwsgi $T", "${T}"), ("T=8; [ $A ] || T=1 && uwsgi $T", "${T}"),
+    ("T=8; if [ $A ]; then T=1; else T=2; fi; uwsgi $T", "${T}"), ("T=8; case $A in b) T=1 ;; esac; uwsgi $T", "${T}"),
+    ("T=8; a | read T; uwsgi $T", "${T}"), ("T=1; read T < a; uwsgi $T", "${T}"), ("T=1; unset T; uwsgi $T", "$T"),
+    ("T=1; for T in 2 3; do uwsgi $T; done", "${T}"), ("T=8; f() { T=1; }; uwsgi $T", "${T}"),
+    ("T+=4; uwsgi $T", "${T}4"), (": ${T:=4}; uwsgi $T", "${T}"), ("T='a b'; uwsgi $T", "a|b"),
+    ("T='a b'; uwsgi \"$T\"", "a b"), ("T=; uwsgi $T a", "a"), ("T=; uwsgi \"$T\" a", "|a"),
+    ("T='a b'; U=$T; uwsgi $U", "a|b"),
+    ("T='a b'; export U=$T; uwsgi \"$U\"", "a b"), ("T=\"a $(b c)\"; uwsgi $T", "$T"),
+    ("T=1; uwsgi '$T' \\$T", "$T|$T"),
+    ("C='uwsgi a'; $C b", "a|b"), ("uwsgi \"$@\" $1", "$@|$1"),
+])
+def test_a_variable_is_known_if_every_way_sets_it(text, expected):
+    """What only one way through a script sets is not known after it; outside of quotes a value is split."""
+    found = [each for each in wrappers.unwrap(Command(("sh", "-c", text))) if each.words[0] == "uwsgi"]
+    assert ["|".join(each.words[1:]) for each in found] == [expected]
+
+
+@pytest.mark.parametrize("text", [". ./env.sh && uwsgi", "source .env; exec uwsgi", "eval $(cat .env) && uwsgi",
+                                  "export $(grep -v '^#' .env | xargs) && uwsgi", "export $VARS; uwsgi",
+                                  "alias uwsgi='uwsgi --threads 4'; uwsgi"])
 def test_what_a_shell_sources_cannot_be_told(text):
     """It may set any variable that the server reads."""
     with pytest.raises(CannotTell, match="may set any variable"):

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Iterable, Iterator, List, Optional, Protocol, Tuple
 
 from threadguard.model import Finding, Reading
-from threadguard.preflight import wrappers
+from threadguard.preflight import script, wrappers
 from threadguard.preflight.commands import cheroot, django, flask, granian, gunicorn, httpd, hypercorn
 from threadguard.preflight.commands import mod_wsgi_express, paste_serve, twist, unitd, uvicorn, uwsgi, waitress
 from threadguard.preflight.model import CannotTell, Command, Item, Unreadable, at_most, cannot_tell, unreadable
@@ -49,7 +49,7 @@ def read(command: Command) -> List[Item]:
 def read_script(text: str, command: Command) -> List[Item]:
     """What a shell starts that is given *text*; *command* has everything but the words."""
     try:
-        inner = at_most(list(wrappers.in_shell(text, command)), "commands in one", _MOST)
+        inner = at_most(list(script.commands(text, command)), "commands in one", _MOST)
         return [item for each in inner for item in read(each)]
     except (CannotTell, Unreadable) as error:
         return [_placed(item, command) for item in explain(error, "the command")]

@@ -7,14 +7,12 @@ a wrapper that is not known is a program that threadguard cannot see through.
 import os
 import re
 from dataclasses import replace
-from itertools import dropwhile
 from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
-from threadguard.preflight import env_command, shell
+from threadguard.preflight import env_command, script
 from threadguard.preflight.model import CannotTell, Command
 from threadguard.preflight.source import join
 
-_ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
 _MOST_STEPS = 20
 
 
@@ -51,9 +49,6 @@ _WRAPPERS: Dict[str, _Wrapper] = {
     "newrelic-admin": _Wrapper("", 0, "run-program"), "ddtrace-run": _PLAIN, "opentelemetry-instrument": _PLAIN,
 }
 _SHELLS = ("sh", "bash", "dash", "ash", "zsh", "ksh")
-_KEYWORDS = ("if", "then", "else", "elif", "while", "until", "do", "!", "{")
-"""Words of a shell's own that a command may follow: either branch may be the one that runs."""
-_SOURCES = (".", "source", "eval")
 _PYTHON = re.compile(r"(python|pypy)(\d(\.\d+)*t?)?$")
 _MODULE = re.compile(r"-[bBdEhiIOPqRsSuvx]*m(.*)", re.DOTALL)
 """``-m``, its value in the same word or in the next."""
@@ -73,9 +68,9 @@ def unwrap(command: Command) -> Iterator[Command]:
         if not command.words:
             return
         program = program_of(command.words[0])
-        script = _script(command) if program in _SHELLS else None
-        if script is not None:
-            for each in in_shell(script, command):
+        text = _script(command) if program in _SHELLS else None
+        if text is not None:
+            for each in script.commands(text, command):
                 yield from unwrap(each)
             return
         step = _step(program)
@@ -87,34 +82,11 @@ def unwrap(command: Command) -> Iterator[Command]:
     raise CannotTell("the command has more than %d wrappers around it" % _MOST_STEPS)
 
 
-def in_shell(text: str, command: Command) -> Iterator[Command]:
-    """The simple commands that a shell makes of *text*, started as *command* is; ``cd`` and ``export`` are obeyed.
-
-    Raises `CannotTell` for a script that is sourced: only that of a virtual environment is known to set nothing.
-    """
-    env, directory = dict(command.env), command.directory
-    for words in shell.commands(text):
-        words = [shell.expand(word, env, command.env_is_complete) for word in dropwhile(_KEYWORDS.__contains__, words)]
-        if words[:1] in (["cd"], ["pushd"]):
-            directory = join(directory, words[1]) if len(words) == 2 else " ".join(words)
-        elif words[:1] and words[0] in _SOURCES and program_of(words[-1]) != "activate":
-            raise CannotTell("%s may set any variable" % " ".join(words)[:80])
-        elif words and (words[0] == "export" or all(map(_ASSIGNMENT.match, words))):
-            env.update(_assignments(words[words[0] == "export":]))
-        elif words:
-            yield replace(command, words=tuple(words), env=env, directory=directory)
-
-
-def _assignments(words: List[str]) -> Dict[str, str]:
-    matches = (_ASSIGNMENT.match(word) for word in words)
-    return {match.group(1): match.group(2) for match in matches if match}
-
-
 def _assign(command: Command) -> Command:
     """Take the variables in front of the command into its environment."""
     words, env = list(command.words), dict(command.env)
-    while words and _ASSIGNMENT.match(words[0]):
-        env.update(_assignments([words.pop(0)]))
+    while words and script.ASSIGNMENT.match(words[0]):
+        script.assign(env, words.pop(0), command.env_is_complete)
     return replace(command, words=tuple(words), env=env)
 
 
