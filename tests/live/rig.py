@@ -2,6 +2,7 @@
 
 import http.client
 import importlib.util
+import itertools
 import os
 import random
 import shlex
@@ -22,8 +23,9 @@ CHILD = Path(__file__).parent / "child"
 BIN = Path(sys.executable).parent
 OLD = {name: os.environ.get("THREADGUARD_LIVE_" + name.upper(), "") for name in ("old", "older")}
 """The Pythons of the environments with old versions."""
-START, ANSWER, STOP = 40.0, 30.0, 3.0
-"""Seconds a server may take until its port answers, for one answer, and to end."""
+START, ANSWER, STOP = 60.0, 60.0, 3.0
+"""Seconds a server may take until its port answers, for one answer, and to end by itself when it is told to."""
+TURNS = itertools.count(random.randrange(1500))
 
 
 class Died(AssertionError):
@@ -31,10 +33,13 @@ class Died(AssertionError):
 
 
 def free_port():
-    """A port that nobody has, below the range that the kernel gives to clients, apart for each pytest worker."""
+    """A new port, below the range that the kernel gives to clients, apart for each pytest worker.
+
+    Some servers cannot have one whose last connections have just been closed.
+    """
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
     while True:
-        port = 20000 + worker % 8 * 1500 + random.randrange(1500)
+        port = 20000 + worker % 8 * 1500 + next(TURNS) % 1500
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
@@ -160,7 +165,7 @@ class Child:
             os.killpg(self.process.pid, signal.SIGKILL)
         except ProcessLookupError:
             pass
-        self.process.wait(STOP)
+        self.process.wait(ANSWER)
 
 
 def user():
@@ -199,7 +204,7 @@ def at_once(number, ask):
 
     def run():
         try:
-            ready.wait(10)
+            ready.wait(ANSWER)
             answers.append(ask())
         except Exception as error:
             errors.append(error)

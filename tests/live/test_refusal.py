@@ -9,7 +9,7 @@ import time
 
 import pytest
 from needs import missing
-from rig import Child, at_once, get
+from rig import START, Child, at_once, get
 from rows import ROWS
 from streams import get_h2
 
@@ -28,7 +28,7 @@ ENDS = {
 }
 """How a start ends that is refused because of the settings, for the servers of Kallithea's documentation."""
 PATIENCE = 8.0
-"""Seconds after which a server that neither answers nor ends counts as one that never serves."""
+"""Seconds after which a server that has said why, and neither answers nor ends, counts as one that never serves."""
 
 
 def refusing(row):
@@ -39,8 +39,10 @@ def refusing(row):
 
 def settle(child, ask):
     """How the start ends: ``("exit", status)``, ``("answer", status)`` or ``("nothing", None)``."""
-    deadline, pause = time.monotonic() + (PATIENCE if child.never_answers else 40), threading.Event()
+    deadline, pause, said = time.monotonic() + START, threading.Event(), False
     while time.monotonic() < deadline:
+        if child.never_answers and not said and "TG" in child.output():
+            deadline, said = time.monotonic() + PATIENCE, True
         try:
             return "answer", ask(child.port, "/first")[0]
         except (OSError, http.client.HTTPException):

@@ -6,7 +6,7 @@ import sys
 import time
 
 REQUEST = "%s %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
-DEADLINE = 20
+DEADLINE = 60
 
 
 def connect(path):

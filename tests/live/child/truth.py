@@ -15,6 +15,7 @@ import _thread
 import dataclasses
 import gc
 import importlib
+import itertools
 import json
 import logging
 import os
@@ -26,6 +27,8 @@ from urllib.parse import parse_qs
 ENOUGH = 8
 ALONE, QUICK, SETTLE = 1.0, 0.05, 0.4
 """Seconds: how long the first holder waits for company, how long once one waited in vain, and how long for more."""
+LOOKS = 100
+"""So many looks count as a second at the least: a machine that lets nobody run brings no company either."""
 
 
 class Inside:
@@ -49,8 +52,8 @@ class Inside:
         """Yield as long as the request has to stay inside."""
         start = time.monotonic()
         patience = QUICK if self.lonely else ALONE
-        while True:
-            spent = time.monotonic() - start
+        for look in itertools.count():
+            spent = min(time.monotonic() - start, look / LOOKS)
             if self.peak >= ENOUGH or spent > (SETTLE if self.peak > 1 else patience):
                 return
             yield
