@@ -33,7 +33,7 @@ TABLE = ("gunicorn", "uWSGI", "waitress", "cheroot", "gevent", "mod_wsgi")
 """The servers of the fault table."""
 
 
-def started(server, app="faulty", threads=1, limit=3, processes=1, **variables):
+def started(server, app="faulty", threads=1, limit=300, processes=1, **variables):
     """A child that serves *app*; a request may take *limit* seconds, where the server ends those that take longer."""
     files = {path.name: path.read_text() for path in HERE.glob("*.py") if path.name in ("serve.py", app + ".py")}
     command = SERVERS[server]
@@ -64,7 +64,7 @@ def mod_wsgi(files, app, threads, limit, variables):
 
 def stats(port):
     """The counts, as soon as the server answers again: Apache says 500 where a daemon of mod_wsgi ends meanwhile."""
-    deadline, tick, status = time.monotonic() + 30, threading.Event(), None
+    deadline, tick, status = time.monotonic() + 60, threading.Event(), None
     while time.monotonic() < deadline:
         try:
             status, _, body = get(port, "/stats", timeout=10)
@@ -75,7 +75,7 @@ def stats(port):
     raise AssertionError("it never answered again, but for %s" % status)
 
 
-def until(port, right, seconds=20):
+def until(port, right, seconds=60):
     """The counts, as soon as they are *right*, or after so many seconds."""
     deadline, tick = time.monotonic() + seconds, threading.Event()
     while True:
@@ -115,7 +115,7 @@ def line(path):
 def quick(port, request):
     """All that the server answers until it closes the connection: http.client takes longer than the server."""
     answer = b""
-    with socket.create_connection(("127.0.0.1", port), 30) as client:
+    with socket.create_connection(("127.0.0.1", port), 60) as client:
         client.sendall(request)
         while True:
             got = client.recv(65536)
@@ -129,7 +129,7 @@ def hanging(port, request, read=0):
     client = socket.socket()
     client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
-    client.settimeout(20)
+    client.settimeout(60)
     client.connect(("127.0.0.1", port))
     client.sendall(request)
     while read > 0:

@@ -50,7 +50,7 @@ def test_the_client_hangs_up(server):
 @pytest.mark.parametrize("fault, server", [(fault, server) for fault in WORKERS for server in WORKERS[fault]])
 def test_the_worker_ends(fault, server):
     """Inside a request: the worker that takes its place begins with nobody inside."""
-    with started(server) as child:
+    with started(server, limit=5 if fault == "timed out" else 300) as child:
         first = child.first(stats)["pid"]
         whom = WORKERS[fault][server]
         if isinstance(whom, bytes):
