@@ -13,6 +13,8 @@ from repositories import REPOSITORIES, Repository
 
 CLIENTS = 4
 ENOUGH_REFUSED = 25
+ENOUGH = 8
+"""Pages that each client asks for at the least, however slow the machine is."""
 RIGHT, REFUSED, WRONG = "right", "refused", "wrong"
 
 
@@ -39,7 +41,7 @@ class Measured:
 
 
 def measure(port: int, seconds: float) -> Measured:
-    """Ask for pages of both repositories from `CLIENTS` clients, for *seconds*."""
+    """Ask for pages of both repositories from `CLIENTS` clients, for *seconds* and until each has `ENOUGH`."""
     start = threading.Barrier(CLIENTS)
     with concurrent.futures.ThreadPoolExecutor(CLIENTS) as pool:
         runs = [pool.submit(_client, port, seconds, REPOSITORIES[number % len(REPOSITORIES)], start)
@@ -49,10 +51,10 @@ def measure(port: int, seconds: float) -> Measured:
 
 
 def _client(port: int, seconds: float, repository: Repository, start: threading.Barrier) -> List[Page]:
-    start.wait(10)
+    start.wait(60)
     end = time.monotonic() + seconds
     pages: List[Page] = []
-    while time.monotonic() < end and not _refuses_all(pages):
+    while (time.monotonic() < end or len(pages) < ENOUGH) and not _refuses_all(pages):
         pages.append(_ask(port, repository))
     return pages
 

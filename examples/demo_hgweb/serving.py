@@ -7,7 +7,7 @@ import threading
 from types import TracebackType
 from typing import Dict, List, Optional, Sequence, Type
 
-DEADLINE = 30.0
+DEADLINE = 90.0
 """Seconds that a server may take to say where it serves, or to end."""
 _SERVES = re.compile(r"Serving on http://127\.0\.0\.1:(\d+)")
 
@@ -56,11 +56,11 @@ class Server:
         if self._child.poll() is None:
             self._child.terminate()
             try:
-                self._child.wait(5)
+                self._child.wait(30)
             except subprocess.TimeoutExpired:
                 self._child.kill()
-                self._child.wait(5)
-        self._reader.join(5)
+                self._child.wait(30)
+        self._reader.join(30)
         assert self._child.stderr is not None
         self._child.stderr.close()
 
