@@ -13,7 +13,7 @@ from test_docs import blocks
 
 import threadguard
 
-TIMEOUT = 60
+TIMEOUT = 120
 POOL = '''"""The server of the page: workers that take connections from a queue."""
 
 import queue

@@ -16,7 +16,7 @@ from threadguard.servers import SERVERS, uwsgi
 from threadguard.subcommands import check, servers
 
 THREADED = "[uwsgi]\nthreads = 4\n"
-TIMEOUT = 60
+TIMEOUT = 120
 NOTHING_WRONG = ("TG100", "TG103", "TG200", "TG204", "TG205", "TG206")
 
 

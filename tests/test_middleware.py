@@ -310,7 +310,7 @@ def test_under_serialize_who_waits_is_served_in_order(guarded, gate):
 
 def wait_until(condition):
     tick = threading.Event()
-    for _ in range(1000):
+    for _ in range(6000):
         if condition():
             return
         tick.wait(0.01)

@@ -38,7 +38,7 @@ def settings():
 @pytest.fixture(scope="module")
 def loaded():
     """How many threads run in a new interpreter that imports threadguard, and which modules that loaded."""
-    output = subprocess.run([sys.executable, "-c", LOOK], cwd=str(ROOT), check=True, timeout=60,
+    output = subprocess.run([sys.executable, "-c", LOOK], cwd=str(ROOT), check=True, timeout=120,
                             stdout=subprocess.PIPE, universal_newlines=True).stdout
     threads, *modules = output.split()
     return int(threads), set(modules)

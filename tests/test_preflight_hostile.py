@@ -11,7 +11,7 @@ from threadguard import cli
 from threadguard.preflight import arguments, literals, source
 from threadguard.preflight.commands import gunicorn_run
 
-SECONDS = 20
+SECONDS = 60
 """More than any of these takes on a slow machine, and far less than what they would take unbounded."""
 NAMES = ("site.ini", "gunicorn.conf.py", "uwsgi.json", "uwsgi.xml", "uwsgi.yaml", "compose.yaml", "site.conf",
          "site.service", "Procfile", "Dockerfile", "file")
@@ -186,10 +186,10 @@ class TestGunicornConfIsCode:
         pytest.param("print('{\"values\": 1}' * 100000)", id="prints"),
         pytest.param("import sys; sys.stderr.write('x' * 1000000)", id="writes a megabyte of errors"),
         pytest.param("import os; os.fork()", id="forks"),
-        pytest.param("import os, time\nif not os.fork():\n    threads = 1\n    time.sleep(60)", id="forks and waits"),
-        pytest.param("import threading, time; threading.Thread(target=time.sleep, args=(60,)).start()",
+        pytest.param("import os, time\nif not os.fork():\n    threads = 1\n    time.sleep(600)", id="forks and waits"),
+        pytest.param("import threading, time; threading.Thread(target=time.sleep, args=(600,)).start()",
                      id="leaves a thread running"),
-        pytest.param("import atexit, time; atexit.register(time.sleep, 60)", id="waits at its end"),
+        pytest.param("import atexit, time; atexit.register(time.sleep, 600)", id="waits at its end"),
         pytest.param("import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)", id="ignores signals"),
         pytest.param("import sys; sys.stdin.read()", id="reads its empty input"),
         pytest.param("import os; os.chdir('/')", id="goes elsewhere"),
@@ -231,7 +231,7 @@ class TestGunicornConfIsCode:
     def test_what_escapes_does_not_hold_the_answer_back(self, place, check):
         """A child in a session of its own outlives the check, with the pipe that the answer came through."""
         (place / "gunicorn.conf.py").write_text(
-            "import subprocess\nchild = subprocess.Popen(['sleep', '60'], close_fds=False, start_new_session=True)\n"
+            "import subprocess\nchild = subprocess.Popen(['sleep', '600'], close_fds=False, start_new_session=True)\n"
             "open('pid', 'w').write(str(child.pid))\nthreads = 2\n")
         try:
             assert check("gunicorn.conf.py")[0] == 1

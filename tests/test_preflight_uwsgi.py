@@ -10,7 +10,7 @@ import pytest
 
 from threadguard import preflight
 
-TIMEOUT = 30
+TIMEOUT = 120
 BASE = {"base.ini": "[uwsgi]\nthreads = 2\n"}
 ANSWERS = [
     ("[uwsgi]\nthreads = 4\n", "--ini s.ini", {}),

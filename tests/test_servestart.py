@@ -11,7 +11,7 @@ import pytest
 from threadguard import ThreadedDeploymentError, ThreadGuard, groups, poolstart, servestart
 from threadguard.model import Source
 
-LIMIT = 10
+LIMIT = 60
 
 
 def application(environ, start_response):
@@ -229,7 +229,7 @@ def run(server, number, early):
     pytest.importorskip(server, reason="%s is not installed" % server)
     module, late = SERVERS[server]
     program = PROGRAM % {"early": "import " + module if early else "", "late": late}
-    return subprocess.run([sys.executable, "-c", program, str(number)], timeout=60, stdout=subprocess.PIPE,
+    return subprocess.run([sys.executable, "-c", program, str(number)], timeout=120, stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, universal_newlines=True)
 
 
@@ -254,7 +254,7 @@ def test_a_pool_that_has_started_before_its_resource_is_told_and_nothing_is_rais
     pytest.importorskip("twisted")
     program = PROGRAM % {"early": "", "late": SERVERS["twisted"][1].replace(
         "\nresource", "\npool.start()\nresource").rpartition("\npool.start()")[0]}
-    done = subprocess.run([sys.executable, "-c", program, "3"], timeout=60, stdout=subprocess.PIPE,
+    done = subprocess.run([sys.executable, "-c", program, "3"], timeout=120, stdout=subprocess.PIPE,
                           universal_newlines=True)
     assert ("told Twisted\nstarted\n", 0) == (done.stdout, done.returncode)
 
@@ -266,7 +266,7 @@ def test_a_bridge_is_told_of_where_an_asgi_server_loads_it(under, expected):
     done = subprocess.run([sys.executable, "-c", PROGRAM % {"early": "", "late": (
         "from a2wsgi import WSGIMiddleware\nexec('def load():\\n    WSGIMiddleware(guard)\\nload()',"
         " {'__name__': %r, 'WSGIMiddleware': WSGIMiddleware, 'guard': guard})" % under)}, "1"],
-        timeout=60, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, universal_newlines=True)
+        timeout=120, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, universal_newlines=True)
     assert expected == done.stdout
 
 

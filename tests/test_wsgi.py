@@ -103,7 +103,7 @@ def test_options_are_variables():
 def run(program, **variables):
     """What *program* prints, and its errors, in an interpreter of its own."""
     ended = subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                           env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **variables}, timeout=60)
+                           env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **variables}, timeout=120)
     return ended.stdout.decode()
 
 

@@ -15,8 +15,8 @@ from typing import Any, Dict, NamedTuple, Optional, Tuple
 from threadguard.preflight import literals, source
 from threadguard.preflight.model import CannotTell, Command, Unreadable
 
-SECONDS = 10.0
-"""The time that gunicorn has to read its configuration."""
+SECONDS = 30.0
+"""The time that gunicorn has to read its configuration: on a busy machine its own imports take some of them."""
 SETTINGS = ("worker_class", "threads", "worker_connections", "bind")
 
 
