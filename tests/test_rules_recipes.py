@@ -20,7 +20,7 @@ import pytest
 
 HELD = 3
 """How many requests are sent at once."""
-LIMIT = 40
+LIMIT = 120
 """Seconds that one recipe may take on a busy machine."""
 MODULES = ("threads", "stdlib", "executors", "greenlets", "objects", "stages", "beside", "people", "loops",
            "bridges", "libraries", "pools")
@@ -85,7 +85,7 @@ def end(child):
     """End *child* and its own, which may write down first what they did: make coverage counts what runs there."""
     signal_all(child, signal.SIGTERM)
     try:
-        child.communicate(timeout=5)
+        child.communicate(timeout=10)
     except subprocess.TimeoutExpired:
         signal_all(child, signal.SIGKILL)
         child.communicate(timeout=LIMIT)

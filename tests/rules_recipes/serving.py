@@ -12,7 +12,7 @@ from threadguard.rules.code import in_one_loop, names_on_line
 readers.SERVERS = ()  # nobody wrote a reader: the rules alone
 
 
-PATIENCE = 10 if sys.argv[1].endswith("_threaded") else 0.5
+PATIENCE = 30 if sys.argv[1].endswith("_threaded") else 0.5
 """Seconds that a request waits for a second one: where that is bound to come, a busy machine may take long."""
 
 
