@@ -1,12 +1,17 @@
 """The API reference: every public name is in it, and the pages and examples need no other."""
 
 import ast
+import dataclasses
 import importlib
 import inspect
 import re
+import textwrap
 from pathlib import Path
 
 import pytest
+
+import threadguard
+from threadguard import preflight, probe
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "threadguard"
@@ -65,3 +70,24 @@ def test_what_users_are_shown_is_in_the_reference(path):
     """A page or an example that needs another name is wrong, or the name is to be promised."""
     modules = {name.rpartition(".")[0] for name in DOCUMENTED}
     assert set(imported((ROOT / path).read_text(encoding="utf-8"))) <= {*DOCUMENTED, *modules}
+
+
+DATA = [threadguard.Finding, threadguard.Stats, threadguard.Verdict, preflight.Checked, preflight.Options,
+        probe.Outcome, probe.Seen]
+
+
+@pytest.mark.parametrize("kind", DATA, ids=lambda kind: kind.__name__)
+def test_every_field_says_what_it_is(kind):
+    """The reference in docs/api.md shows a field only by the text under it."""
+    body = ast.parse(textwrap.dedent(inspect.getsource(kind))).body[0].body
+    fields = {one.target.id: after for one, after in zip(body, body[1:] + [None]) if isinstance(one, ast.AnnAssign)}
+    assert list(fields) == [field.name for field in dataclasses.fields(kind)]
+    assert [name for name, after in fields.items() if not isinstance(after, ast.Expr)] == []
+
+
+def test_names_in_docstrings_are_told_from_the_letter_behind():
+    """Sphinx does not end a name in backquotes where a letter follows, and takes what comes for a part of it."""
+    found = {(str(path.relative_to(ROOT)), getattr(node, "name", "")): re.findall(r"(?<!`)`[\w.]+`\w", ast.get_docstring(node) or "")
+             for path in PACKAGE.rglob("*.py") for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+             if isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.Module))}
+    assert {path: names for path, names in found.items() if names} == {}

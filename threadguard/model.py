@@ -1,6 +1,6 @@
 """The data that threadguard speaks in: readings, findings, verdicts, counts. No behaviour.
 
-A server's reader gives a `Reading`; `judge` weighs readings and turns them into `Finding`s and one `Verdict`.
+A server's reader gives a `Reading`; `judge` weighs readings, and gives each `Finding` and one `Verdict`.
 """
 
 import enum
@@ -63,11 +63,17 @@ class Finding:
     """One thing that was found: what, why we say so, and what to change."""
 
     code: str
+    """TGnnn, a key of the catalogue of codes."""
     sentence: str
+    """What was found."""
     evidence: str = ""
+    """What was read or seen, and where."""
     remedy: str = ""
+    """The setting to change, in the server's own syntax."""
     file: Optional[str] = None
+    """The file that the setting stands in, where it stands in one."""
     line: Optional[int] = None
+    """Its line there, from 1."""
 
 
 @dataclass(frozen=True)
@@ -79,9 +85,11 @@ class Verdict:
     capacity: Optional[int] = None
     """Requests that the server lets inside one process at once; None where the number is not known."""
     unbounded: bool = False
+    """Whether there is no bound at all: a thread or a greenlet for each request."""
     declared_only: bool = False
     """Nothing but ``wsgi.multithread`` says so."""
     findings: Tuple[Finding, ...] = ()
+    """What it rests on, and what contradicts it."""
 
 
 @dataclass(frozen=True)
@@ -99,3 +107,4 @@ class Stats:
     overlaps: int
     """Requests that entered while another context's was inside, and bodies that interleaved."""
     pid: int
+    """The process that they are of."""

@@ -35,12 +35,17 @@ class Seen:
     """What was seen of one process."""
 
     host: str
+    """The host name of its machine."""
     pid: int
+    """Its number there."""
     requests: int = 0
+    """Probes that reached it."""
     met: int = 0
+    """Those of them that met another one: it is threaded, proved."""
     held: int = 0
     """Probes that were held for as long as they asked for, and met nobody."""
     verdict: str = "unknown"
+    """The status of its own verdict, as its guard told it."""
 
 
 @dataclass
@@ -48,8 +53,11 @@ class Outcome:
     """What all probes found."""
 
     concurrency: int
+    """How many probes were under way at once."""
     processes: Dict[Tuple[str, int], Seen] = field(default_factory=dict)
+    """Those that were reached, by host name and number."""
     failures: List[str] = field(default_factory=list)
+    """Why probes had no answer, in words."""
 
     @property
     def status(self) -> str:
@@ -88,7 +96,13 @@ def _parts(url: str) -> SplitResult:
 
 
 class Prober:
-    """Sends probes to *url* (the health URL) and collects what they find."""
+    """Sends probes and collects what they find.
+
+    :param url: the health URL.
+    :param token: the guard's ``health_token``.
+    :param hold: seconds for which each probe asks to be held.
+    :raises ProbeError: for a URL that is none, and for a token that no header can hold.
+    """
 
     def __init__(self, url: str, token: str, hold: float = HOLD) -> None:
         self._parts = _parts(url)

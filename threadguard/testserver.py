@@ -58,7 +58,9 @@ class BackgroundServer:
         self.threaded = threaded
         self._server = _make_server(app, threaded)
         self.port: int = self._server.server_address[1]
+        """The port that it has."""
         self.url: str = "http://%s:%d" % (_HOST, self.port)
+        """Where it is reached, without a slash at the end."""
         self._bell, self._wait = socket.socketpair()
         self._is_stopping = False
         self._handlers: Dict[threading.Thread, socket.socket] = {}

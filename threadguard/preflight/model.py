@@ -1,7 +1,7 @@
 """What is checked before the start, and what comes of it: commands, options, findings of files that say nothing.
 
-A check gives `Reading`s of the same kind as the readers under `servers/`, made by the same functions from settings to
-capacity, and `Finding`s where there is nothing to read. It never guesses: what cannot be evaluated is a finding TG403.
+A check gives a `Reading` of the same kind as the readers under `servers/`, made by the same functions from settings to
+capacity, or a `Finding` where there is nothing to read. It never guesses: what cannot be evaluated is a finding TG403.
 """
 
 from dataclasses import dataclass, field
@@ -87,7 +87,9 @@ class Checked:
     """What came of one target."""
 
     target: str
+    """The file, or the command line."""
     findings: Tuple[Finding, ...]
+    """What was found in it, in its order."""
 
     @property
     def status(self) -> str:
