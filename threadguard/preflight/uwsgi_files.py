@@ -144,9 +144,10 @@ def _yaml(text: Source, section: str) -> Iterator[_Pair]:
     inner = yaml_text.child(yaml_text.compose(text), section)
     if inner is None:
         raise Unreadable("it has no mapping %r" % section, text.path)
-    for key, value in yaml_text.pairs(inner):
-        for each in yaml_text.sequence(value):
-            yield str(key.value), yaml_text.text(each) or "", each.start_mark.line + 1
+    for part in yaml_text.sequence(inner):  # a list of mappings is as good: it looks for keys and values alone
+        for key, value in yaml_text.pairs(part):
+            for each in yaml_text.sequence(value):
+                yield str(key.value), yaml_text.text(each) or "", each.start_mark.line + 1
 
 
 class _Stop(Exception):

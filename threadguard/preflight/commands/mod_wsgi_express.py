@@ -26,7 +26,11 @@ def read_command(command: Command) -> Iterator[Reading]:
     """The options ``--threads``, ``--debug-mode`` and ``--embedded-mode``."""
     if command.words[1:2] not in (("start-server",), ("setup-server",)):
         return
-    given = arguments.parse(command.words[2:], "--threads --processes --port --host --user --group", _FLAGS)
+    given = arguments.parse(command.words[2:], "--threads --processes --port --host --user --group --include-file",
+                            _FLAGS)
+    if "--include-file" in given.options:
+        raise CannotTell("with --include-file Apache reads directives of %s" % given.last("--include-file"),
+                         mod_wsgi.REMEDY)
     if "--embedded-mode" in given.options:
         raise CannotTell("with --embedded-mode the MPM of Apache decides", mod_wsgi.REMEDY)
     threads, where = given.last("--threads"), "the command line"

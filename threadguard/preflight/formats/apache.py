@@ -7,7 +7,7 @@ children, and the MPM decides. A WSGIProcessGroup counts where its section does:
 
 import re
 from dataclasses import replace
-from typing import Dict, Iterator, List, Optional, Tuple
+from typing import Dict, Iterator, List, Optional, Set, Tuple
 
 from threadguard.model import Reading
 from threadguard.preflight import apache_conf, arguments
@@ -42,8 +42,9 @@ def judge(conf: Conf) -> Iterator[Item]:
     daemons = [directive for directive in conf.directives if directive.name == "wsgidaemonprocess"]
     found: Dict[Tuple[object, ...], Reading] = {}
     for mount in at_most(mounts, "applications", 1000):
-        reading = _judge(mount, daemons, conf)
-        found.setdefault((reading.server, reading.file, reading.line), reading)
+        for group, where in [_group_of(mount, conf), *_groups_within(mount, conf)]:
+            reading = _judge(mount, group, where, daemons, conf)
+            found.setdefault((reading.server, reading.file, reading.line), reading)
     for daemon in () if mounts else daemons:
         reading = _of_daemon(daemon)
         found.setdefault((reading.file, reading.line), reading)
@@ -58,8 +59,7 @@ def _is_mount(directive: Directive) -> bool:
     return directive.name in _MOUNTS
 
 
-def _judge(mount: Directive, daemons: List[Directive], conf: Conf) -> Reading:
-    group, where = _group_of(mount, conf)
+def _judge(mount: Directive, group: str, where: str, daemons: List[Directive], conf: Conf) -> Reading:
     if group.startswith("%{") and group != "%{GLOBAL}" or "${" in group:
         raise CannotTell("the process group %s is only known on a request" % group, mod_wsgi.REMEDY, mount.file,
                          mount.line)
@@ -104,6 +104,21 @@ def _group_of(mount: Directive, conf: Conf) -> Tuple[str, str]:
     if chosen is None:
         return "", "no WSGIProcessGroup applies to it"
     return (chosen.words[0] if chosen.words else ""), "WSGIProcessGroup says so"
+
+
+def _groups_within(mount: Directive, conf: Conf) -> Iterator[Tuple[str, str]]:
+    """The process groups of parts of *mount*: of a <Location /admin> below the application at /."""
+    if "process-group" in _options(mount.words[2:]) or mount.name != "wsgiscriptalias":
+        return
+    for directive in conf.directives:
+        section = _innermost(directive)
+        if directive.name == "wsgiprocessgroup" and section is not None and len(section.words) == 1 \
+                and section.name in ("location", "directory") and not _applies(directive, mount):
+            place = mount.words[section.name == "directory"].rstrip("/") + "/"
+            if section.words[0].startswith(place) and directive.within("virtualhost") in (
+                    None, mount.within("virtualhost")):
+                yield (directive.words or ("",))[0], "WSGIProcessGroup of <%s %s> says so" % (
+                    section.name.capitalize(), section.words[0])
 
 
 def _rank(directive: Directive) -> Tuple[int, int]:
@@ -163,7 +178,7 @@ def _embedded(mount: Directive, daemons: List[Directive], conf: Conf, where: str
                          _remedy(daemons), mount.file, mount.line)
     threads, said = _MPMS[mpms[-1]], "its default"
     for directive in conf.directives:
-        if directive.name == "threadsperchild" and threads > 1:
+        if directive.name == "threadsperchild" and mpms[-1] != "prefork":
             _refuse_conditional(directive, mount)
             threads = arguments.number((directive.words or ("",))[0], "ThreadsPerChild", directive.file, directive.line)
             said = "ThreadsPerChild"
@@ -182,8 +197,11 @@ def _remedy(daemons: List[Directive]) -> str:
 
 
 def _speaks_http2(mount: Directive, conf: Conf) -> bool:
-    spoken = [directive for directive in conf.directives if directive.name == "protocols"
-              and directive.within("virtualhost") in (None, mount.within("virtualhost"))]
-    if not spoken or "http2" not in conf.modules:
-        return False
-    return bool({"h2", "h2c"} & {word.lower() for word in spoken[-1].words})
+    """Whether a host that *mount* counts in speaks it: its own, or any if it stands outside of them all."""
+    spoken: Dict[Optional[Section], Set[str]] = {}
+    for directive in conf.directives:
+        if directive.name == "protocols":  # several of one host add up: server/core.c `set_protocols`
+            spoken.setdefault(directive.within("virtualhost"), set()).update(map(str.lower, directive.words))
+    host = mount.within("virtualhost")
+    heard = list(spoken.values()) if host is None else [spoken.get(host, spoken.get(None, set()))]
+    return "http2" in conf.modules and any({"h2", "h2c"} & words for words in heard)

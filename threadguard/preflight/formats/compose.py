@@ -1,6 +1,7 @@
 """A compose file: the command of each service, over that of the Dockerfile which it is built from."""
 
 import os
+import re
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from threadguard.preflight import shell, source, yaml_text
@@ -13,6 +14,8 @@ from threadguard.preflight.source import Source
 
 NAME = "compose file"
 
+_VARIABLE = re.compile(r"""\s*(?:export\s+)?([^\s=#]+)\s*=\s*(?:"([^"]*)"|'([^']*)'|(.*?)(?:\s#.*|\s*)$)""")
+"""A line of an env_file (compose-go, dotenv/parser.go)."""
 _MOST_FILES = 10
 """That include each other, one in the other."""
 
@@ -67,6 +70,9 @@ def _service(layers: List[Layer], options: Options) -> List[Item]:
         stage.env.update(_environment(each, owner))
         for volume in yaml_text.sequence(yaml_text.child(each, "volumes")):
             stage.image.copies += _mounts(volume, owner)
+        for config in yaml_text.sequence(yaml_text.child(each, "configs")):
+            target = yaml_text.text(yaml_text.child(config, "target")) or yaml_text.text(config) or ""
+            stage.image.copies.append(Copy(os.path.join("/", target), (), is_foreign=True))
     build, owner = _last(layers, "build")
     if stage.cmd is None and stage.entrypoint is None and compose_files.is_remote(_context(build)):
         raise CannotTell("its image is built from %s, whose Dockerfile is not here" % _context(build),
@@ -130,9 +136,9 @@ def _environment(service: Any, text: Source) -> Dict[str, str]:
         path = source.join(text.directory, yaml_text.text(each) or yaml_text.text(yaml_text.child(each, "path")) or "")
         may_be_missing = yaml_text.text(yaml_text.child(each, "required")) == "false"
         for line in source.read(path).lines if os.path.exists(path) or not may_be_missing else ():
-            name, equals, value = line.strip().partition("=")
-            if equals and not name.startswith("#"):
-                env[name.strip()] = value.strip().strip("'\"")
+            found = _VARIABLE.match(line)
+            if found:
+                env[found.group(1)] = next(filter(None, found.groups()[1:]), "")
     node = yaml_text.child(service, "environment")
     given = [(str(key.value), None if value.tag.endswith(":null") else yaml_text.text(value))
              for key, value in yaml_text.pairs(node)]

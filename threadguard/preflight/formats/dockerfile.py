@@ -113,6 +113,8 @@ def _obey(stage: Stage, instruction: str, rest: str, line: int, stages: Dict[str
         stage.image.enter(shell.expand(rest.strip(), stage.env))
     elif instruction == "ENV":  # a value of ARG is that of the build, which is not known
         stage.env.update(_assignments(rest, stage.env))
+    elif instruction == "RUN":
+        stage.image.run(rest)
     elif instruction in ("COPY", "ADD"):
         stage.image.copy(shell.expand(rest, stage.env), {name: each.image for name, each in stages.items()})
 

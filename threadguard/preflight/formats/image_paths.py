@@ -3,6 +3,7 @@
 A command of an image names paths of the image. `Image.locate` gives it those of this machine.
 """
 
+import json
 import os
 import re
 from dataclasses import dataclass, field, replace
@@ -49,9 +50,10 @@ class Image:
 
     def copy(self, rest: str, stages: "Mapping[str, Image]") -> None:
         """Obey a COPY or ADD with the arguments *rest*; *stages* are those before this one, by name and number."""
-        words = [word for word in rest.split() if not word.startswith("--")]
-        other = re.search(r"--from=(\S+)", rest)
-        if len(words) < 2 or rest.lstrip().startswith("["):
+        flags, rest = re.match(r"((?:\s*--\S+)*)\s*(.*)", rest, re.DOTALL).groups()  # type: ignore[union-attr]
+        words = _words(rest)
+        other = re.search(r"--from=(\S+)", flags)
+        if len(words) < 2:
             return
         target = os.path.normpath(os.path.join(self.workdir, words[-1]))
         if other:
@@ -61,6 +63,11 @@ class Image:
         else:
             sources = (os.path.normpath(word.lstrip("/") or ".") for word in words[:-1])
             self.copies.append(Copy(target, tuple(source.join(self.directory, each) for each in sources)))
+
+    def run(self, rest: str) -> None:
+        """Obey a RUN with the arguments *rest*: one that names the file may have written it."""
+        if _DEFAULT_FILE in rest:
+            self.copies.append(Copy(os.path.join(self.workdir, _DEFAULT_FILE), (), is_foreign=True))
 
     def find(self, path: str, exists: Callable[[str], bool] = os.path.exists) -> Optional[str]:
         """What stands at *path* of the image, as a path of this machine; None where that is not known."""
@@ -94,7 +101,8 @@ class Image:
 
         A COPY that finds nothing shows that another directory is the build context.
         """
-        above = [copy for copy in self.copies if _holds(copy.target, path)]
+        above = [copy for copy in self.copies
+                 if _holds(copy.target, path) or copy.target == os.path.join(path, _DEFAULT_FILE)]
         if home is None or self.is_foreign and not above or any(copy.is_foreign for copy in above):
             return True
         here = [each for copy in self.copies if copy.origin is None and not copy.is_foreign for each in copy.sources]
@@ -118,6 +126,15 @@ class Image:
         if found is None:
             return (match.group(1) or "") + "(in the image)" + path
         return (match.group(1) or "") + os.path.relpath(found, home)
+
+
+def _words(rest: str) -> List[str]:
+    """The arguments of COPY, which are JSON's if they can be."""
+    try:
+        words = json.loads(rest)
+    except (ValueError, RecursionError):
+        words = None
+    return list(map(str, words)) if isinstance(words, list) else rest.split()
 
 
 def _holds(folder: str, path: str) -> bool:

@@ -1,4 +1,4 @@
-"""A Procfile: the server among its processes."""
+"""A Procfile: the server among its processes; the one that gets the requests is ``web``."""
 
 import re
 from typing import Iterator
@@ -25,8 +25,10 @@ def read(text: Source, options: Options) -> Iterator[Item]:
     for number, process in at_most(processes, "processes"):
         names.append(process.group(1))
         shell = Command((), {}, text.directory, options, text.path, number)
-        for item in command_lines.read_script(process.group(2), shell):
-            found = True
-            yield item
+        items = command_lines.read_script(process.group(2), shell)
+        if process.group(1) == "web" and not items:
+            raise CannotTell("the process web starts no server that threadguard knows", file=text.path, line=number)
+        found = found or bool(items)
+        yield from items
     if not found:
         raise CannotTell("none of its processes (%s) starts a server that threadguard knows" % ", ".join(names))

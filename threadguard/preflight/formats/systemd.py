@@ -1,7 +1,8 @@
 """A systemd unit: ExecStart with Environment, EnvironmentFile and WorkingDirectory, and the drop-ins of the unit.
 
 systemd.exec(5) and systemd.service(5): an empty assignment clears a list, ``-`` before an EnvironmentFile lets it be
-missing, ``$NAME`` as a word of its own is split into words, ``${NAME}`` stays one.
+missing, ``$NAME`` as a word of its own is split into words, ``${NAME}`` stays one. A comment may stand between the
+lines of one assignment (systemd.syntax(7)).
 """
 
 import glob
@@ -72,16 +73,25 @@ def _drop_ins(path: str) -> List[str]:
     directories = list(PLACES) if is_installed(path) else [os.path.dirname(path)]
     found: Dict[str, str] = {}
     for directory in directories:
-        for unit in sorted({name, re.sub("@.*[.]", "@.", name)}, reverse=True):
+        for unit in _names(name):
             for each in glob.glob(os.path.join(glob.escape(os.path.join(directory, unit + ".d")), "*.conf")):
                 found.setdefault(os.path.basename(each), each)
     return [found[each] for each in sorted(found)]
 
 
+def _names(unit: str) -> List[str]:
+    """The names whose drop-ins *unit* has: its own, its template's, those with a shorter prefix, and its type's."""
+    stem, _, kind = unit.rpartition(".")
+    template = re.sub("@.*", "@", stem)
+    parts = template.rstrip("@").split("-")
+    shorter = ["-".join(parts[:count]) + "-" for count in range(len(parts) - 1, 0, -1)]
+    return ["%s.%s" % (each, kind) for each in dict.fromkeys([stem, template, *shorter])] + [kind]
+
+
 def _collect(text: Source, entries: Dict[str, List[_Entry]]) -> None:
     section, pending, start = "", "", 0
     for number, line in enumerate(text.lines, 1):
-        if pending == "" and line.strip()[:1] in ("#", ";"):
+        if line.strip()[:1] in ("#", ";"):
             continue
         start = start if pending else number
         if line.endswith("\\"):
@@ -104,6 +114,8 @@ def _environment(entries: Dict[str, List[_Entry]], directory: str, is_here: bool
     missing = ""
     for entry in entries.get("Environment", []):
         env.update(_assignments(shell.split(entry.value)))
+    for entry in entries.get("PassEnvironment", []):
+        env.update((name, "${%s}" % name) for name in entry.value.split())  # as the service manager has it
     for entry in entries.get("EnvironmentFile", []):
         name = entry.value.lstrip("-")
         paths = sorted(glob.glob(source.join(directory, name)))
@@ -113,6 +125,9 @@ def _environment(entries: Dict[str, List[_Entry]], directory: str, is_here: bool
             lines = source.read(path).lines
             env.update(_assignments(word for line in lines if line.strip()[:1] not in ("#", ";", "")
                                     for word in [_unquoted(line.strip())]))
+    for entry in entries.get("UnsetEnvironment", []):
+        for name in shell.split(entry.value):
+            env.pop(name, None)
     return env, missing
 
 
@@ -129,7 +144,8 @@ def _assignments(words: Iterable[str]) -> Dict[str, str]:
 
 def _words(value: str, env: Dict[str, str]) -> List[str]:
     words: List[str] = []
-    for word in shell.split(re.sub(r"^[@\-:+!|]+", "", value)):
+    prefixes = re.match(r"[@\-:+!|]*", value).group()  # type: ignore[union-attr]
+    for word in shell.split(value[len(prefixes):]):
         if word == ";":
             break
         alone = re.match(r"\$(\w+)$", word)
@@ -137,6 +153,8 @@ def _words(value: str, env: Dict[str, str]) -> List[str]:
             words += shell.split(env[alone.group(1)])
         else:
             words.append(shell.expand(re.sub("%(.)", _specifier, word), env))
+    if "@" in prefixes:  # the second word is what the program is told that it is called
+        del words[1:2]
     return words
 
 
