@@ -87,7 +87,8 @@ def test_every_field_says_what_it_is(kind):
 
 def test_names_in_docstrings_are_told_from_the_letter_behind():
     """Sphinx does not end a name in backquotes where a letter follows, and takes what comes for a part of it."""
-    found = {(str(path.relative_to(ROOT)), getattr(node, "name", "")): re.findall(r"(?<!`)`[\w.]+`\w", ast.get_docstring(node) or "")
+    found = {(str(path.relative_to(ROOT)), getattr(node, "name", "")):
+             re.findall(r"(?<!`)`[\w.]+`\w", ast.get_docstring(node) or "")
              for path in PACKAGE.rglob("*.py") for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
              if isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.Module))}
     assert {path: names for path, names in found.items() if names} == {}

@@ -75,7 +75,8 @@ def together(app: WSGIApp, requests: Sequence[Any], *, threads: Optional[int] = 
     """The responses of *app* to *requests*, in their order.
 
     :param requests: WebOb requests, objects of Werkzeug's `EnvironBuilder`, environs, paths. An environ need not be
-        complete. WebOb's and Werkzeug's are answered with a response of their own kind, the others with a `webob.Response`.
+        complete. WebOb's and Werkzeug's are answered with a response of their own kind, the others with a
+        `webob.Response`.
     :param threads: how many are sent at the same moment, each from a thread of its own: these, then the next ones. All
         of them by default. 1: one after the other, in the thread that calls.
     :param timeout: seconds for each lot.
