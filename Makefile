@@ -107,15 +107,13 @@ setup-free-threaded: ## build free-threaded Python 3.13 of Debian's source: chan
 	@$(say) "free-threaded Python for the matrix"
 	@.ci/setup-free-threaded
 
-# uWSGI and mod_wsgi are linked to the Python that compiles them: pip's cache may have one of another Python 3.11.
 on_servers = THREADGUARD_LIVE_OLD=$(CURDIR)/.venv/$(LIVE)-old/bin/python \
-    THREADGUARD_LIVE_OLDER=$(CURDIR)/.venv/$(LIVE)-older/bin/python .venv/$(LIVE)/bin/python -m pytest
+    THREADGUARD_LIVE_OLDER=$(CURDIR)/.venv/$(LIVE)-older/bin/python \
+    THREADGUARD_LIVE_FIRST=$(CURDIR)/.venv/$(LIVE)-first/bin/python .venv/$(LIVE)/bin/python -m pytest
 .PHONY: live-servers
 live-servers:
 	$(call need,tests/live/requirements.txt)
-	@PIP_NO_CACHE_DIR=1 .ci/venv $(LIVE) $(LIVE_PYTHON) -r tests/live/requirements.txt .
-	@PIP_NO_CACHE_DIR=1 .ci/venv $(LIVE)-old $(LIVE_PYTHON) -r tests/live/requirements-old.txt .
-	@PIP_NO_CACHE_DIR=1 .ci/venv $(LIVE)-older $(LIVE_PYTHON) -r tests/live/requirements-older.txt .
+	@.ci/live-venvs $(LIVE) $(LIVE_PYTHON)
 
 .PHONY: test-live
 test-live: live-servers ## tests against real servers, each really started
@@ -123,7 +121,7 @@ test-live: live-servers ## tests against real servers, each really started
 	@$(on_servers) tests/live $(ARGS)
 
 # Each in environments of its own, beside those of test-live.
-live_on = @python=$$(.ci/find-python $(1)) || { echo "make $@: there is no Python $(1) here" >&2; exit 1; }; \
+live_on = @python=$$(.ci/readable-python $(1)) || { echo "make $@: there is no Python $(1) here" >&2; exit 1; }; \
     $(MAKE) --no-print-directory test-live LIVE=live$(1) LIVE_PYTHON=$$python
 .PHONY: test-live-oldest
 test-live-oldest: ## test-live on Python 3.8

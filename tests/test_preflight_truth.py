@@ -52,7 +52,7 @@ def check(row, directory):
     """What can be told of *row* before the start, laid out in *directory*."""
     places = {"{port}": "8080", "{dir}": str(directory), "{bin}": "/srv/bin", "{py}": "/srv/bin/python",
               "{site}": "/srv/lib", "{user}": "www-data", "{token}": "x", "{mod_wsgi}": "/srv/mod_wsgi.so",
-              "{unitd}": "/usr/sbin/unitd", "{unit_modules}": "/usr/lib/unit/modules"}
+              "{home}": "/usr", "{unitd}": "/usr/sbin/unitd", "{unit_modules}": "/usr/lib/unit/modules"}
 
     def fill(text):
         for place, value in places.items():

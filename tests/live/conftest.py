@@ -9,7 +9,7 @@ from needs import missing
 from rows import ROWS
 
 REPORT = Path(__file__).parent / "report"
-MINIMUM_RIGHT = {(3, 8): 233, (3, 11): 262, (3, 13): 252}
+MINIMUM_RIGHT = {(3, 8): 283, (3, 11): 278, (3, 13): 252}
 """Rows that have to be right, by the version of Python. Raise it with the table; a run under CI with fewer fails."""
 MORE_RIGHT = {"unit:python": 15, "unit:home": 2}
 """Rows that have to be right besides, by what Debian does not have, where it is there: see `needs.py`."""

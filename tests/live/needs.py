@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import unitd
-from rig import BIN, OLD
+from rig import BIN, OLD, packages
 
 APACHE, PLUGINS = Path("/usr/lib/apache2/modules"), Path("/usr/lib/uwsgi/plugins")
 DEBIAN = {
@@ -15,7 +15,10 @@ DEBIAN = {
     "/usr/bin/uwsgi-core": "uwsgi-core",
     "plugin:python3": "uwsgi-plugin-python3", "plugin:gevent_python3": "uwsgi-plugin-gevent-python3",
 }
-READ = {"mod_wsgi": (sys.base_prefix,), "unit:home": (sys.base_prefix, sys.prefix)}
+COMPILED = {"first:mod_wsgi": "mod_wsgi 4.6", "first:/uwsgi": "uWSGI 2.0.18"}
+"""What the oldest Python alone compiles: see requirements-first.txt."""
+READ = {"mod_wsgi": (sys.base_prefix,), "first:mod_wsgi": (sys.base_prefix,),
+        "unit:home": (sys.base_prefix, sys.prefix)}
 """What the server reads of this Python and of this environment, after it has given up its rights."""
 
 
@@ -23,7 +26,7 @@ def there(need):
     """Whether it is installed."""
     kind, _, name = need.partition(":")
     if kind in OLD:
-        return bool(OLD[kind]) and Path(OLD[kind]).exists()
+        return bool(OLD[kind]) and there_with(Path(OLD[kind]), name)
     if kind == "apache":
         return (APACHE / name).exists()
     if kind == "unit":
@@ -33,6 +36,12 @@ def there(need):
     if need.startswith("/"):
         return Path(need).exists() or ("/" not in need[1:] and (BIN / need[1:]).exists())
     return importable(need)
+
+
+def there_with(python, name):
+    """Whether the environment of *python*, another than this one, has the module or the command (with a slash)."""
+    place = python.with_name(name[1:]) if name.startswith("/") else packages(python) / name
+    return python.exists() and place.exists()
 
 
 def importable(name):
@@ -48,6 +57,8 @@ def remedy(need):
     if need in DEBIAN:
         return "apt-get install %s (make setup-servers)" % DEBIAN[need]
     kind = need.partition(":")[0]
+    if need in COMPILED and OLD[kind]:
+        return "make test-live-oldest, whose Python compiles %s" % COMPILED[need]
     if kind in OLD:
         return "an environment with tests/live/requirements-%s.txt, its Python named in THREADGUARD_LIVE_%s" % (
             kind, kind.upper())

@@ -21,7 +21,7 @@ import unitd
 
 CHILD = Path(__file__).parent / "child"
 BIN = Path(sys.executable).parent
-OLD = {name: os.environ.get("THREADGUARD_LIVE_" + name.upper(), "") for name in ("old", "older")}
+OLD = {name: os.environ.get("THREADGUARD_LIVE_" + name.upper(), "") for name in ("old", "older", "first")}
 """The Pythons of the environments with old versions."""
 START, ANSWER, STOP = 60.0, 60.0, 3.0
 """Seconds a server may take until its port answers, for one answer, and to end by itself when it is told to."""
@@ -89,8 +89,8 @@ class Child:
         """Replace the places that only a started child knows."""
         places = {"{port}": str(self.port), "{dir}": str(self.directory), "{bin}": str(Path(self.python).parent),
                   "{py}": self.python, "{site}": str(self.directory / "site"), "{user}": user(),
-                  "{token}": self.token, "{mod_wsgi}": mod_wsgi(), "{unitd}": unitd.UNITD,
-                  "{unit_modules}": str(unitd.modules())}
+                  "{token}": self.token, "{mod_wsgi}": mod_wsgi(self.python), "{home}": sys.base_prefix,
+                  "{unitd}": unitd.UNITD, "{unit_modules}": str(unitd.modules())}
         for place, value in places.items():
             text = text.replace(place, value)
         return text
@@ -173,11 +173,14 @@ def user():
     return "www-data" if os.getuid() == 0 else str(os.getuid())
 
 
-def mod_wsgi():
-    """The Apache module that PyPI's mod_wsgi built, or an empty string."""
-    spec = importlib.util.find_spec("mod_wsgi")
-    found = list(Path(spec.origin).parent.glob("server/*.so")) if spec and spec.origin else []
-    return str(found[0]) if found else ""
+def packages(python):
+    """Where the environment of *python* has its modules."""
+    return next(Path(python).parent.parent.glob("lib/python*/site-packages"), Path("/nonexistent"))
+
+
+def mod_wsgi(python):
+    """The Apache module that PyPI's mod_wsgi built in the environment of *python*, or an empty string."""
+    return next(map(str, (packages(python) / "mod_wsgi/server").glob("*.so")), "")
 
 
 def stage(directory):

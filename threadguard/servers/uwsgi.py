@@ -3,7 +3,7 @@
 ``uwsgi.cores`` is what one process runs at once: ``threads``, or ``async`` (which ``gevent`` sets) where threads is 1
 (core/init.c `sanitize_args`, plugins/python/python_plugin.c `init_uwsgi_embedded_module`). ``wsgi.multithread`` looks
 at threads alone, so it is False under gevent and async (plugins/python/wsgi_subhandler.c). ``enable-threads`` only lets
-the application start threads of its own, and ``uwsgi.has_threads`` is always 1. The same in 2.0.21 and 2.0.31.
+the application start threads of its own, and ``uwsgi.has_threads`` is always 1. The same in 2.0.18, 2.0.21 and 2.0.31.
 """
 
 from dataclasses import replace

@@ -2,7 +2,8 @@
 
 Every thread of a `ThreadedTaskDispatcher` (waitress/task.py) runs one request at a time, and all sockets of one
 `create_server` share the dispatcher (waitress/server.py). ``wsgi.multithread`` is True even with one thread
-(waitress/task.py `WSGITask.get_environment`). The attributes are the same in 1.4.4, 2.0.0, 2.1.2, 3.0.0 and 3.0.2.
+(waitress/task.py `WSGITask.get_environment`). The attributes are the same in 1.4.0, 1.4.4, 2.0.0,
+2.1.2, 3.0.0 and 3.0.2.
 """
 
 from dataclasses import replace

@@ -8,7 +8,8 @@ request with JSON: what was measured, what the flag said, and what the guard say
     /stream?with=...           the same while the body is iterated: one empty chunk for each look
 
 Environment: TRUTH_TOKEN is echoed (no other server answers for this one), TRUTH_MARK is a file that gets a line for
-each entry, TRUTH_OPTIONS holds the guard's options as JSON, or ``off`` for no guard at all.
+each entry, TRUTH_COMPANY is how many seconds the first one inside waits for others, TRUTH_OPTIONS holds the guard's
+options as JSON, or ``off`` for no guard at all.
 """
 
 import _thread
@@ -25,7 +26,7 @@ import weakref
 from urllib.parse import parse_qs
 
 ENOUGH = 8
-ALONE, QUICK, SETTLE = 1.0, 0.05, 0.4
+ALONE, QUICK, SETTLE = float(os.environ.get("TRUTH_COMPANY", "1")), 0.05, 0.4
 """Seconds: how long the first holder waits for company, how long once one waited in vain, and how long for more."""
 LOOKS = 100
 """So many looks count as a second at the least: a machine that lets nobody run brings no company either."""

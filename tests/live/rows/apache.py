@@ -1,4 +1,7 @@
-"""Apache with mod_wsgi: Debian's 4.9 and PyPI's 6.1, embedded and in daemons, and mod_wsgi-express; Passenger."""
+"""Apache with mod_wsgi: Debian's 4.9 and PyPI's 6.1, embedded and in daemons, and mod_wsgi-express; Passenger.
+
+Python 3.8 has no 6.1: there PyPI's is 5.0.
+"""
 
 from rows.model import MANY, ONE, Row
 
@@ -49,9 +52,13 @@ def row(name, mpm, lines, threaded, capacity=None, alias=ALIAS, more="", **kind)
 
 
 def pypi(name, mpm, lines, threaded, capacity=None, alias=ALIAS, more="", **kind):
-    """A row of PyPI's mod_wsgi, loaded where ``mod_wsgi-express module-location`` says."""
-    text = conf(mpm, lines, alias, wsgi="LoadModule wsgi_module {mod_wsgi}", more=more)
-    return Row("mod_wsgi 6.1 " + name, RUN, threaded, capacity, staged=True, needs=("/usr/sbin/apache2", "mod_wsgi"),
+    """A row of PyPI's mod_wsgi, loaded where ``mod_wsgi-express module-location`` says; *name* begins with its version.
+
+    The Python that it was compiled with may be a copy, and lie elsewhere than it believes: see .ci/readable-python.
+    """
+    text = conf(mpm, lines, alias, wsgi="LoadModule wsgi_module {mod_wsgi}\nWSGIPythonHome {home}", more=more)
+    needs = ("/usr/sbin/apache2",) + kind.pop("needs", ("mod_wsgi",))
+    return Row("mod_wsgi " + name, RUN, threaded, capacity, staged=True, needs=needs,
                files={"httpd.conf": text, "app.wsgi": SCRIPT}, **kind)
 
 
@@ -99,12 +106,12 @@ ROWS = (
     row("daemon preloaded, processes=2 threads=1", "event", EVENT + daemon("processes=2 threads=1"), ONE, 1,
         alias=PRELOADED, processes=2),
     row("daemon preloaded, bare", "event", EVENT + daemon(""), MANY, 15, alias=PRELOADED),
-    pypi("embedded, prefork", "prefork", PREFORK, ONE, 1, processes=4),
-    pypi("embedded, event", "event", POOL, MANY, 25, processes=2),
-    pypi("embedded, prefork, behind cleartext HTTP/2", "prefork", PREFORK, MANY, more=H2, h2=True, processes=4),
-    pypi("WSGIDaemonProcess bare", "event", EVENT + daemon("") + GROUP, MANY, 15),
-    pypi("WSGIDaemonProcess processes=2 threads=1", "event", EVENT + daemon("processes=2 threads=1") + GROUP, ONE, 1,
-         processes=2),
+    pypi("6.1 embedded, prefork", "prefork", PREFORK, ONE, 1, processes=4),
+    pypi("6.1 embedded, event", "event", POOL, MANY, 25, processes=2),
+    pypi("6.1 embedded, prefork, behind cleartext HTTP/2", "prefork", PREFORK, MANY, more=H2, h2=True, processes=4),
+    pypi("6.1 WSGIDaemonProcess bare", "event", EVENT + daemon("") + GROUP, MANY, 15),
+    pypi("6.1 WSGIDaemonProcess processes=2 threads=1", "event", EVENT + daemon("processes=2 threads=1") + GROUP, ONE,
+         1, processes=2),
     express("default", "", MANY, 5),
     express("--processes 4 alone", "--processes 4", MANY, 5, processes=4),
     express("--processes 2 --threads 1", "--processes 2 --threads 1", ONE, 1, processes=2),

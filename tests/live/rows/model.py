@@ -13,7 +13,7 @@ class Row:
     id: str
     """In plain words."""
     command: str
-    """The command line; ``{port}``, ``{dir}``, ``{bin}``, ``{py}``, ``{site}`` and ``{user}`` are filled in."""
+    """The command line; ``{port}``, ``{dir}``, ``{bin}``, ``{py}``, ``{site}``, ``{user}`` … are filled in."""
     threaded: bool
     """The truth: does it let more than one request inside one process?"""
     capacity: Optional[int] = None
@@ -25,7 +25,7 @@ class Row:
     needs: Tuple[str, ...] = ()
     """Modules, commands (with a slash) and files that must be there; see `NEEDS` for what installs them."""
     python: str = "new"
-    """``new``, ``old`` or ``older``: which of the three environments starts it."""
+    """``new``, ``old``, ``older`` or ``first``: which of the four environments starts it."""
     staged: bool = False
     """Run by Debian's Python rather than by this environment's."""
     h2: bool = False
