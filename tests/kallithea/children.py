@@ -1,8 +1,11 @@
 """Child processes of the tests: every wait has a deadline, every child is ended by its own pid."""
 
+import contextlib
 import http.client
+import itertools
 import os
 import re
+import secrets
 import signal
 import socket
 import subprocess
@@ -12,15 +15,17 @@ from types import TracebackType
 from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple, Type
 
 DEADLINE = 60.0
-"""Seconds that a server may take to start or to end: four helpers may share the machine's cores."""
+"""Seconds that a server may take to start or to end: a busy machine."""
+_turns = itertools.count(secrets.randbelow(10000))
 
 
 def free_port() -> int:
-    """A port of the loopback interface that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
+    """A new one, below those that the kernel gives to clients: nobody gets it before its server does."""
+    while True:
+        port = 10000 + next(_turns) % 10000
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("", port))
+            return port
 
 
 def environment(home: Path, **more: str) -> Dict[str, str]:
@@ -35,7 +40,7 @@ def environment(home: Path, **more: str) -> Dict[str, str]:
 def run(command: Sequence[str], env: Mapping[str, str], directory: Path, status: int = 0) -> str:
     """What *command* prints. Fails with that text if its exit status is not *status*."""
     done = subprocess.run(list(command), env=dict(env), cwd=str(directory), stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120)
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=240)
     text = done.stdout.decode("utf-8", "replace")
     assert done.returncode == status, "%s: exit status %s\n%s" % (" ".join(command), done.returncode, text)
     return text
@@ -61,14 +66,14 @@ class Child:
                  trace: Optional[TracebackType]) -> None:
         self._process.terminate()
         try:
-            self._process.wait(15)
+            self._process.wait(30)
         except subprocess.TimeoutExpired:
             pass
         try:
             os.killpg(self._process.pid, signal.SIGKILL)
         except ProcessLookupError:
             pass
-        self._process.wait(5)
+        self._process.wait(30)
 
     @property
     def log(self) -> str:

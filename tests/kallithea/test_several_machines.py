@@ -98,9 +98,13 @@ def test_two_pushes_at_the_same_moment_are_both_right(instance: Instance, machin
 
 
 def test_the_probe_proves_each_process(instance: Instance, machines: Machines) -> None:
-    """The command of the page, through the proxy."""
-    said = run(["/bin/sh", "-c", moved(PROBE, machines.places)], instance.env, instance.directory)
-    assert len(lines_of(said, "TG206")) == 4, said
+    """The command of the page, through the proxy; again where one process got hardly any of the probes, by chance."""
+    command = ["/bin/sh", "-c", "%s; echo exit status $?" % moved(PROBE, machines.places)]
+    for _ in range(10):
+        said = run(command, instance.env, instance.directory)
+        if len(lines_of(said, "TG206")) == 4 or not lines_of(said, "exit status 0") + lines_of(said, "TG404 cannot"):
+            break
+    assert len(lines_of(said, "TG206")) == 4 and lines_of(said, "exit status 0"), said
 
 
 def test_nothing_is_reported(machines: Machines) -> None:
