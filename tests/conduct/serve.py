@@ -1,7 +1,8 @@
 """Serve ``MODULE.application`` at a port, by the server that is named, with so many threads.
 
 Told to stop by SIGUSR1, the server stops, and another begins in the same process. Each function yields what serves, and
-then clears away what is left.
+then clears away what is left. With ``FAULTY_FORKS`` it all happens in a worker that is forked when the application, and
+so the guard, is there already; another takes its place when it ends, and on SIGHUP.
 """
 
 import importlib
@@ -54,10 +55,23 @@ def eventlet(app, port, threads):
     yield partial(wsgi.server, eventlet.listen((HOST, port)), app, log_output=False)
 
 
+def in_workers():
+    """Return in a worker; the parent stays here, and forks another as often as one ends."""
+    while True:
+        worker = os.fork()
+        if worker == 0:
+            signal.signal(signal.SIGHUP, signal.SIG_DFL)
+            return
+        signal.signal(signal.SIGHUP, lambda signum, frame: os.kill(worker, signal.SIGTERM))
+        os.waitpid(worker, 0)
+
+
 if __name__ == "__main__":
     name, at, threads, module = sys.argv[1:]
     sys.path.insert(0, os.getcwd())
     application = importlib.import_module(module).application
+    if "FAULTY_FORKS" in os.environ:
+        in_workers()
     signal.signal(signal.SIGUSR1, stop)
     for number in itertools.count(1):
         os.environ["FAULTY_SERVER"] = str(number)
