@@ -6,6 +6,7 @@ import linecache
 import os
 import sys
 import threading
+import time
 
 from threadguard import ThreadGuard
 
@@ -47,6 +48,18 @@ def pausing(gone):
     yield from chunks(400)
 
 
+met = []
+
+
+def meet():
+    """Stay inside until a second one has come, with the primitive of gevent's hub where that runs."""
+    met.append(1)
+    for _ in range(2000):
+        if len(met) > 1:
+            break
+        (sys.modules["gevent"].sleep if "gevent" in sys.modules else time.sleep)(0.01)
+
+
 def late():
     """A body that fails after its first chunk."""
     yield b"x"
@@ -61,6 +74,8 @@ def app(environ, start_response):
         raise SystemExit
     if where == "read":
         environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 20))
+    if where == "meet":
+        meet()
     if where == "hang":
         threading.Event().wait(60)
     start_response("200 OK", [("Content-Type", "application/octet-stream")])
@@ -79,7 +94,8 @@ def app(environ, start_response):
     return [b"hello"]
 
 
-guard = ThreadGuard(app, policy=os.environ.get("FAULTY_POLICY", "refuse"), serialize_timeout=1)
+guard = ThreadGuard(app, policy=os.environ.get("FAULTY_POLICY", "refuse"), serialize_timeout=1,
+                    health_path=os.environ.get("FAULTY_HEALTH"), health_token="token")
 
 
 def what_it_holds():

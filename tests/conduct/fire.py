@@ -56,7 +56,8 @@ def mod_wsgi(files, app, threads, limit, variables):
     if why:
         pytest.skip(why)
     daemon = "WSGIDaemonProcess x processes=1 threads=%d request-timeout=%d %s\n" % (threads, limit, PATH)
-    lines = daemon + GROUP + "WSGIApplicationGroup %{GLOBAL}\n"  # else one for each port that a client names
+    lines = daemon + GROUP + "WSGIPassAuthorization On\n"
+    lines += "WSGIApplicationGroup %{GLOBAL}\n"  # else one for each port that a client names
     files["httpd.conf"] = conf("event", lines).replace("Timeout 60\n", "Timeout 300\n")
     files["app.wsgi"] = "import os\nos.environ.update(%r)\nfrom %s import application\n" % (variables, app)
     return Child(RUN, files, staged=True)
