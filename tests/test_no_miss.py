@@ -20,8 +20,8 @@ LINGER = 25
 otherwise, since a thread that has let the other run is back before the other wakes up."""
 LONG = 10 ** 6
 SPINS, NAP = 50, 1e-5
-"""Who has spun so often in vain sleeps for a moment: on a busy machine the other has no core, and spinning keeps it from
-getting one, since up to Python 3.10 `time.sleep(0)` gives up the GIL alone."""
+"""Who has spun so often in vain sleeps for a moment: on a busy machine the other has no core, and spinning keeps it
+from getting one, since up to Python 3.10 `time.sleep(0)` gives up the GIL alone."""
 
 
 @pytest.fixture(autouse=True)

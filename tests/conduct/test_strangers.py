@@ -1,4 +1,4 @@
-"""What strangers send to real servers: none of it reaches a log raw, no secret of it at all, and no worker is tied up."""
+"""What strangers send to real servers: nothing reaches a log raw, no secret does at all, and no worker is tied up."""
 
 import time
 from contextlib import ExitStack
