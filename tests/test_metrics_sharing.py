@@ -27,6 +27,7 @@ def hello(environ, start_response):
 def directory(tmp_path_factory, monkeypatch):
     """The directory of the multiprocess mode, in force; in the end nobody listens there."""
     monkeypatch.setattr(groups, "_groups", {})
+    monkeypatch.setattr(metrics_sharing, "PATIENCE", DEADLINE)  # whoever does not answer in time is not told of
     path = str(tmp_path_factory.mktemp("m"))
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", path)
     yield path
