@@ -321,6 +321,18 @@ def test_the_table_of_options_is_complete(path):
     assert {name for cell in cells for name in re.findall("`(.*?)`", cell)} == set(OPTIONS)
 
 
+@pytest.mark.parametrize("page, command", [("check.md", "check"), ("health.md", "probe")], ids=["check", "probe"])
+def test_the_table_of_a_command_s_options_is_complete(page, command):
+    """Each option and no other, with the defaults that are numbers."""
+    text = (DOCS / page).read_text(encoding="utf-8").partition("| option |")[2].partition("\n\n")[0]
+    told = [option for line in text.splitlines()[2:] for option in re.findall("`(--.*?)`", line.split("|")[1])]
+    status, output = run([sys.executable, "-m", "threadguard", command, "--help"], ROOT)
+    known = set(re.findall(r"(?m)^  (--[a-z-]+)", output))
+    assert (status, sorted(told)) == (0, sorted(known))
+    for name, default in re.findall(r"(?m)^\| `(--[a-z-]+)` \| ([\d.]+) \|", text):
+        assert re.search(r"(?s)\n  %s .*?default:\s+%s\b" % (name, default), output)
+
+
 def test_the_table_of_metrics_is_complete():
     """Each instrument by both its names."""
     from threadguard import metrics
