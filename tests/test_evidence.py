@@ -2,15 +2,17 @@
 
 import http.client
 import threading
+import time
 from contextlib import contextmanager
 from wsgiref.simple_server import make_server
 
 import pytest
 from conftest import DEADLINE, Response, new_environ
 
-from threadguard import readers
+from threadguard import readers, rules
 from threadguard.evidence import Evidence
 from threadguard.model import Finding, Reading, Source
+from threadguard.process import Process
 
 
 def hello(environ, start_response):
@@ -133,3 +135,30 @@ def test_a_reader_that_raises_is_a_finding_and_nothing_else(guarded, monkeypatch
     assert [finding.code for finding in guard.verdict.findings] == ["TG204", "TG402"]
     assert "the reader for broken failed" in caplog.text and "AttributeError: moved in version 9" in caplog.text
     assert len(caplog.records) == 1
+
+
+def test_what_came_while_a_request_was_looked_at_is_looked_at_too(monkeypatch):
+    """A server may be starting its threads: the first look knows only of those that were there."""
+    looks, over = [], [True, False]
+    monkeypatch.setattr(rules, "RULES", (lambda process, is_guard: looks.append(process),))
+    monkeypatch.setattr(rules.RULES[0], "__name__", "rule")
+    monkeypatch.setattr(Process, "is_over", lambda process: over.pop(0))
+    readers.on_request({}, lambda thing: False)
+    assert len(looks) == 2
+
+
+def test_a_moment_is_over_when_a_thread_has_come():
+    """On a free-threaded Python that is seen once it sleeps."""
+    begun, end = threading.Event(), threading.Event()
+    with Process() as process:
+        assert not process.is_over()
+        thread = threading.Thread(target=lambda: (begun.set(), end.wait(DEADLINE)))
+        thread.start()
+        try:
+            assert begun.wait(DEADLINE)
+            deadline = time.monotonic() + DEADLINE
+            while not process.is_over():
+                assert time.monotonic() < deadline
+        finally:
+            end.set()
+            thread.join(DEADLINE)

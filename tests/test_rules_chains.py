@@ -6,7 +6,8 @@ import os
 import pytest
 
 from threadguard.process import a_few
-from threadguard.rules.chains import MISSING, chains_called, chains_in, length_compared, value_of
+from threadguard.rules.chains import MISSING, chains_called, chains_in, iterated, length_compared, value_of
+from threadguard.rules.code import loops
 
 
 def asks(pool, jobs):
@@ -69,3 +70,25 @@ def test_a_few_of_many():
     assert a_few(itertools.count()) == list(range(16))
     changing = {1: 1, 2: 2}
     assert a_few(changing.setdefault(key + 2, key) for key in changing) == []
+
+
+def goes_over(pool, number):
+    for one in pool.threads:
+        one.start()
+    for _ in range(number):
+        work()
+    for _ in range(1, number):
+        work()
+    for _ in range(4):
+        work()
+
+
+def work():
+    pass
+
+
+def test_what_a_loop_goes_over():
+    """A list by its chain, a range by its number; of anything else it is not known."""
+    found = iterated(goes_over.__code__)
+    assert [found[start] for start, _ in sorted(loops(goes_over.__code__))] == [
+        (False, ("pool", "threads")), (True, ("number",)), (False, ()), (True, 4)]

@@ -23,7 +23,7 @@ HELD = 3
 LIMIT = 120
 """Seconds that one recipe may take on a busy machine."""
 MODULES = ("threads", "stdlib", "executors", "greenlets", "objects", "stages", "beside", "people", "loops",
-           "bridges", "libraries", "pools")
+           "bridges", "libraries", "pools", "starts")
 starting = threading.Lock()
 """Held while a child is started: some kernels do not stand two threads that do so at once."""
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))

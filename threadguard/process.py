@@ -204,6 +204,7 @@ class Process:
         self.ident = threading.get_ident()
         self.tops: Dict[int, FrameType] = stacks.tops()
         """The innermost frame of every thread that `stacks` lets one look at, by thread identifier."""
+        self._idents = frozenset(self.tops)
         self.others: Dict[int, Frames] = _stacks_but(sys._getframe(), self.tops)
         """The frames of every other thread, innermost first. By frame, not by identifier: gevent fakes its own."""
 
@@ -225,6 +226,10 @@ class Process:
         seen.ident, seen.stack = ident, self.others[ident]
         seen.others = {other: frames for other, frames in self.others.items() if other != ident}
         return seen
+
+    def is_over(self) -> bool:
+        """Whether a thread has come since this moment."""
+        return not self._idents.issuperset(stacks.tops())
 
     @property
     def main(self) -> Frames:

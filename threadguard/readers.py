@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Tuple
 
 from threadguard import rules
+from threadguard.judge import decide, is_threaded
 from threadguard.model import Finding, Reading, Source
 from threadguard.process import Process
 from threadguard.rules.callers import seen_by_the_server
@@ -12,6 +13,9 @@ from threadguard.servers import SERVERS, Server
 
 ANY_SERVER = "set this server to one thread for each process, and start more processes for more throughput"
 UNKNOWN_SERVER = ANY_SERVER + "; if it has one thread already, option server_threads = 1 states it"
+
+_LOOKS = 3
+"""How often a request is looked at while threads come."""
 
 
 class Answers(NamedTuple):
@@ -31,8 +35,21 @@ def at_startup() -> Answers:
 
 
 def on_request(environ: Dict[str, Any], is_guard: Callable[[object], bool]) -> Answers:
-    """What can be read on the request of *environ*; *is_guard* knows the guards of the group."""
-    with Process(environ) as here, seen_by_the_server(here) as process:
+    """What can be read on the request of *environ*; *is_guard* knows the guards of the group.
+
+    A server may be starting its threads meanwhile: what does not know of them is looked at once more.
+    """
+    for _ in range(_LOOKS):
+        with Process(environ) as here:
+            answers = _of_request(here, environ, is_guard)
+            first = decide(list(answers.readings.values()))
+            if (first is not None and is_threaded(first)) or not here.is_over():
+                break
+    return answers
+
+
+def _of_request(here: Process, environ: Dict[str, Any], is_guard: Callable[[object], bool]) -> Answers:
+    with seen_by_the_server(here) as process:
         questions: List[_Question] = [
             (server.NAME, partial(server.on_request, process)) for server in SERVERS]
         questions += [(rule.__name__, partial(rule, process, is_guard)) for rule in rules.RULES]

@@ -18,6 +18,7 @@ listens on the port of the connection in hand. A rule may raise; whoever asks it
 `eventlet_tpool`       eventlet's pool of real threads runs me: their number
 `twisted_threadpool`   Twisted's pool runs me: its ``max``
 `limiter`              a worker thread of anyio or trio runs me: the tokens of its limiter
+`starting`             the loop that has started my thread is at it still, and starts more: how many
 `siblings`             another thread is in the same worker loop of the same pool as mine
 `greenlets`            I run in a greenlet of a server: the size of its pool, 1 included
 `several_loops`        two loops that accept connections lead to the guarded application, each with a context of its own
@@ -26,7 +27,7 @@ listens on the port of the connection in hand. A rule may raise; whoever asks it
 =====================  ==============================================================================================
 
 If the thread that runs me accepts the connections itself, it serves them in turn: then only `several_loops` and
-`in_turn` speak, and `siblings` for threads that accept side by side.
+`in_turn` speak, and `siblings` and `starting` for threads that accept side by side.
 """
 
 from typing import Callable, List, Optional, Tuple
@@ -45,6 +46,7 @@ from threadguard.rules.pool import pool
 from threadguard.rules.reach import IsGuard
 from threadguard.rules.several import one_of_several
 from threadguard.rules.siblings import siblings
+from threadguard.rules.starting import starting
 from threadguard.rules.successor import successor
 from threadguard.rules.twins import twin_executors
 
@@ -52,8 +54,8 @@ Rule = Callable[[Process, IsGuard], Optional[Reading]]
 
 RULES: Tuple[Rule, ...] = (
     executor, threading_mixin, thread_per_request, successor, pool, growing, one_of_several, twin_executors,
-    multiprocessing_pool, gevent_threadpool, eventlet_tpool, twisted_threadpool, limiter, siblings, greenlets,
-    several_loops, in_turn, frameless)
+    multiprocessing_pool, gevent_threadpool, eventlet_tpool, twisted_threadpool, limiter, starting, siblings,
+    greenlets, several_loops, in_turn, frameless)
 
 
 def on_request(process: Process, is_guard: IsGuard) -> List[Reading]:

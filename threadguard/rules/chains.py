@@ -3,7 +3,7 @@
 import dis
 from functools import lru_cache
 from types import CodeType, FunctionType, MethodType, ModuleType
-from typing import Any, FrozenSet, Iterator, List, Mapping, Optional, Tuple, Union
+from typing import Any, Dict, FrozenSet, Iterator, List, Mapping, Optional, Tuple, Union
 
 from threadguard.process import is_a
 from threadguard.rules.code import ASKS, named_by
@@ -45,10 +45,31 @@ def chains_called(code: CodeType, part: Part = None) -> FrozenSet[Chain]:
 
 def length_compared(code: CodeType) -> Iterator[Tuple[Chain, Union[Chain, int]]]:
     """What *code* compares the length of something with: chains, or a chain and a number."""
-    seen: List[Any] = []
-    for one in dis.get_instructions(code):
+    for one, seen in _with_loaded(code):
         if one.opname == "COMPARE_OP":
             yield from _length_and_other(seen[-4:])
+
+
+@lru_cache(maxsize=512)
+def iterated(code: CodeType) -> Mapping[int, Tuple[bool, Union[Chain, int]]]:
+    """What each ``for`` of *code* goes over, by the position where its turns begin: whether over a `range` of it, and a
+    chain or a number. An empty chain if that does not show."""
+    found: Dict[int, Tuple[bool, Union[Chain, int]]] = {}
+    over: Tuple[bool, Union[Chain, int]] = (False, ())
+    for one, seen in _with_loaded(code):
+        if one.opname == "GET_ITER":
+            is_range = seen[-1:] == [_CALLED] and seen[-3:-2] == [("range",)]
+            over = (True, seen[-2]) if is_range else (False, seen[-1] if seen and is_a(seen[-1], tuple) else ())
+        elif one.opname == "FOR_ITER":
+            found[one.offset] = over
+    return found
+
+
+def _with_loaded(code: CodeType) -> Iterator[Tuple[dis.Instruction, List[Any]]]:
+    """Each instruction of *code*, and what was loaded and called before it: chains, numbers, `_CALLED`."""
+    seen: List[Any] = []
+    for one in dis.get_instructions(code):
+        yield one, seen
         if one.opname in ("CALL", "CALL_FUNCTION"):
             seen.append(_CALLED)
         elif one.opname.startswith(ASKS):

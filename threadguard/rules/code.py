@@ -53,6 +53,18 @@ def loop_around(frame: FrameType) -> Optional[Tuple[int, int]]:
     return (min(around)[0], max(end for _, end in around)) if around else None
 
 
+def is_straight(code: CodeType, loop: Tuple[int, int]) -> bool:
+    """Whether each turn of *loop* does the same: it has no branch, no loop within, and looks nothing up by an index."""
+    body = [one for one in _without_exceptions(code) if loop[0] < one.offset < loop[1]]
+    return not any(one.opcode in _JUMPS or one.opname == "BINARY_SUBSCR" for one in body)
+
+
+def stored_in(code: CodeType, part: Tuple[int, int]) -> FrozenSet[str]:
+    """The names of the variables that *part* of *code* assigns."""
+    return frozenset(name for one in dis.get_instructions(code) if part[0] <= one.offset <= part[1]
+                     and one.opname.startswith("STORE_") and one.opname != "STORE_ATTR" for name in named_by(one))
+
+
 def in_one_loop(*frames: FrameType) -> bool:
     """Whether one loop of their code holds the positions of all *frames*, which run the same code."""
     positions = [frame.f_lasti for frame in frames]
