@@ -147,6 +147,25 @@ def test_what_a_shell_sources_cannot_be_told(text):
         list(wrappers.unwrap(Command(("sh", "-c", text))))
 
 
+@pytest.mark.parametrize("text, why", [
+    ("T=aaaaaaaaaaaaaaaa; " + "T=$T$T; " * 60 + "uwsgi $T", "longer than 128 KiB"),
+    ("T=1 || a; " * 9000, "1000 commands"), ("if " * 40000, "50 blocks"), ("(" * 100, "50 blocks"), ("$(" * 60000, "1000 commands|50 blocks"),
+])
+def test_a_script_that_nobody_means_is_refused(text, why):
+    """Within seconds, and with the memory that it takes to write it down."""
+    with pytest.raises(Unreadable, match=why):
+        list(wrappers.unwrap(Command(("sh", "-c", text))))
+
+
+def test_pipenv_reads_variables_of_its_own(tmp_path):
+    """A .env beside the Pipfile."""
+    command = Command(("pipenv", "run", "uwsgi"), directory=str(tmp_path))
+    assert [each.words for each in wrappers.unwrap(command)] == [("uwsgi",)]
+    (tmp_path / ".env").write_text("UWSGI_THREADS=4\n")
+    with pytest.raises(CannotTell, match="pipenv run reads .env, which may set any variable"):
+        list(wrappers.unwrap(command))
+
+
 def test_wrappers_without_end_cannot_be_told():
     """Nobody means a hundred of them."""
     with pytest.raises(CannotTell, match="more than 20 wrappers"):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional
 
 from threadguard.preflight import shell
-from threadguard.preflight.model import CannotTell, Command
+from threadguard.preflight.model import CannotTell, Command, Unreadable
 from threadguard.preflight.source import join
 
 ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)(\+?)=(.*)", re.DOTALL)
@@ -17,6 +17,7 @@ _NAME = re.compile(r"[A-Za-z_]\w*$")
 _OPERATOR = re.compile(r"&&|\|\|?|;|&|\(|\)|[<>]")
 _SET_BY_DEFAULT = re.compile(r"\$\{(\w+):?=")
 _DECLARES = ("export", "declare", "typeset", "readonly", "local")
+_MOST, _DEEPEST = 1000, 50
 _READS = ("read", "mapfile", "readarray", "getopts", "let", "printf")
 """They set the variables that are among their words."""
 _RUNS = (".", "source", "eval", "alias")
@@ -52,7 +53,9 @@ def commands(text: str, command: Command) -> Iterator[Command]:
     known to set none.
     """
     reader = _Reader(command)
-    for words, operators in shell.commands(text):
+    for number, (words, operators) in enumerate(shell.commands(text)):
+        if number == _MOST:
+            raise Unreadable("a script of more than %d commands" % _MOST)
         words = reader.take_keywords(words)
         is_command = words and not reader.block.is_pattern and not operators.startswith("()")
         found = reader.run(words) if is_command else None
@@ -155,6 +158,8 @@ class _Reader:
 
     def _open(self, kind: str) -> None:
         self._is_function = False
+        if len(self._blocks) > _DEEPEST:
+            raise Unreadable("a script of more than %d blocks in each other" % _DEEPEST)
         self._blocks.append(_Block(kind, self._state, self._state))
 
     def _close(self) -> None:

@@ -26,11 +26,12 @@ _DEEPEST = 10
 """Substitutions in substitutions: each level is another look at the whole text."""
 _LONGEST = 128 * 1024
 """Characters: Linux takes no longer argument (MAX_ARG_STRLEN), and shlex is slow."""
+_TOO_LONG = "the command is longer than %d KiB" % (_LONGEST // 1024)
 
 
 def _refuse_too_long(text: str) -> None:
     if len(text) > _LONGEST:
-        raise Unreadable("the command is longer than %d KiB" % (_LONGEST // 1024))
+        raise Unreadable(_TOO_LONG)
 
 
 def commands(text: str) -> Iterator[Tuple[List[str], str]]:
@@ -117,8 +118,13 @@ def _unmarked(word: str) -> str:
 
 
 def _filler(env: Mapping[str, str], complete: bool, blank: str) -> Callable[[Match[str]], str]:
+    left = [_LONGEST]
+
     def fill(match: Match[str]) -> str:
         value = _value(match, env, complete)
+        left[0] -= len(value)  # T=$T$T sixty times over fills any memory
+        if left[0] < 0:
+            raise Unreadable(_TOO_LONG)
         if not match.group(1) or not blank or not re.search(r"\s", value):
             return value
         return re.sub(r"\s+", blank, value) if is_known(value) else match.group()

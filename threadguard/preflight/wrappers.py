@@ -111,7 +111,10 @@ def _step(program: str) -> Optional[Callable[[Command], Optional[Command]]]:
 
 
 def _wrapped(command: Command) -> Optional[Command]:
-    wrapper = _WRAPPERS[program_of(command.words[0])]
+    program = program_of(command.words[0])
+    wrapper = _WRAPPERS[program]
+    if program == "pipenv" and os.path.exists(join(command.directory, ".env")):
+        raise CannotTell("pipenv run reads .env, which may set any variable")
     options, rest = _split_options(command.words[1:], wrapper.values.split())
     if wrapper.subcommand:
         if rest[:1] != (wrapper.subcommand,):
