@@ -149,7 +149,8 @@ def test_what_a_shell_sources_cannot_be_told(text):
 
 @pytest.mark.parametrize("text, why", [
     ("T=aaaaaaaaaaaaaaaa; " + "T=$T$T; " * 60 + "uwsgi $T", "longer than 128 KiB"),
-    ("T=1 || a; " * 9000, "1000 commands"), ("if " * 40000, "50 blocks"), ("(" * 100, "50 blocks"), ("$(" * 60000, "1000 commands|50 blocks"),
+    ("T=1 || a; " * 9000, "1000 commands"), ("if " * 40000, "50 blocks"), ("(" * 100, "50 blocks"),
+    ("$(" * 60000, "1000 commands|50 blocks"),
 ])
 def test_a_script_that_nobody_means_is_refused(text, why):
     """Within seconds, and with the memory that it takes to write it down."""
