@@ -155,6 +155,31 @@ def test_in_a_thread_of_its_own_a_server_goes_on_and_refuses_each_request():
         del server.RequestHandlerClass.log_message
 
 
+GREENLETS = {
+    "gevent": "import gevent.pywsgi as servers\nserver = servers.WSGIServer(('127.0.0.1', 0), guard, log=None)\n"
+              "servers.gevent.spawn(server.serve_forever)\nservers.gevent.sleep(0.01)\nport = server.server_port\n"
+              "pause = servers.gevent.sleep",
+    "eventlet": "import eventlet, eventlet.wsgi\nsock = eventlet.listen(('127.0.0.1', 0))\nport = sock.getsockname()[1]"
+                "\neventlet.spawn(eventlet.wsgi.server, sock, guard, log_output=False)\npause = eventlet.sleep",
+}
+
+
+@pytest.mark.parametrize("server", sorted(GREENLETS))
+def test_in_a_greenlet_of_its_own_a_server_goes_on_and_refuses_each_request(server):
+    """An error would end the greenlet alone, as in asteri's gevent worker: clients waited for ever."""
+    pytest.importorskip(server, reason="%s is not installed" % server)
+    program = "from threadguard import ThreadGuard\nguard = ThreadGuard(print)\n%s\nprint(port, flush=True)\npause(%d)"
+    child = subprocess.Popen([sys.executable, "-c", program % (GREENLETS[server], LIMIT)], stdout=subprocess.PIPE,
+                             stderr=subprocess.PIPE, universal_newlines=True)
+    try:
+        port = child.stdout.readline()
+        assert port, child.stderr.read()
+        assert b" 503 " in ask(int(port)).split(b"\r\n")[0]
+    finally:
+        child.kill()
+        child.communicate()
+
+
 def ask(port):
     import socket
 
@@ -212,9 +237,9 @@ SERVERS = {
                  " threaded=number > 1)\nimport threading\nthreading.Thread(target=server.serve_forever).start()"),
     "gevent": ("gevent.pywsgi", "from gevent.pywsgi import WSGIServer\n"
                "WSGIServer(('127.0.0.1', 0), guard, spawn=number).start()"),
-    "eventlet": ("eventlet.wsgi", "import eventlet, eventlet.wsgi\n"
-                 "eventlet.spawn(eventlet.wsgi.server, eventlet.listen(('127.0.0.1', 0)), guard, max_size=number,"
-                 " log_output=False)\neventlet.sleep(0.01)"),
+    "eventlet": ("eventlet.wsgi", "import eventlet, eventlet.wsgi\nwith eventlet.Timeout(0.01, False):\n"
+                 "    eventlet.wsgi.server(eventlet.listen(('127.0.0.1', 0)), guard, max_size=number,"
+                 " log_output=False)"),
     "tornado": ("tornado.wsgi", "from concurrent.futures import ThreadPoolExecutor\nfrom tornado.wsgi import"
                 " WSGIContainer\nWSGIContainer(guard, executor=ThreadPoolExecutor(number))"),
     "twisted": ("twisted.python.threadpool", "from twisted.python.threadpool import ThreadPool\n"

@@ -16,7 +16,7 @@ from threadguard.handed import leads_straight
 from threadguard.judge import is_threaded
 from threadguard.loading import Awaiting
 from threadguard.model import Reading
-from threadguard.process import calling, dig, is_a, module_of
+from threadguard.process import calling, dig, is_a, loaded, module_of
 from threadguard.rules.reach import IsGuard
 from threadguard.servers import a2wsgi, eventlet, gevent, socketserver, tornado, twisted
 
@@ -42,8 +42,11 @@ class Start(NamedTuple):
     """What has to be done to the server then, since its method was not run."""
 
 
-def _in_main_thread() -> bool:
-    return threading.current_thread() is threading.main_thread()
+def _in_main_context() -> bool:
+    """An error elsewhere ends that thread, or that greenlet, and the process goes on."""
+    current = dig(loaded("greenlet"), "getcurrent")
+    is_child = current is not None and current().parent is not None
+    return not is_child and threading.current_thread() is threading.main_thread()
 
 
 def _under(*packages: str) -> bool:
@@ -71,12 +74,14 @@ def _attributes(*names: str) -> Callable[[Any], List[Any]]:
 
 
 STARTS: Tuple[Start, ...] = (
-    # The port is open by then: outside of the main thread nobody would answer there.
+    # The port is open by then: outside of the main thread, and its main greenlet, nobody would answer there.
     Start("socketserver", "BaseServer", "serve_forever", socketserver.of_server,
-          _attributes("app", "application", "wsgi_application", "RequestHandlerClass"), ends=_in_main_thread,
+          _attributes("app", "application", "wsgi_application", "RequestHandlerClass"), ends=_in_main_context,
           after_error=_has_shut_down),
-    Start("gevent.baseserver", "BaseServer", "start", gevent.of_server, _attributes("application", "_handle")),
-    Start("eventlet.wsgi", "Server", "__init__", eventlet.of_server, _attributes("app"), is_built=True),
+    Start("gevent.baseserver", "BaseServer", "start", gevent.of_server, _attributes("application", "_handle"),
+          ends=_in_main_context),
+    Start("eventlet.wsgi", "Server", "__init__", eventlet.of_server, _attributes("app"), is_built=True,
+          ends=_in_main_context),
     # A reactor logs what its pool raises and goes on; a pool that has started keeps the process alive.
     Start("twisted.python.threadpool", "ThreadPool", "start", twisted.of_pool, twisted.applications_of,
           ends=lambda: not _under("twisted.internet.")),
