@@ -1,6 +1,7 @@
 """What is known of the server: at startup, on a request, from the operator."""
 
 import http.client
+import sys
 import threading
 import time
 from contextlib import contextmanager
@@ -162,3 +163,17 @@ def test_a_moment_is_over_when_a_thread_has_come():
         finally:
             end.set()
             thread.join(DEADLINE)
+
+
+@pytest.mark.parametrize("bound", [sys.maxsize, 2 ** 31 - 1])
+def test_a_bound_that_no_process_reaches_is_told_as_none(bound, monkeypatch):
+    """flup's pool has `sys.maxsize` by default."""
+    reading = Reading(Source.POOL, "a", bound, "maximum is %d" % bound, "change it")
+    monkeypatch.setattr(rules, "RULES", (lambda process, is_guard: reading,))
+    monkeypatch.setattr(rules.RULES[0], "__name__", "rule")
+    evidence = Evidence()
+    evidence.request = readers.on_request({}, lambda thing: False)
+    evidence.weigh()
+    assert evidence.verdict.findings[0] == Finding(
+        "TG202", "a lets any number of requests at once into each process", "maximum is without limit", "change it")
+    assert (evidence.verdict.capacity, evidence.verdict.unbounded) == (None, True)

@@ -14,6 +14,9 @@ from threadguard.servers import SERVERS, Server
 ANY_SERVER = "set this server to one thread for each process, and start more processes for more throughput"
 UNKNOWN_SERVER = ANY_SERVER + "; if it has one thread already, option server_threads = 1 states it"
 
+_NO_LIMIT = 2 ** 31 - 1
+"""The greatest number of a C int: no process has so many threads."""
+
 _LOOKS = 3
 """How often a request is looked at while threads come."""
 
@@ -88,8 +91,17 @@ def _serving(process: Process) -> Optional[Server]:
     return None
 
 
+def _unbounded(reading: Reading) -> Reading:
+    """*reading*, in words where its number stands for no limit: `sys.maxsize`, the default of flup's pool, or so."""
+    if reading.capacity is None or reading.capacity < _NO_LIMIT:
+        return reading
+    return replace(reading, capacity=None, unbounded=True, code=reading.code or "TG202",
+                   evidence=reading.evidence.replace(str(reading.capacity), "without limit"))
+
+
 def _named(reading: Reading, serving: Optional[Server]) -> Reading:
     """*reading* with the name and the remedy of the *serving* server, where it is general and has none of its own."""
+    reading = _unbounded(reading)
     if reading.remedy:
         return reading
     if serving is None:
