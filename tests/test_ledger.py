@@ -161,7 +161,7 @@ def test_a_signal_handler_may_draw_a_number_while_its_thread_draws_one(monkeypat
 
     thread = threading.Thread(target=interrupted, daemon=True)
     thread.start()
-    thread.join(10)
+    thread.join(60)
     assert drawn == [(0, 0, 0, 0)]
 
 
