@@ -9,7 +9,7 @@ from needs import missing
 from rows import ROWS
 
 REPORT = Path(__file__).parent / "report"
-MINIMUM_RIGHT = {(3, 8): 283, (3, 11): 278, (3, 13): 252}
+MINIMUM_RIGHT = {(3, 8): 283, (3, 11): 278, (3, 13): 277}
 """Rows that have to be right, by the version of Python. Raise it with the table; a run under CI with fewer fails."""
 MORE_RIGHT = {"unit:python": 15, "unit:home": 2}
 """Rows that have to be right besides, by what Debian does not have, where it is there: see `needs.py`."""
@@ -61,8 +61,9 @@ def pytest_terminal_summary(terminalreporter):
         row["refused"] = refusals.get(row["id"], {}).get("end")
         row["refused with"] = refusals.get(row["id"], {}).get("status")
     REPORT.mkdir(exist_ok=True)
-    (REPORT / "matrix.json").write_text(json.dumps(rows, indent=1))
-    (REPORT / "matrix.md").write_text(markdown(rows))
+    name = "matrix-%d.%d" % sys.version_info[:2]
+    (REPORT / (name + ".json")).write_text(json.dumps(rows, indent=1))
+    (REPORT / (name + ".md")).write_text(markdown(rows))
     numbers = tally(rows)
     terminalreporter.section("live matrix")
     line = terminalreporter.write_line
