@@ -50,6 +50,12 @@ class Pool:
     def number(self):
         return len(self.threads) >= 8
 
+    def text(self):
+        return len(self.threads) < "4" or len(self.threads) < None
+
+    def item(self):
+        return len(self.threads) < self.settings["n"]
+
     def other(self):
         return self.n > 3 or str(self.threads) == self.n
 
@@ -58,6 +64,8 @@ class Pool:
     (Pool.first, [(("self", "threads"), ("self", "n"))]),
     (Pool.last, [(("self", "threads"), ("self", "n"))]),
     (Pool.number, [(("self", "threads"), 8)]),
+    (Pool.item, [(("self", "threads"), ("self", "settings", "[]n"))]),
+    (Pool.text, []),
     (Pool.other, []),
 ])
 def test_what_a_length_is_compared_with(method, found):

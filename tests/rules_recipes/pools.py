@@ -3,6 +3,7 @@
 import queue
 import threading
 import time
+from collections import namedtuple
 
 from tests.rules_recipes.serving import answer, guard, listen, start
 from tests.rules_recipes.threads import feed
@@ -101,3 +102,48 @@ class Janitor:
 def janitors_single():
     """One worker, and a bound for threads that do something else."""
     feed(listen(), Janitor(4).put)
+
+
+class ByDict(Thrifty):
+    """Keeps its number in a dict of settings."""
+
+    def __init__(self, settings):
+        super().__init__(None)
+        self.settings = settings
+
+    def grow(self):
+        if len(self.threads) < self.settings["most"]:
+            self.threads.append(threading.Thread(target=self.work, daemon=True))
+            self.threads[-1].start()
+
+
+class ByTuple(ByDict):
+    """Keeps it in a named tuple."""
+
+    def grow(self):
+        if len(self.threads) < self.settings.most:
+            self.threads.append(threading.Thread(target=self.work, daemon=True))
+            self.threads[-1].start()
+
+
+def dict_of_settings_threaded():
+    """A pool that grows up to a number of a dict."""
+    feed(listen(), ByDict({"least": 1, "most": 3}).put)
+
+
+def dict_of_settings_single():
+    """The same, and that number is one, whatever the other says."""
+    feed(listen(), ByDict({"least": 3, "most": 1}).put)
+
+
+Settings = namedtuple("Settings", "least most")
+
+
+def tuple_of_settings_threaded():
+    """A pool that grows up to a field of a named tuple."""
+    feed(listen(), ByTuple(Settings(1, 3)).put)
+
+
+def tuple_of_settings_single():
+    """The same, and that field is one, whatever the other says."""
+    feed(listen(), ByTuple(Settings(3, 1)).put)

@@ -1,6 +1,7 @@
 """Chains: a variable, and the attributes that code asks it for one after the other; and what they stand for now."""
 
 import dis
+from collections import namedtuple
 from functools import lru_cache
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any, Dict, FrozenSet, Iterator, List, Mapping, Optional, Tuple, Union
@@ -18,8 +19,14 @@ NO_VARIABLE = ""
 MISSING: Any = object()
 """What a chain stands for that leads nowhere."""
 
-_CALLED = "()"
+_OF_DICT = "[]"
+"""Before what is no attribute in a chain, but a text by which something is looked up in a dict."""
+
+_CALLED: Any = object()
 _A_TEXT = '""'
+_TUPLE_GETTER = type(vars(namedtuple("_Named", "x"))["x"])
+"""What a named tuple has for each field: a property written in C."""
+
 _MAKES_TEXT = ("BUILD_STRING", "FORMAT_VALUE", "FORMAT_SIMPLE", "FORMAT_WITH_SPEC")
 
 
@@ -58,11 +65,16 @@ def iterated(code: CodeType) -> Mapping[int, Tuple[bool, Union[Chain, int]]]:
     over: Tuple[bool, Union[Chain, int]] = (False, ())
     for one, seen in _with_loaded(code):
         if one.opname == "GET_ITER":
-            is_range = seen[-1:] == [_CALLED] and seen[-3:-2] == [("range",)]
+            is_range = seen[-1:] == [_CALLED] and seen[-3:-2] == [("range",)] and _tells(seen[-2])
             over = (True, seen[-2]) if is_range else (False, seen[-1] if seen and is_a(seen[-1], tuple) else ())
         elif one.opname == "FOR_ITER":
             found[one.offset] = over
     return found
+
+
+def _tells(thing: Any) -> bool:
+    """Whether *thing* is a number, or a chain that may stand for something."""
+    return is_a(thing, int) or (is_a(thing, tuple) and thing != ())
 
 
 def _with_loaded(code: CodeType) -> Iterator[Tuple[dis.Instruction, List[Any]]]:
@@ -74,14 +86,18 @@ def _with_loaded(code: CodeType) -> Iterator[Tuple[dis.Instruction, List[Any]]]:
             seen.append(_CALLED)
         elif one.opname.startswith(ASKS):
             seen[-1:] = [seen[-1] + (one.argval,) if seen and is_a(seen[-1], tuple) else (NO_VARIABLE, one.argval)]
+        elif one.opname == "BINARY_SUBSCR" and len(seen) > 1 and is_a(seen[-1], str) and is_a(seen[-2], tuple):
+            seen[-2:] = [seen[-2] + (_OF_DICT + seen[-1],)]
+        elif one.opname == "LOAD_CONST":
+            seen.append(one.argval if is_a(one.argval, (int, str)) else ())
         elif "LOAD_" in one.opname:
-            seen += [name if is_a(name, int) else (name,) for name in named_by(one)]
+            seen += [(name,) for name in named_by(one)]
 
 
 def _length_and_other(seen: List[Any]) -> Iterator[Tuple[Chain, Union[Chain, int]]]:
     """The two sides of a comparison, of what was loaded and called before it."""
     for place, other in ((0, 3), (1, 0)):
-        if len(seen) == 4 and seen[place] == ("len",) and seen[place + 2] == _CALLED and seen[other] != _CALLED:
+        if len(seen) == 4 and seen[place] == ("len",) and seen[place + 2] == _CALLED and _tells(seen[other]):
             yield seen[place + 1], seen[other]
 
 
@@ -123,6 +139,8 @@ def value_of(chain: Chain, known: Mapping[str, Any], namespace: Mapping[str, Any
 
 def attribute(thing: Any, name: str) -> Any:
     """The attribute *name* of *thing*, found by looking: nothing is computed. A property leads to its function."""
+    if name.startswith(_OF_DICT):
+        return thing.get(name[len(_OF_DICT):], MISSING) if type(thing) is dict else MISSING
     if thing is MISSING or is_a(thing, ModuleType):
         return vars(thing).get(name, MISSING) if thing is not MISSING else MISSING
     held = {} if is_a(thing, type) else vars_of(thing)
@@ -132,6 +150,8 @@ def attribute(thing: Any, name: str) -> Any:
     value: Any = next((vars(kind)[name] for kind in kinds if name in vars(kind)), MISSING)
     if is_a(value, property):
         value = value.fget
+    if type(value) is _TUPLE_GETTER:
+        return value.__get__(thing)
     if is_a(value, staticmethod):
         return value.__func__
     if is_a(value, classmethod):
