@@ -8,7 +8,7 @@ import glob
 import os
 import re
 from dataclasses import dataclass, field
-from typing import Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
+from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Set, Tuple
 
 from threadguard.preflight import source
 from threadguard.preflight.model import Unreadable
@@ -64,6 +64,7 @@ class Conf:
     knows_defines: bool = False
     """Whether a name that is not among `defines` is not defined."""
     files: int = 0
+    sections: int = 0
 
 
 class _Open(NamedTuple):
@@ -97,6 +98,14 @@ def _read(text: Source, conf: Conf, parents: Tuple[str, ...], opened: Tuple[_Ope
         raise Unreadable("<%s> is not closed" % stack[-1].section.name, text.path)
 
 
+def follow(conf: Conf, lines: Iterable[Tuple[str, int, str]]) -> None:
+    """Add to *conf* what *lines* say: file, number and text of each, in Apache's order, nothing else included."""
+    stack: List[_Open] = []
+    for file, number, line in lines:
+        if line:
+            _read_line(line, number, Source(file, ""), conf, stack, ())
+
+
 def _read_line(line: str, number: int, text: Source, conf: Conf, stack: List[_Open], parents: Tuple[str, ...]) -> None:
     end = re.match(r"</\s*(\w+)\s*>", line)
     begin = re.match(r"<\s*(\w+)(.*)", line)
@@ -107,7 +116,8 @@ def _read_line(line: str, number: int, text: Source, conf: Conf, stack: List[_Op
     elif begin:
         inner = begin.group(2).strip()
         words = _split(inner[:-1] if inner.endswith(">") else inner, conf)
-        section = Section(begin.group(1).lower(), words, conf.files * 1000000 + number)
+        conf.sections += 1
+        section = Section(begin.group(1).lower(), words, conf.sections)
         stack.append(_Open(section, _holds(section, conf), section.name in _CONDITIONS))
     elif all(each.holds is not False for each in stack):
         words = _split(line, conf)

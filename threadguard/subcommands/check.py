@@ -23,7 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--fail-on", choices=("unknown", "threaded"), default="",
                         help="what to do where it cannot be told: unknown exits with 1, threaded with 0 and a warning")
     parser.add_argument("--no-exec", action="store_true",
-                        help="execute nothing: of gunicorn's configuration file read plain assignments only")
+                        help="execute nothing: start no Apache, and of gunicorn's configuration file read plain "
+                             "assignments only")
     parser.add_argument("--server-name", metavar="NAME", help="the one [server:NAME] of an ini file that counts")
 
 

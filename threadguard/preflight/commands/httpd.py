@@ -1,8 +1,9 @@
 """``apache2 -f FILE``, ``httpd``, ``apachectl``: the configuration that they name, with their ``-D`` and ``-d``."""
 
+import os
 from typing import Iterator
 
-from threadguard.preflight import apache_conf, arguments, source
+from threadguard.preflight import apache_conf, apache_dump, arguments, source
 from threadguard.preflight.formats import apache
 from threadguard.preflight.model import CannotTell, Command, Item
 
@@ -21,4 +22,8 @@ def read_command(command: Command) -> Iterator[Item]:
     root = source.join(command.directory, given.last("-d") or "") if given.last("-d") else ""
     defines = {name: "" for name in given.options.get("-D", [])}
     text = source.read(arguments.path(root or command.directory, file, "-f"))
-    yield from apache.judge(apache_conf.load(text, root, defines))
+    conf = apache_conf.load(text, root, defines)
+    if command.options.execute and not command.is_elsewhere:
+        words = [word for name in defines for word in ("-D", name)] + ["-d", os.path.abspath(root)] * bool(root)
+        conf = apache_dump.of(text, conf, words, command.options.say)
+    yield from apache.judge(conf)

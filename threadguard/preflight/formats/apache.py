@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Dict, Iterator, List, Optional, Set, Tuple
 
 from threadguard.model import Reading
-from threadguard.preflight import apache_conf, arguments
+from threadguard.preflight import apache_conf, apache_dump, arguments
 from threadguard.preflight.apache_conf import Conf, Directive, Section
 from threadguard.preflight.model import CannotTell, Item, Options, Unreadable, at_most
 from threadguard.preflight.source import Source
@@ -32,8 +32,9 @@ def matches(text: Source) -> bool:
 
 
 def read(text: Source, options: Options) -> Iterator[Item]:
-    """What the file and those that it includes say."""
-    return judge(apache_conf.load(text))
+    """What the file and those that it includes say; where Apache is installed, by what it makes of them itself."""
+    conf = apache_conf.load(text)
+    return judge(apache_dump.of(text, conf, (), options.say) if options.execute else conf)
 
 
 def judge(conf: Conf) -> Iterator[Item]:
@@ -44,10 +45,10 @@ def judge(conf: Conf) -> Iterator[Item]:
     for mount in at_most(mounts, "applications", 1000):
         for group, where in [_group_of(mount, conf), *_groups_within(mount, conf)]:
             reading = _judge(mount, group, where, daemons, conf)
-            found.setdefault((reading.server, reading.file, reading.line), reading)
+            found.setdefault((reading.server, reading.file, reading.line, reading.capacity), reading)
     for daemon in () if mounts else daemons:
         reading = _of_daemon(daemon)
-        found.setdefault((reading.file, reading.line), reading)
+        found.setdefault((reading.file, reading.line, reading.capacity), reading)
     if not found:
         raise CannotTell("it has neither WSGIScriptAlias nor WSGIDaemonProcess", _WHOLE)
     yield from found.values()
