@@ -17,6 +17,7 @@ SERVICE = "services:\n  web:\n    build: .\n    command: uwsgi -w app\n"
 
 @pytest.mark.parametrize("expected, name, text, more", [
     (THREADED, UNIT, "[Service]\nExecStart=/usr/bin/uwsgi \\\n  # as many as it takes\n  --threads 4\n", {}),
+    (THREADED, UNIT, "[Service]\nType=oneshot\nExecStart=/usr/bin/uwsgi ; -/usr/bin/uwsgi --threads 4 ;\n", {}),
     (THREADED, UNIT, "[Service]\nExecStart=@/usr/bin/uwsgi site --threads 4\n", {}),
     (THREADED, UNIT, "[Service]\nExecStart=/usr/bin/uwsgi\n",
      {"service.d/a.conf": "[Service]\nEnvironment=UWSGI_THREADS=4\n"}),

@@ -45,8 +45,9 @@ def read(text: Source, options: Options) -> Iterator[Item]:
     env, unknown = _environment(entries, text.directory, is_installed(text.path))
     directory = entries["WorkingDirectory"][-1].value.lstrip("-") if entries.get("WorkingDirectory") else text.directory
     found = False
-    for entry in at_most(entries["ExecStart"], "commands"):
-        command = Command(tuple(_words(entry.value, env)), env, directory, options, entry.file, entry.line)
+    commands = [(entry, words) for entry in entries["ExecStart"] for words in _commands(entry.value)]
+    for entry, words in at_most(commands, "commands"):
+        command = Command(tuple(_words(words, env)), env, directory, options, entry.file, entry.line)
         items = command_lines.read(command)
         if items and unknown:
             raise CannotTell("EnvironmentFile=%s is not there, and may set anything" % unknown, "put the file there, or"
@@ -142,12 +143,20 @@ def _assignments(words: Iterable[str]) -> Dict[str, str]:
     return {match.group(1): match.group(2) for match in found if match}
 
 
-def _words(value: str, env: Dict[str, str]) -> List[str]:
+def _commands(value: str) -> Iterator[List[str]]:
+    """The words of each command of *value*: a semicolon that is a word of its own is between two."""
+    words = shell.split(value)
+    while words:
+        end = words.index(";") if ";" in words else len(words)
+        if words[:end]:
+            yield words[:end]
+        words = words[end + 1:]
+
+
+def _words(given: List[str], env: Dict[str, str]) -> List[str]:
     words: List[str] = []
-    prefixes = re.match(r"[@\-:+!|]*", value).group()  # type: ignore[union-attr]
-    for word in shell.split(value[len(prefixes):]):
-        if word == ";":
-            break
+    prefixes = re.match(r"[@\-:+!|]*", given[0]).group()  # type: ignore[union-attr]
+    for word in (given[0][len(prefixes):], *given[1:]):
         alone = re.match(r"\$(\w+)$", word)
         if alone and alone.group(1) in env:
             words += shell.split(env[alone.group(1)])
