@@ -131,6 +131,10 @@ test-live-oldest: ## test-live on Python 3.8
 test-live-newest: ## test-live on Python 3.13
 	$(call live_on,3.13)
 
+.PHONY: test-live-ends
+test-live-ends: ## the matrix of test-live alone, each row once, on Python 3.8 and on 3.13
+	@.ci/live-ends 3.8 3.13
+
 .PHONY: test-conduct
 test-conduct: live-servers ## faults, kills, silent clients and mixed traffic on real servers
 	@$(say) "under fire, on $$($(LIVE_PYTHON) -V)"
