@@ -26,6 +26,7 @@ _DEPTH = 16
 """How far out from the start of a thread its loop may lie."""
 
 _MOST = 256
+_RANGE_ITERATOR = type(iter(range(0)))
 
 
 def starting(process: Process, is_guard: IsGuard) -> Optional[Reading]:
@@ -62,7 +63,7 @@ def _over(frame: FrameType, part: Tuple[int, int]) -> Any:
     """What the loop of *frame* goes through: a number of turns, or a list; None if that does not show."""
     values = variables(frame)
     if ".0" in values:  # a comprehension has a frame of its own until Python 3.12, and is given an iterator
-        return length_hint(values[".0"], 0) + 1
+        return length_hint(values[".0"]) + 1 if is_a(values[".0"], _RANGE_ITERATOR) else None
     is_range, chain = iterated(frame.f_code).get(part[0], (False, ()))
     over = chain if isinstance(chain, int) else value_of(chain, values, frame.f_globals) if chain else None
     return over if is_range == is_a(over, int) else None
