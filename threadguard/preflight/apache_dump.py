@@ -59,7 +59,9 @@ def _mod_info(conf: Conf) -> Optional[str]:
     loaded = [directive.words[1] for directive in conf.directives
               if directive.name == "loadmodule" and len(directive.words) > 1]
     places = [os.path.dirname(os.path.abspath(source.join(conf.root, path))) for path in loaded]
-    found = [os.path.join(place, "mod_info.so") for place in dict.fromkeys(places + [_DEBIAN_MODULES] * bool(loaded))]
+    if loaded:
+        places.append(_DEBIAN_MODULES)
+    found = [os.path.join(place, "mod_info.so") for place in dict.fromkeys(places)]
     return next((path for path in found if os.path.isfile(path)), None)
 
 
