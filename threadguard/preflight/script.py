@@ -220,7 +220,7 @@ class _Reader:
         self._state = self._state._replace(directory=directory)
 
     def _read(self, words: List[str]) -> None:
-        self._forget([re.split(r"\W", word, 1)[0] for word in words[1:]])
+        self._forget([re.split(r"\W", word, maxsplit=1)[0] for word in words[1:]])
 
     def _source(self, words: List[str]) -> None:
         if words[-1].rpartition("/")[2] != "activate":
