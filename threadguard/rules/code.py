@@ -53,6 +53,7 @@ def loop_around(frame: FrameType) -> Optional[Tuple[int, int]]:
     return (min(around)[0], max(end for _, end in around)) if around else None
 
 
+@lru_cache(maxsize=512)
 def is_straight(code: CodeType, loop: Tuple[int, int]) -> bool:
     """Whether each turn of *loop* does the same: it has no branch, no loop within, and looks nothing up by an index."""
     body = [one for one in _without_exceptions(code) if loop[0] < one.offset < loop[1]]
