@@ -49,7 +49,7 @@ test: ## unit tests on $(PYTHON), in two processes; in one with ARGS
 test-no-miss: ## 100,000 rounds of two threads let go together, under each policy (make test has 1,500)
 	@$(say) "100,000 rounds of each policy on $$($(PYTHON) -V)"
 	@.ci/venv test $(PYTHON) '--editable=.[test]'
-	@ROUNDS=100000 .venv/test/bin/python -m pytest -q tests/test_no_miss.py $(ARGS)
+	@ROUNDS=100000 .venv/test/bin/python -m pytest -q tests/guard/test_no_miss.py $(ARGS)
 
 .PHONY: coverage
 coverage: ## the unit tests, and which lines and branches they reach, in child processes too: at least 95 %
@@ -64,7 +64,7 @@ coverage: ## the unit tests, and which lines and branches they reach, in child p
 
 # That every file is in it is compared first; these are the tests that read the files of the repository, and the guard's.
 SDIST_ARGS ?= -q tests/test_packaging.py tests/test_api.py tests/test_adding_a_server.py tests/test_preflight.py \
-    tests/test_middleware.py tests/test_paste.py tests/test_wsgi.py
+    tests/guard/test_middleware.py tests/test_paste.py tests/test_wsgi.py
 
 .PHONY: test-sdist
 test-sdist: ## the sdist, unpacked outside the checkout, tests itself (SDIST_ARGS= all that make test does)
@@ -85,11 +85,11 @@ test-pytest: ## the pytest plugin's tests on pytest 7.0 and 8, and some with Deb
 	@set -e; for version in 7.0 8; do \
 	    printf '\n== %s: the plugin on pytest %s\n' '$@' $$version; \
 	    .ci/venv pytest$$version $(PYTHON) "pytest==$$version.*" -r tests/requirements-plugin.txt .; \
-	    .venv/pytest$$version/bin/python -m pytest -q -n 2 tests/test_pytest_plugin_*.py tests/test_testserver.py $(ARGS); \
+	    .venv/pytest$$version/bin/python -m pytest -q -n 2 tests/testing/test_pytest_plugin_*.py tests/testing/test_testserver.py $(ARGS); \
 	done
 	@$(say) "the plugin on pytest 7.2 with pluggy 1.0"
 	@.ci/venv pytest7.2 $(PYTHON) 'pytest==7.2.*' 'pluggy==1.0.*' hypothesis Werkzeug WebTest pytest-xdist .
-	@.venv/pytest7.2/bin/python -m pytest -q -n 2 tests/test_pytest_plugin_fixture.py $(ARGS)
+	@.venv/pytest7.2/bin/python -m pytest -q -n 2 tests/testing/test_pytest_plugin_fixture.py $(ARGS)
 
 .PHONY: test-suites
 test-suites: ## the test suites of WebOb, WebTest and Flask: the same counts with --threadguard=fail as without

@@ -9,8 +9,10 @@ from wsgiref.util import setup_testing_defaults
 
 import pytest
 
-from threadguard import ThreadGuard, groups, poolstart
-from threadguard.group import Group
+from threadguard import ThreadGuard
+from threadguard.guard import groups
+from threadguard.servers import poolstart
+from threadguard.guard.group import Group
 
 DEADLINE = 60
 _names = itertools.count()

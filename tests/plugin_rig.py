@@ -13,7 +13,7 @@ import pytest
 import threadguard.pytest_plugin.fixture
 import threadguard.pytest_plugin.session
 import threadguard.pytest_plugin.summary
-import threadguard.testserver
+import threadguard.testing.server
 import webob  # noqa: F401
 import werkzeug.serving  # noqa: F401
 import werkzeug.test  # noqa: F401
@@ -22,7 +22,7 @@ for _name in ("asyncio", "flask", "requests", "webtest.http", "wsgiproxy"):
     with suppress(ImportError):  # once: what only a run imports pytester forgets after it, half of it
         importlib.import_module(_name)
 
-ROOT = Path(threadguard.testserver.__file__).parent.parent
+ROOT = Path(threadguard.__file__).parent.parent
 APPS = '''
 import threading
 

@@ -14,7 +14,7 @@ import webob
 from programs import Program, free_ports, program
 
 import threadguard
-from threadguard.probe import ENOUGH, Prober
+from threadguard.observe.probe import ENOUGH, Prober
 
 BIN = Path(sys.executable).parent
 SYSTEM_PYTHON = "/usr/bin/python3"

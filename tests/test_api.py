@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 import threadguard
-from threadguard import preflight, probe
+from threadguard import preflight
+from threadguard.observe import probe
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "threadguard"

@@ -98,7 +98,7 @@ def test_importing_it_imports_no_other_package(loaded):
 
 def test_importing_it_leaves_for_later_what_takes_long(loaded):
     """Dataclasses, the log and the readers of servers are loaded with the first guard that is built."""
-    later = {"dataclasses", "inspect", "logging", "threadguard.model", "threadguard.readers"}
+    later = {"dataclasses", "inspect", "logging", "threadguard.model", "threadguard.servers.readers"}
     assert loaded[1] & later == set()
 
 

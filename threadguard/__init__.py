@@ -6,7 +6,7 @@ and refuses, serialises or logs.
 
 from typing import TYPE_CHECKING, Any
 
-from threadguard.middleware import ThreadGuard
+from threadguard.guard.middleware import ThreadGuard
 from threadguard.options import OptionError
 
 __version__ = "0.1.0"
@@ -16,9 +16,9 @@ __all__ = ["Finding", "OptionError", "Stats", "ThreadGuard", "ThreadedDeployment
 if TYPE_CHECKING:
     from threadguard.inspection import inspect_process
     from threadguard.model import Finding, Stats, Verdict
-    from threadguard.policy import ThreadedDeploymentError
+    from threadguard.guard.policies import ThreadedDeploymentError
 else:
-    _HOMES = {"Finding": "model", "Stats": "model", "Verdict": "model", "ThreadedDeploymentError": "policy",
+    _HOMES = {"Finding": "model", "Stats": "model", "Verdict": "model", "ThreadedDeploymentError": "guard.policies",
               "inspect_process": "inspection"}
     """What is loaded when somebody asks for it, or builds the first guard: dataclasses and logging take their time."""
 

@@ -2,8 +2,8 @@
 
 from typing import Dict, List, Optional
 
-from threadguard import readers
-from threadguard.judge import judge
+from threadguard.servers import readers
+from threadguard.servers.judge import judge
 from threadguard.model import Finding, Reading, Verdict
 
 

@@ -2,7 +2,8 @@
 
 Nothing is done on the way of a request: a collection reads `ThreadGuard.stats` and `ThreadGuard.verdict` of each group.
 The names are the same both ways: ``http.server.active_requests`` of OpenTelemetry's semantic conventions is Prometheus'
-``http_server_active_requests``, and so on. Several processes behind one port: see `threadguard.metrics_sharing`.
+``http_server_active_requests``, and so on. Several processes behind one port: see
+`threadguard.observe.metrics_sharing`.
 """
 
 import math
@@ -10,8 +11,8 @@ import os
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Set, Tuple
 
-from threadguard import groups
-from threadguard.group import Group
+from threadguard.guard import groups
+from threadguard.guard.group import Group
 from threadguard.model import SINGLE_THREADED, THREADED, UNKNOWN
 
 if TYPE_CHECKING:
@@ -156,7 +157,7 @@ def register(registry: Optional["CollectorRegistry"] = None) -> Collector:
 
     directory = os.environ.get("PROMETHEUS_MULTIPROC_DIR") or os.environ.get("prometheus_multiproc_dir")
     if directory:
-        from threadguard.metrics_sharing import SharedCollector, share
+        from threadguard.observe.metrics_sharing import SharedCollector, share
 
         share(directory)
         collector: Collector = SharedCollector(directory)

@@ -2,9 +2,9 @@
 
 from typing import Any, Callable, Dict
 
-from threadguard.middleware import ThreadGuard
+from threadguard.guard.middleware import ThreadGuard
 from threadguard.options import from_strings
-from threadguard.policy import WSGIApp
+from threadguard.guard.policies import WSGIApp
 
 __all__ = ["filter_factory"]
 

@@ -12,9 +12,9 @@ import sys
 from typing import Any, Mapping
 from urllib.parse import unquote
 
-from threadguard.middleware import ThreadGuard
+from threadguard.guard.middleware import ThreadGuard
 from threadguard.options import from_environment
-from threadguard.policy import WSGIApp
+from threadguard.guard.policies import WSGIApp
 
 __all__ = ["LoadError", "load", "make"]
 

@@ -21,7 +21,7 @@ from typing import Any, Callable, Dict, List, Optional, Set
 from programs import Program, Prometheus, free_ports, get, program
 
 try:
-    from threadguard.probe import Outcome, Prober
+    from threadguard.observe.probe import Outcome, Prober
 except ImportError:
     sys.exit("fleet.py: threadguard is not installed: pip install . in the checkout, or make fleet")
 

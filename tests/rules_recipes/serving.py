@@ -7,7 +7,8 @@ import threading
 import time
 from wsgiref.handlers import SimpleHandler
 
-from threadguard import ThreadGuard, readers
+from threadguard import ThreadGuard
+from threadguard.servers import readers
 from threadguard.rules.code import in_one_loop, names_on_line
 readers.SERVERS = ()  # nobody wrote a reader: the rules alone
 

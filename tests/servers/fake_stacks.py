@@ -9,7 +9,7 @@ import threading
 from contextlib import contextmanager
 from types import ModuleType
 
-from threadguard.process import Process
+from threadguard.process.facts import Process
 
 DEADLINE = 60
 

@@ -4,7 +4,7 @@ from types import ModuleType
 import pytest
 from fake_stacks import at_startup, on_request
 from threadguard.model import Reading, Source
-from threadguard.process import Process
+from threadguard.process.facts import Process
 from threadguard.servers import mod_wsgi
 
 ENVIRON = {"mod_wsgi.version": (4, 9, 4), "mod_wsgi.process_group": ""}

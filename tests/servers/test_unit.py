@@ -1,7 +1,7 @@
 import pytest
 from fake_stacks import at_startup, on_request
 from threadguard.model import Reading, Source
-from threadguard.process import Process
+from threadguard.process.facts import Process
 from threadguard.servers import unit
 
 

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 import pytest
 from fake_stacks import DEADLINE, at_startup, in_thread, module, on_request, serves
 from threadguard.model import Reading, Source
-from threadguard.process import Process
+from threadguard.process.facts import Process
 from threadguard.servers import uvicorn
 
 CONFIG = """

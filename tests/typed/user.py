@@ -21,14 +21,13 @@ from threadguard import (
     Verdict,
     inspect_process,
     metrics,
-    testserver,
 )
-from threadguard.metrics_sharing import share
+from threadguard.observe.metrics_sharing import share
 from threadguard.paste import filter_factory
 from threadguard.preflight import Checked, Options, check_command, check_file
-from threadguard.probe import Outcome, Prober, ProbeError, Seen
+from threadguard.observe.probe import Outcome, Prober, ProbeError, Seen
 from threadguard.pytest_plugin.fixture import Guards, Overlaps
-from threadguard.testserver import BackgroundServer
+from threadguard.testing.server import BackgroundServer, serve
 from threadguard.wsgi import LoadError, load, make
 
 if TYPE_CHECKING:
@@ -123,7 +122,7 @@ def measured(directory: Path) -> metrics.Collector:
 
 def served() -> str:
     """A server in the background of a script."""
-    with testserver.serve(site) as server:
+    with serve(site) as server:
         running: BackgroundServer = server
         return "%s %d" % (running.url, running.port)
 

@@ -7,7 +7,7 @@ capacity, or a `Finding` where there is nothing to read. It never guesses: what 
 from dataclasses import dataclass, field
 from typing import Callable, Dict, Iterable, Mapping, Optional, Sequence, Tuple, TypeVar, Union
 
-from threadguard.judge import finding_of
+from threadguard.servers.judge import finding_of
 from threadguard.model import SINGLE_THREADED, THREADED, UNKNOWN, Finding, Reading
 
 UNREADABLE = "unreadable"

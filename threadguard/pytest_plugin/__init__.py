@@ -19,7 +19,7 @@ import pytest
 if TYPE_CHECKING:
     from threadguard.pytest_plugin.fixture import Guards
     from threadguard.pytest_plugin.session import Session
-    from threadguard.testserver import BackgroundServer
+    from threadguard.testing.server import BackgroundServer
 
 OFF, LOG, FAIL = MODES = ("off", "log", "fail")
 
@@ -113,12 +113,12 @@ def threadguard_server() -> Iterator[Callable[..., "BackgroundServer"]]:
     """Serve applications over HTTP until the end of the test: ``threadguard_server(app, threaded=False)``.
 
     What it returns has ``url``, ``port`` and ``stop()``. Requests are served one at a time unless *threaded* is true.
-    For a server that lives longer: ``with threadguard.testserver.serve(app) as server``, in a fixture of yours.
+    For a server that lives longer: ``with threadguard.testing.server.serve(app) as server``, in a fixture of yours.
     """
     servers: "List[BackgroundServer]" = []
 
     def threadguard_server(app: Any, threaded: bool = False) -> "BackgroundServer":
-        from threadguard.testserver import BackgroundServer
+        from threadguard.testing.server import BackgroundServer
         servers.append(BackgroundServer(app, threaded))
         return servers[-1]
 

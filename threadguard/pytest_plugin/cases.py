@@ -78,7 +78,7 @@ class Case:
 
     def row(self) -> Dict[str, Any]:
         """The test in the summary: plain data, which travels from the workers of pytest-xdist."""
-        from threadguard import report
+        from threadguard.report import text as report
         from threadguard.model import THREADED
         watched = self._all()
         stats = [one.group.stats() for one in watched]
@@ -103,7 +103,7 @@ class Case:
         findings = self._unexpected(watched)
         if not findings:
             return ""
-        from threadguard import report
+        from threadguard.report import text as report
         lines = [report.text_of_all(findings[:SHOWN])]
         return "\n".join(lines + ["and %d more" % (len(findings) - SHOWN)] * (len(findings) > SHOWN))
 

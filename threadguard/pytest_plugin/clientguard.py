@@ -9,9 +9,9 @@ loop: a test may read two responses side by side.
 import threading
 from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, Tuple
 
-from threadguard import contexts
-from threadguard.bodies import hand_out, runs_no_code
-from threadguard.ledger import SAME_PROCESS, Ledger
+from threadguard.process import contexts
+from threadguard.guard.bodies import hand_out, runs_no_code
+from threadguard.guard.ledger import SAME_PROCESS, Ledger
 from threadguard.pytest_plugin.cases import KEPT
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class ClientGuard:
         return False
 
     def _report(self, environ: Environ, other: int) -> None:
-        from threadguard import report
+        from threadguard.report import text as report
         from threadguard.codes import CODES
         from threadguard.model import Finding
         self.ledger.count_overlap()

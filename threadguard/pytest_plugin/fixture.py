@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any, Dict, Iterator, List, NamedTuple, Optiona
 
 import pytest
 
-from threadguard import report
-from threadguard.gate import PATIENCE
-from threadguard.group import Group
-from threadguard.middleware import ThreadGuard
+from threadguard.report import text as report
+from threadguard.testing.gate import PATIENCE
+from threadguard.guard.group import Group
+from threadguard.guard.middleware import ThreadGuard
 from threadguard.model import Finding
-from threadguard.policy import ThreadedDeploymentError
+from threadguard.guard.policies import ThreadedDeploymentError
 from threadguard.pytest_plugin.cases import Case, Watched
 from threadguard.pytest_plugin.doors import name_of
 from threadguard.pytest_plugin.groups import QuietGroup, guard_in, guards_in, is_used, move, new_group
-from threadguard.together import Entrance, WSGIApp, together
+from threadguard.testing.together import Entrance, WSGIApp, together
 
 if TYPE_CHECKING:
     from threadguard.pytest_plugin.session import Session
@@ -123,7 +123,7 @@ class Guards:
 
     def together(self, app: WSGIApp, requests: Sequence[Any], *, threads: Optional[int] = None, timeout: float = 30.0,
                  patience: float = PATIENCE) -> List[Any]:
-        """See `threadguard.together.together`. In a test that is marked ``thread_unsafe`` it sends from one thread."""
+        """See `threadguard.testing.together`. In a test that is marked ``thread_unsafe`` it sends from one thread."""
         if self._session.is_thread_unsafe:
             threads = 1
         return together(app, requests, threads=threads, timeout=timeout, patience=patience)

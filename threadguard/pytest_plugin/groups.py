@@ -6,10 +6,10 @@ What is left of one test (a body that another thread still holds, the proof that
 import itertools
 from typing import Any, Dict, Iterable, List
 
-from threadguard import groups
-from threadguard.group import Group
-from threadguard.middleware import ThreadGuard
-from threadguard.policy import ThreadedDeploymentError
+from threadguard.guard import groups
+from threadguard.guard.group import Group
+from threadguard.guard.middleware import ThreadGuard
+from threadguard.guard.policies import ThreadedDeploymentError
 from threadguard.pytest_plugin.cases import KEPT
 from threadguard.rules.reach import Reach
 

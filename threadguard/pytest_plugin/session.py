@@ -43,7 +43,7 @@ class Session:
     @property
     def _registered(self) -> "Optional[Registered]":
         """The groups of guards that the application made itself; None where there are none."""
-        groups = sys.modules.get("threadguard.groups")
+        groups = sys.modules.get("threadguard.guard.groups")
         if groups is None or not groups._groups:
             return None
         if self._made_by_others is None:

@@ -33,7 +33,7 @@ If the thread that runs me accepts the connections itself, it serves them in tur
 from typing import Callable, List, Optional, Tuple
 
 from threadguard.model import Reading
-from threadguard.process import Process
+from threadguard.process.facts import Process
 from threadguard.rules.accepting import several_loops
 from threadguard.rules.executor import (eventlet_tpool, executor, gevent_threadpool, limiter, multiprocessing_pool,
                                         twisted_threadpool)

@@ -9,7 +9,7 @@ import weakref
 from typing import Any, Callable, Iterator, List, NamedTuple, Optional, Tuple
 
 from threadguard.model import Reading, Source
-from threadguard.process import Frames, Process, is_a, module_of, outward, variables, whole
+from threadguard.process.facts import Frames, Process, is_a, module_of, outward, variables, whole
 from threadguard.rules.calls import calls
 from threadguard.rules.code import in_one_loop, names_any, names_on_line
 from threadguard.rules.holding import holds_up

@@ -10,7 +10,7 @@ import weakref
 from types import FrameType, MethodType
 from typing import Any, List
 
-from threadguard.process import Process, a_few, is_a
+from threadguard.process.facts import Process, a_few, is_a
 from threadguard.rules.stacks import executor_of, waiting_ident
 
 _MOST = 4

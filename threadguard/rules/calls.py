@@ -11,7 +11,7 @@ from functools import lru_cache, partial
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Tuple
 
-from threadguard.process import a_few, is_a, is_standard, loaded
+from threadguard.process.facts import a_few, is_a, is_standard, loaded
 from threadguard.rules.chains import MISSING, attribute, chains, value_of
 from threadguard.rules.code import named_by
 from threadguard.rules.reach import Reach, spread

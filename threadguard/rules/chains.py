@@ -6,7 +6,7 @@ from functools import lru_cache
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any, Dict, FrozenSet, Iterator, List, Mapping, Optional, Tuple, Union
 
-from threadguard.process import is_a
+from threadguard.process.facts import is_a
 from threadguard.rules.code import ASKS, named_by
 from threadguard.rules.reach import vars_of
 

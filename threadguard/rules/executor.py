@@ -4,7 +4,7 @@ from types import FrameType
 from typing import Any, Optional
 
 from threadguard.model import Reading, Source
-from threadguard.process import Frames, Process, captured, count, dig, module_of, variables
+from threadguard.process.facts import Frames, Process, captured, count, dig, module_of, variables
 from threadguard.rules.accepting import own_loop
 from threadguard.rules.reach import IsGuard
 from threadguard.rules.stacks import executor_worker, own_frames

@@ -4,7 +4,7 @@ import threading
 from typing import Optional
 
 from threadguard.model import Reading, Source
-from threadguard.process import Process, is_a
+from threadguard.process.facts import Process, is_a
 from threadguard.rules.reach import IsGuard
 
 

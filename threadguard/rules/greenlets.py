@@ -13,7 +13,7 @@ from types import MethodType
 from typing import Any, Iterator, List, Optional
 
 from threadguard.model import Reading, Source
-from threadguard.process import Frames, Process, a_few, count, is_a, outward, variables, whole
+from threadguard.process.facts import Frames, Process, a_few, count, is_a, outward, variables, whole
 from threadguard.rules.accepting import own_loop
 from threadguard.rules.code import in_one_loop
 from threadguard.rules.reach import IsGuard, Reach, vars_of

@@ -9,7 +9,7 @@ from types import CodeType, FunctionType, MethodType
 from typing import Any, Iterator, Optional, Tuple
 
 from threadguard.model import Reading, Source
-from threadguard.process import Process, a_few, count, is_a
+from threadguard.process.facts import Process, a_few, count, is_a
 from threadguard.rules.accepting import held_by, other_loops, own_loop
 from threadguard.rules.calls import called_from, variables_of
 from threadguard.rules.chains import MISSING, chains, length_compared, value_of

@@ -6,7 +6,7 @@ In its own code each call counts that may wait; in the methods that it calls onl
 import threading
 from types import FrameType
 
-from threadguard.process import is_a
+from threadguard.process.facts import is_a
 from threadguard.rules.chains import MISSING
 from threadguard.rules.reach import spread
 from threadguard.rules.sockets import closed_over

@@ -3,7 +3,7 @@
 from types import FrameType, FunctionType, MethodType
 from typing import Any, Optional
 
-from threadguard.process import Frames, Process, is_a, is_standard, variables
+from threadguard.process.facts import Frames, Process, is_a, is_standard, variables
 from threadguard.rules.chains import chains, value_of
 from threadguard.rules.on_stack import is_application
 from threadguard.rules.sources import is_socket, listens

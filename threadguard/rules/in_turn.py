@@ -3,7 +3,7 @@
 from typing import Optional
 
 from threadguard.model import Reading, Source
-from threadguard.process import Process, module_of, variables
+from threadguard.process.facts import Process, module_of, variables
 from threadguard.rules.accepting import own_loop, several_loops
 from threadguard.rules.reach import IsGuard
 from threadguard.rules.siblings import siblings

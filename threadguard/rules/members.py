@@ -8,7 +8,7 @@ calls, ask it for; and to everything where more is done with it, such as handing
 from types import CodeType, FrameType, FunctionType
 from typing import Any, Dict, FrozenSet, Optional, Set, Tuple
 
-from threadguard.process import is_a
+from threadguard.process.facts import is_a
 from threadguard.rules.code import attributes_asked, loop_around
 
 Part = Optional[Tuple[int, int]]

@@ -6,7 +6,7 @@ So nothing needs to be known of the ways inside them: a router may find its view
 from types import FrameType, FunctionType, MethodType
 from typing import Any, Callable, List, Tuple
 
-from threadguard.process import Process, captured, dig, is_a, variables
+from threadguard.process.facts import Process, captured, dig, is_a, variables
 
 
 def is_application(frame: FrameType) -> bool:

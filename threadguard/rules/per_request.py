@@ -5,7 +5,7 @@ from types import CodeType, FunctionType, MethodType
 from typing import Any, Dict, Iterator, List, Optional
 
 from threadguard.model import Reading, Source
-from threadguard.process import Process, is_a, module_of
+from threadguard.process.facts import Process, is_a, module_of
 from threadguard.rules.accepting import accepts_next, loop_leads, own_loop
 from threadguard.rules.code import in_one_loop, sets_attribute
 from threadguard.rules.reach import IsGuard, Reach, vars_of

@@ -14,7 +14,7 @@ from types import CodeType, FunctionType, ModuleType
 from typing import Any, Dict, FrozenSet, Iterator, List, Optional
 
 from threadguard.model import Reading, Source
-from threadguard.process import Process, count, is_a, variables
+from threadguard.process.facts import Process, count, is_a, variables
 from threadguard.rules.accepting import own_loop
 from threadguard.rules.code import STARTS_THREADS, functions_in, gets_attribute, in_one_loop, names_any
 from threadguard.rules.per_request import thread_per_request, threading_mixin

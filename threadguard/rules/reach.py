@@ -9,7 +9,7 @@ from functools import partial
 from types import CodeType, FrameType, FunctionType, MethodType, ModuleType
 from typing import Any, Callable, Dict, FrozenSet, Iterable, Iterator, List, Tuple
 
-from threadguard.process import Frames, a_few, is_a, module_of, variables
+from threadguard.process.facts import Frames, a_few, is_a, module_of, variables
 from threadguard.rules.code import loop_around, uses_of_attribute, variables_used
 from threadguard.rules.members import is_own, used_of
 

@@ -5,7 +5,7 @@ from types import CodeType
 from typing import Any, Iterator, List, Optional
 
 from threadguard.model import Reading, Source
-from threadguard.process import Process, is_a, variables
+from threadguard.process.facts import Process, is_a, variables
 from threadguard.rules.accepting import other_loops, own_loop, sources_of
 from threadguard.rules.reach import IsGuard, vars_of
 from threadguard.rules.sockets import closed_over

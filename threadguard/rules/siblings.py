@@ -17,7 +17,7 @@ from types import FrameType, MethodType
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from threadguard.model import Reading, Source
-from threadguard.process import Frames, Process, is_a, module_of, variables
+from threadguard.process.facts import Frames, Process, is_a, module_of, variables
 from threadguard.rules.accepting import own_loop
 from threadguard.rules.code import in_one_loop, names_on_line
 from threadguard.rules.reach import IsGuard, Reach, vars_of

@@ -4,7 +4,7 @@ import gc
 from types import FrameType, FunctionType, ModuleType
 from typing import Any, Iterator, List
 
-from threadguard.process import a_few, is_a, variables
+from threadguard.process.facts import a_few, is_a, variables
 from threadguard.rules.code import variables_used
 from threadguard.rules.reach import vars_of
 from threadguard.rules.sources import is_socket

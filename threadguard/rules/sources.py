@@ -3,7 +3,7 @@
 from types import FrameType
 from typing import Any, List
 
-from threadguard.process import Process
+from threadguard.process.facts import Process
 from threadguard.rules.code import variables_used
 
 

@@ -5,8 +5,8 @@ import weakref
 from types import FrameType
 from typing import Any, Dict, FrozenSet, List, Optional, Tuple
 
-from threadguard.contexts import calls_an_application
-from threadguard.process import Frames, Process, is_a, module_of, outward, variables, whole
+from threadguard.process.contexts import calls_an_application
+from threadguard.process.facts import Frames, Process, is_a, module_of, outward, variables, whole
 from threadguard.rules.code import in_one_loop, names_any, rebound
 from threadguard.rules.reach import vars_of
 from threadguard.rules.sources import globals_named, is_queue

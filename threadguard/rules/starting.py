@@ -11,7 +11,7 @@ from types import CodeType, FrameType, FunctionType, MethodType
 from typing import Any, FrozenSet, Iterator, List, Optional, Tuple
 
 from threadguard.model import Reading, Source
-from threadguard.process import Frames, Process, a_few, count, is_a, module_of, variables
+from threadguard.process.facts import Frames, Process, a_few, count, is_a, module_of, variables
 from threadguard.rules.chains import chains_in, iterated, value_of
 from threadguard.rules.code import STARTS_THREADS, in_one_loop, is_straight, loop_around, names_any, stored_in
 from threadguard.rules.holding import holds_up

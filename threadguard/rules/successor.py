@@ -3,7 +3,7 @@
 from typing import Optional
 
 from threadguard.model import Reading, Source
-from threadguard.process import Frames, Process, dig
+from threadguard.process.facts import Frames, Process, dig
 from threadguard.rules.accepting import AWAITS, own_loop, waits
 from threadguard.rules.code import in_one_loop, names_any
 from threadguard.rules.holding import holds_up

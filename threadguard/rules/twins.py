@@ -10,7 +10,7 @@ from types import CellType, FrameType, FunctionType, ModuleType
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from threadguard.model import Reading, Source
-from threadguard.process import Process, captured, is_a
+from threadguard.process.facts import Process, captured, is_a
 from threadguard.rules.accepting import held_by, other_loops
 from threadguard.rules.calls import calls
 from threadguard.rules.reach import IsGuard, Reach, identity, vars_of

@@ -4,7 +4,7 @@ import threading
 from types import BuiltinMethodType, CodeType, FrameType, FunctionType, MappingProxyType, MethodType, ModuleType
 from typing import Any, Dict, FrozenSet, Iterator, NamedTuple
 
-from threadguard.process import is_a, is_standard, variables
+from threadguard.process.facts import is_a, is_standard, variables
 from threadguard.rules.chains import Chain, Part, chains_called, chains_in, value_of
 from threadguard.rules.code import loop_around
 from threadguard.rules.reach import vars_of

@@ -8,7 +8,7 @@ and returns None, or nothing, where it does not know. It may raise: that becomes
 from typing import Optional, Protocol, Tuple
 
 from threadguard.model import Reading
-from threadguard.process import Process
+from threadguard.process.facts import Process
 from threadguard.servers import a2wsgi, asgiref, cheroot, django, eventlet, flask, gearbox, gevent, granian, gunicorn
 from threadguard.servers import hypercorn, mod_wsgi, passenger, paste, paster, pserve, tornado, twisted, unit
 from threadguard.servers import uvicorn, uwsgi, waitress, werkzeug, wsgiref

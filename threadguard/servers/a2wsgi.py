@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any, Optional, Tuple
 
 from threadguard.model import Reading, Source
-from threadguard.process import Process, count, dig
+from threadguard.process.facts import Process, count, dig
 
 NAME = "a2wsgi"
 REMEDY = "a2wsgi.WSGIMiddleware(application, workers=1), and more processes of the ASGI server for more throughput"

@@ -10,7 +10,7 @@ the event loop's default executor runs the application, and its size tells.
 from typing import Optional, Tuple
 
 from threadguard.model import Reading, Source
-from threadguard.process import Process, dig
+from threadguard.process.facts import Process, dig
 
 NAME = "asgiref"
 REMEDY = "await WsgiToAsgi(application) outside of any ThreadSensitiveContext; more processes for more throughput"

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any, Mapping, NoReturn, Optional, Sequence, Tuple
 
 from threadguard.model import Reading, Source
-from threadguard.process import Process, count, dig
+from threadguard.process.facts import Process, count, dig
 
 NAME = "cheroot"
 REMEDY = "numthreads=1, max=1, or --threads 1 --max-threads 1; for more throughput start more processes"

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any, Optional, Tuple
 
 from threadguard.model import Reading, Source
-from threadguard.process import Process, calling, count, dig, module_of, variables
+from threadguard.process.facts import Process, calling, count, dig, module_of, variables
 
 NAME = "eventlet"
 REMEDY = ("not a server for an application that must be single-threaded: use one with processes, such as gunicorn"

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Optional, Tuple
 
 from threadguard.model import Reading, Source
-from threadguard.process import Process
+from threadguard.process.facts import Process
 from threadguard.servers import werkzeug
 
 NAME = "Flask"

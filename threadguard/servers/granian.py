@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any, Dict, Mapping, Optional, Tuple
 
 from threadguard.model import Reading, Source
-from threadguard.process import Process, count, dig, variables
+from threadguard.process.facts import Process, count, dig, variables
 
 NAME = "granian"
 REMEDY = "--blocking-threads 1 --runtime-mode mt, and --workers N for more throughput"

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any, Iterator, Optional, Tuple
 
 from threadguard.model import Reading, Source
-from threadguard.process import Process, count, dig, local
+from threadguard.process.facts import Process, count, dig, local
 from threadguard.rules.code import STARTS_THREADS, methods_of, names_any
 
 NAME = "gunicorn"

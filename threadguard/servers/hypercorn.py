@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Optional, Tuple
 
 from threadguard.model import Reading, Source
-from threadguard.process import Process, dig
+from threadguard.process.facts import Process, dig
 
 NAME = "hypercorn"
 REMEDY = ("hypercorn has no setting for the threads of WSGI: serve a2wsgi.WSGIMiddleware(application, workers=1) as an"

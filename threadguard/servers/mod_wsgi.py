@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any, Mapping, Optional, Tuple
 
 from threadguard.model import Reading, Source
-from threadguard.process import Process, count, dig
+from threadguard.process.facts import Process, count, dig
 
 NAME = "mod_wsgi"
 REMEDY = "WSGIDaemonProcess NAME processes=N threads=1, with WSGIProcessGroup NAME"

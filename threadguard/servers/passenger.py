@@ -9,7 +9,7 @@ from types import FrameType
 from typing import Optional, Tuple
 
 from threadguard.model import Reading, Source
-from threadguard.process import Process
+from threadguard.process.facts import Process
 
 NAME = "Passenger"
 REMEDY = "passenger_max_pool_size N for more throughput: each process runs one request at a time"

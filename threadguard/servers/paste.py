@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Optional, Tuple
 
 from threadguard.model import Reading, Source
-from threadguard.process import Process, count, dig
+from threadguard.process.facts import Process, count, dig
 
 NAME = "Paste's httpserver"
 REMEDY = ("use_threadpool = true, threadpool_workers = 1, threadpool_spawn_if_under = 0;"

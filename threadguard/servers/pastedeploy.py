@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any, Optional, Tuple
 
 from threadguard.model import Reading
-from threadguard.process import Process, captured, dig, local
+from threadguard.process.facts import Process, captured, dig, local
 from threadguard.servers import server_section
 
 

@@ -7,7 +7,7 @@ server that it started is read by its own reader.
 from typing import Optional, Tuple
 
 from threadguard.model import Reading
-from threadguard.process import Process
+from threadguard.process.facts import Process
 from threadguard.servers import pastedeploy
 
 NAME = "paster"

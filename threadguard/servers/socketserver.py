@@ -8,7 +8,7 @@ own: who serves is told by the readers of those servers.
 from typing import Any, Dict, Optional
 
 from threadguard.model import Reading, Source
-from threadguard.process import is_a
+from threadguard.process.facts import is_a
 from threadguard.servers import paste, werkzeug, wsgiref
 
 _SERVERS: Dict[str, Any] = {

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any, Optional, Tuple
 
 from threadguard.model import Reading, Source
-from threadguard.process import Process, count, dig
+from threadguard.process.facts import Process, count, dig
 
 NAME = "tornado"
 REMEDY = ("not a server for an application that must be single-threaded, as streamed bodies take turns even without an"

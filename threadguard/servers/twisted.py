@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any, List, Optional, Tuple
 
 from threadguard.model import Reading, Source
-from threadguard.process import Process, count, default_of, dig, instances
+from threadguard.process.facts import Process, count, default_of, dig, instances
 
 NAME = "Twisted"
 REMEDY = ("WSGIResource(reactor, ThreadPool(minthreads=1, maxthreads=1), application), which twist web --wsgi has no"

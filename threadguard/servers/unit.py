@@ -10,7 +10,7 @@ of Unit's state is no way round: it is written only once the application has bee
 from typing import Optional, Tuple
 
 from threadguard.model import Reading, Source
-from threadguard.process import Process
+from threadguard.process.facts import Process
 
 NAME = "Unit"
 REMEDY = '"threads": 1, and "processes": N for more throughput'

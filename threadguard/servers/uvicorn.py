@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Optional, Tuple
 
 from threadguard.model import Reading, Source
-from threadguard.process import Process, count, default_of, dig, local
+from threadguard.process.facts import Process, count, default_of, dig, local
 
 NAME = "uvicorn"
 REMEDY = ("--interface wsgi has no option for its threads: serve a2wsgi.WSGIMiddleware(application, workers=1) as an"

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any, Optional, Tuple
 
 from threadguard.model import Reading, Source
-from threadguard.process import Process, count, dig
+from threadguard.process.facts import Process, count, dig
 
 NAME = "uWSGI"
 REMEDY = "threads = 1 or absent, no gevent, no async, need-app = true, and processes = N for more throughput"

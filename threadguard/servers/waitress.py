@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any, Optional, Tuple
 
 from threadguard.model import Reading, Source
-from threadguard.process import Process, count, dig, local
+from threadguard.process.facts import Process, count, dig, local
 
 NAME = "waitress"
 REMEDY = "threads = 1 (waitress-serve --threads=1); for more throughput start several instances behind a proxy"

@@ -8,7 +8,7 @@ the rule that all servers built on `socketserver` have in common; ``wsgi.multith
 from typing import Optional, Tuple
 
 from threadguard.model import Reading
-from threadguard.process import Process
+from threadguard.process.facts import Process
 
 NAME = "wsgiref"
 REMEDY = "make_server without a ThreadingMixIn in its server_class; for more throughput start more processes"

@@ -5,7 +5,8 @@ import os
 import sys
 from typing import List
 
-from threadguard import preflight, report_formats
+from threadguard import preflight
+from threadguard.report import formats as report_formats
 from threadguard.model import UNKNOWN
 from threadguard.preflight.file_formats import FORMATS
 

@@ -5,12 +5,12 @@ import os
 import sys
 from typing import List
 
-from threadguard import report_formats
-from threadguard.meeting import LONGEST
+from threadguard.report import formats as report_formats
+from threadguard.guard.meeting import LONGEST
 from threadguard.model import SINGLE_THREADED, THREADED, UNKNOWN, Finding
 from threadguard.preflight.model import Checked
-from threadguard.probe import HOLD, Outcome, Prober, ProbeError, Seen
-from threadguard.readers import ANY_SERVER
+from threadguard.observe.probe import HOLD, Outcome, Prober, ProbeError, Seen
+from threadguard.servers.readers import ANY_SERVER
 
 NAME = "probe"
 HELP = "send requests to a running guard's probe endpoint: two that meet prove a threaded process"

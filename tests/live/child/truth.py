@@ -78,7 +78,7 @@ def on_request():
     """Whether a guard's ``__call__`` is on this stack."""
     frame = sys._getframe(1)
     while frame is not None:
-        if frame.f_code.co_name == "__call__" and frame.f_globals.get("__name__") == "threadguard.middleware":
+        if frame.f_code.co_name == "__call__" and frame.f_globals.get("__name__") == "threadguard.guard.middleware":
             return True
         frame = frame.f_back
     return False

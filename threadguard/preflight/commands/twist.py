@@ -5,7 +5,7 @@ from typing import Iterator
 from threadguard.model import Reading
 from threadguard.preflight import arguments
 from threadguard.preflight.model import Command
-from threadguard.process import count, default_of
+from threadguard.process.facts import count, default_of
 from threadguard.servers import twisted
 
 NAME = twisted.NAME

@@ -1,0 +1,181 @@
+"""Who is inside, without any WSGI."""
+
+import itertools
+import sys
+import sysconfig
+import threading
+
+import pytest
+
+from threadguard.guard.ledger import Ledger, Stream
+
+
+def enter(ledger, request):
+    ticket = next(ledger.tickets)
+    ledger.inside[ticket] = request
+    return ticket
+
+
+def chunks():
+    yield 1
+    yield 2
+
+
+@pytest.fixture
+def ledger():
+    return Ledger()
+
+
+def test_of_two_that_enter_the_later_sees_the_earlier(ledger):
+    """And the earlier does not see the later: exactly one of them collides."""
+    first, second = enter(ledger, {"a": 1}), enter(ledger, {"b": 2})
+    assert ledger.look_around(first, ledger.inside[first]).collision is None
+    assert ledger.look_around(second, ledger.inside[second]).collision == first
+
+
+def test_leaving_twice_does_no_harm(ledger):
+    """A body may be closed, and dropped, and closed again."""
+    ticket = enter(ledger, {})
+    ledger.leave(ticket)
+    ledger.leave(ticket)
+    assert ledger.counts() == (0, 1, 1, 0)
+
+
+def test_who_withdraws_was_never_inside(ledger):
+    """A refused request is not counted as one that entered."""
+    ledger.withdraw(enter(ledger, {}))
+    assert ledger.counts() == (0, 0, 0, 0)
+
+
+def test_asking_for_the_counts_changes_none(ledger):
+    """The number of requests is read from the tickets, and a look draws one."""
+    request = {}
+    enter(ledger, request)
+    assert ledger.counts() == ledger.counts() == (1, 1, 1, 0)
+
+
+def test_a_generator_that_is_exhausted_but_held_is_finished(ledger):
+    """Its frame is gone, though its object is not."""
+    ticket, body = enter(ledger, {}), chunks()
+    ledger.follow(ticket, body)
+    assert ledger.counts()[0] == 1
+    list(body)
+    assert ledger.counts()[0] == 0
+
+
+def test_a_body_that_takes_no_weak_reference_is_refused(ledger):
+    """The caller has to wrap it."""
+    with pytest.raises(TypeError):
+        ledger.follow(enter(ledger, {}), iter([1]))
+
+
+def test_the_peak_counts_who_is_inside_and_nobody_finished(ledger):
+    """Bodies that have ended in the meantime are cleared away first."""
+    body = chunks()
+    ledger.follow(enter(ledger, {}), body)
+    list(body)
+    request = {}
+    enter(ledger, request)
+    ledger.keep_peak()
+    assert ledger.counts()[1] == 1
+
+
+def test_a_fresh_start_keeps_the_tickets_going(ledger):
+    """A request that is under way across a fork keeps its ticket, and nobody gets it a second time."""
+    request = {"a": 1}
+    ticket = enter(ledger, request)
+    ledger.start_afresh(ticket, request)
+    assert ledger.counts() == (1, 1, 1, 0)
+    assert next(ledger.tickets) > ticket
+
+
+def test_a_stream_keeps_its_request_for_the_report(ledger):
+    """The other side of a collision can be named after its call has returned."""
+    request, body = {"PATH_INFO": "/x"}, chunks()
+    ticket = enter(ledger, request)
+    ledger.follow(ticket, body)
+    found, place = ledger.whereabouts(ticket)
+    assert found is request
+    assert "waiting to be asked for its next chunk" in place.context and "chunks" in place.stack[0]
+    assert isinstance(ledger.inside[ticket], Stream)
+
+
+@pytest.mark.parametrize("threads", [2, 4])
+def test_of_many_that_enter_together_all_but_one_see_another(ledger, threads):
+    """No two can both believe that they are alone, however the threads are switched."""
+    rounds, barrier = 200, threading.Barrier(threads, timeout=60)
+    alone = [[] for _ in range(rounds)]
+
+    def work():
+        for number in range(rounds):
+            barrier.wait()
+            request = {}
+            ticket = enter(ledger, request)
+            if len(ledger.inside) == 1 or ledger.look_around(ticket, request).collision is None:
+                alone[number].append(ticket)
+            barrier.wait()
+            ledger.leave(ticket)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        workers = [threading.Thread(target=work) for _ in range(threads)]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join(60)
+    finally:
+        sys.setswitchinterval(interval)
+    assert [len(tickets) for tickets in alone] == [1] * rounds
+
+
+def test_tickets_are_handed_out_once(ledger):
+    """itertools.count is atomic under the GIL; free-threaded Python before 3.14 gets one with a lock."""
+    free_threaded = sysconfig.get_config_var("Py_GIL_DISABLED") and sys.version_info < (3, 14)
+    assert isinstance(ledger.tickets, itertools.count) is not bool(free_threaded)
+
+
+def test_a_fork_while_another_thread_draws_a_number_stops_nobody(monkeypatch):
+    """Free-threaded Python draws under a lock, which nobody is left to release in the child."""
+    monkeypatch.setattr(sysconfig, "get_config_var", lambda name: 1)
+    monkeypatch.setattr(sys, "version_info", (3, 13))
+    ledger = Ledger()
+    first = next(ledger.tickets)
+    assert ledger.tickets._lock.acquire(False)
+    drawn = []
+    child = threading.Thread(target=lambda: (ledger.start_afresh(), drawn.append(next(ledger.tickets))), daemon=True)
+    child.start()
+    child.join(60)
+    assert drawn and drawn[0] > first
+
+
+def test_a_signal_handler_may_draw_a_number_while_its_thread_draws_one(monkeypatch):
+    """On free-threaded Python, a handler that asks for the counts would wait for the code that it stopped."""
+    monkeypatch.setattr(sysconfig, "get_config_var", lambda name: 1)
+    monkeypatch.setattr(sys, "version_info", (3, 13))
+    ledger, drawn = Ledger(), []
+
+    def interrupted():
+        with ledger.tickets._lock:
+            drawn.append(ledger.counts())
+
+    thread = threading.Thread(target=interrupted, daemon=True)
+    thread.start()
+    thread.join(60)
+    assert drawn == [(0, 0, 0, 0)]
+
+
+class Request(dict):
+    """What a request consists of."""
+
+
+@pytest.mark.parametrize("looks", [lambda ledger: ledger.counts()[0], lambda ledger: ledger.collect(1) and 0])
+def test_a_call_that_ended_without_telling_is_inside_no_more(ledger, looks):
+    """Its request is known to the ledger alone; one that is held by whoever serves it stays."""
+    mine = Request()
+    ledger.inside[0], ledger.inside[1] = Request(), mine
+    looks(ledger)
+    assert list(ledger.inside) == [1]
+    del mine
+    assert looks(ledger) == 0
+    assert not ledger.inside

@@ -1,0 +1,251 @@
+"""The health endpoint: what it tells, to whom, and what it never tells."""
+
+import json
+import threading
+from html.parser import HTMLParser
+
+import pytest
+from conftest import DEADLINE, Response, held_inside, in_thread, new_environ
+
+from threadguard.guard import meeting
+
+TOKEN = "s3cret"
+
+
+def never(environ, start_response):
+    raise AssertionError("a health check never touches the application")
+
+
+def hello(environ, start_response):
+    start_response("200 OK", [])
+    return [b"hello"]
+
+
+def ask(guard, path="/-/tg", token=None, **changes):
+    environ = new_environ(PATH_INFO=path, **changes)
+    if token is not None:
+        environ["HTTP_AUTHORIZATION"] = "Bearer " + token
+    return Response(guard, environ)
+
+
+@pytest.fixture
+def checked(guarded):
+    return lambda app=never, **options: guarded(app, **{"health_path": "/-/tg", "health_token": TOKEN, **options})
+
+
+def test_it_is_off_unless_set(guarded):
+    """Without health_path the application answers every path."""
+    assert ask(guarded(hello)).body == b"hello"
+
+
+def test_without_the_token_it_tells_the_status_and_nothing_else(checked):
+    """A load balancer needs no more."""
+    response = ask(checked(server_threads=1))
+    assert response.status == "200 OK"
+    assert dict(response.headers)["Content-Type"] == "application/health+json"
+    assert json.loads(response.body) == {"status": "pass"}
+
+
+@pytest.mark.parametrize("token", ["", "wrong", "s3cre", "s3cret2", "caf\xe9"])
+def test_a_wrong_token_is_no_token(checked, token):
+    """Status only."""
+    assert json.loads(ask(checked(server_threads=1), token=token).body) == {"status": "pass"}
+
+
+@pytest.mark.parametrize("token", ["caf\xe9", "\u20ac"])
+def test_a_token_of_any_letters_comes_as_utf_8(checked, token):
+    """WSGI gives the bytes of a header as Latin-1."""
+    response = ask(checked(server_threads=1, health_token=token), token=token.encode("utf-8").decode("latin-1"))
+    assert "verdict" in json.loads(response.body)
+
+
+@pytest.mark.parametrize("given", ["Bearer s3cret", "bearer  s3cret ", "BEARER s3cret"])
+def test_the_scheme_is_written_in_any_case(checked, given):
+    """RFC 9110, 11.1."""
+    assert "verdict" in json.loads(ask(checked(server_threads=1), HTTP_AUTHORIZATION=given).body)
+
+
+@pytest.mark.parametrize("given", ["s3cret", "Basic s3cret", "Bearer", "Bearer s3cret,s3cret"])
+def test_the_token_comes_as_a_bearer_token_or_not_at_all(checked, given):
+    """Another scheme is none."""
+    assert json.loads(ask(checked(server_threads=1), HTTP_AUTHORIZATION=given).body) == {"status": "pass"}
+
+
+@pytest.mark.parametrize("accept, content_type", [
+    ("*/*", "application/health+json"), ("application/json", "application/json"), ("", "application/health+json"),
+    ("text/plain", "application/health+json"), ("text/html;q=0", "application/health+json"),
+    ("nonsense,,;;", "application/health+json"),
+    ("application/health+json;q=0.1, text/html", "text/html; charset=UTF-8"),
+])
+def test_only_who_would_rather_have_a_page_gets_one(checked, accept, content_type):
+    """A load balancer sends any Accept, or none."""
+    response = ask(checked(server_threads=1), HTTP_ACCEPT=accept)
+    assert (response.status, dict(response.headers)["Content-Type"]) == ("200 OK", content_type)
+
+
+def test_a_path_of_any_letters_comes_as_utf_8(checked):
+    """PATH_INFO has the client's bytes as Latin-1 (PEP 3333)."""
+    guard = checked(health_path="/-/gesundheit/\u00fcber-\u4e2d")
+    for path in ("/-/gesundheit/\u00fcber-\u4e2d", "/-/gesundheit/\u00fcber-\u4e2d/probe"):
+        assert ask(guard, path.encode("utf-8").decode("latin-1"), TOKEN, QUERY_STRING="hold=0").status == "200 OK"
+
+
+def test_it_answers_where_the_application_is_mounted(checked):
+    """PATH_INFO counts: whatever is mounted under /site has its check there."""
+    assert ask(checked(server_threads=1), SCRIPT_NAME="/site").status == "200 OK"
+
+
+@pytest.mark.parametrize("path", ["/-/tg/", "//-/tg", "/-/TG", "/-/tg/other"])
+def test_another_path_is_the_applications(checked, path):
+    """Nothing of the application is hidden by a path that merely looks like the one of the check."""
+    assert ask(checked(hello, server_threads=1), path).body == b"hello"
+
+
+def test_what_no_encoding_takes_is_shown_escaped(checked):
+    """A lone surrogate, as it may stand in a file's name or in a variable."""
+    response = ask(checked(server_threads=1), token=TOKEN, HTTP_ACCEPT="text/html", SERVER_SOFTWARE="a\ud800")
+    assert b"a\\ud800" in response.body
+
+
+@pytest.mark.parametrize("options, flag, status, http", [
+    pytest.param({"server_threads": 1}, True, "pass", "200 OK", id="single-threaded"),
+    pytest.param({}, False, "warn", "200 OK", id="declared only"),
+    pytest.param({}, None, "warn", "200 OK", id="unknown"),
+    pytest.param({"policy": "serialize", "server_threads": 4}, True, "warn", "200 OK", id="serialised"),
+    pytest.param({}, True, "fail", "503 Service Unavailable", id="threaded, refused"),
+    pytest.param({"policy": "log"}, True, "fail", "503 Service Unavailable", id="threaded, logged"),
+])
+def test_the_status_follows_the_verdict(checked, options, flag, status, http):
+    """pass, warn (unknown, declared only, serialised) or fail, before any other request has come."""
+    response = ask(checked(**options), wsgi__multithread=flag)
+    assert (json.loads(response.body)["status"], response.status) == (status, http)
+
+
+def test_with_the_token_it_tells_everything(checked, gate):
+    """Verdict, counts, findings with remedies, process, server, versions, and both sides of an overlap."""
+    guard = checked(gate, policy="log")
+    with held_inside(guard, gate, "/inside"):
+        with held_inside(guard, gate, new_environ(PATH_INFO="/late", QUERY_STRING="key=hidden", HTTP_COOKIE="hidden")):
+            content = json.loads(ask(guard, token=TOKEN).body)
+    assert content["verdict"]["status"] == "threaded"
+    assert content["stats"]["in_flight"] == 2 and content["stats"]["overlaps"] == 1
+    [overlap] = content["overlaps"]
+    assert "GET /inside" in overlap["evidence"] and "GET /late" in overlap["evidence"]
+    assert overlap["evidence"].count("self.open.wait") == 1 and overlap["remedy"]
+    assert {"host", "pid", "group", "policy", "server"} <= set(content["process"])
+    assert "hidden" not in json.dumps(content)
+
+
+class Texts(HTMLParser):
+    """The tags and texts of a page."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.tags, self.texts = [], []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+
+    def handle_data(self, data):
+        self.texts.append(data)
+
+
+def test_a_browser_gets_a_page(checked):
+    """By Accept; everything is escaped."""
+    guard = checked(server_threads=1)
+    response = ask(guard, token=TOKEN, HTTP_ACCEPT="text/html,*/*;q=0.8", SERVER_SOFTWARE="<script>alert(1)</script>")
+    assert dict(response.headers)["Content-Type"] == "text/html; charset=UTF-8"
+    page = Texts(response.body.decode())
+    assert "script" not in page.tags
+    assert "<script>alert(1)</script>" in page.texts
+    assert "pass" in page.texts and "single-threaded" in page.texts
+
+
+def test_a_browser_without_the_token_gets_the_status(checked):
+    """The page has no details either."""
+    page = Texts(ask(checked(server_threads=1), HTTP_ACCEPT="text/html").body.decode())
+    assert "pass" in page.texts and "table" not in page.tags
+
+
+def test_head_has_no_body(checked):
+    """GET and HEAD, as for any resource."""
+    response = ask(checked(server_threads=1), REQUEST_METHOD="HEAD")
+    assert (response.status, response.body) == ("200 OK", b"")
+
+
+@pytest.mark.parametrize("path", ["/-/tg", "/-/tg/probe"])
+def test_other_methods_are_not_allowed(checked, path):
+    """405 with Allow, and the application is not asked."""
+    response = ask(checked(), path, TOKEN, REQUEST_METHOD="POST")
+    assert response.status == "405 Method Not Allowed"
+    assert dict(response.headers)["Allow"] == "GET, HEAD"
+
+
+def test_it_is_answered_outside_the_counted_section(checked, gate):
+    """While a request is inside, a check is no collision."""
+    guard = checked(gate)
+    with held_inside(guard, gate):
+        assert ask(guard).status == "200 OK"
+    assert (guard.stats().requests, guard.stats().refused) == (1, 0)
+
+
+def test_the_first_reading_is_made_and_told(checked, caplog):
+    """A check that comes before any user finds the threads, and they are logged as on a request."""
+    ask(checked(), wsgi__multithread=True)
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    assert ask(checked(policy="log")).status == "503 Service Unavailable"
+
+
+# -- probes
+
+
+def test_without_a_token_there_is_no_probe(guarded):
+    """Nobody else can hold a worker."""
+    guard = guarded(hello, health_path="/-/tg")
+    assert ask(guard, "/-/tg/probe").body == b"hello"
+
+
+@pytest.mark.parametrize("token", [None, "wrong"])
+def test_a_probe_without_the_right_token_is_not_held(checked, token):
+    """401 at once."""
+    response = ask(checked(), "/-/tg/probe", token)
+    assert response.status == "401 Unauthorized"
+    assert dict(response.headers)["WWW-Authenticate"].startswith("Bearer")
+
+
+def test_two_probes_that_meet_prove_a_threaded_process(checked, monkeypatch):
+    """Whatever the server declares; from then on requests are refused."""
+    monkeypatch.setattr(meeting, "LONGEST", DEADLINE)
+    guard = checked(hello)
+    answers = []
+    threads = [threading.Thread(target=lambda: answers.append(
+        json.loads(ask(guard, "/-/tg/probe", TOKEN, QUERY_STRING="hold=%d" % DEADLINE).body))) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(DEADLINE)
+    assert [answer["met"] for answer in answers] == [True, True]
+    assert guard.verdict.findings[0].code == "TG306"
+    assert Response(guard).status == "503 Service Unavailable"
+
+
+def test_a_lonely_probe_is_let_go(checked):
+    """It met nobody, and says how long it waited."""
+    answer = json.loads(ask(checked(), "/-/tg/probe", TOKEN, QUERY_STRING="hold=0.05").body)
+    assert answer["met"] is False and answer["can_hold"] and answer["held"] >= 0.04
+
+
+@pytest.mark.parametrize("hold", ["99999", "nan", "soon", "-1", "%ff", "", "inf&hold=1"])
+def test_holding_is_bounded(checked, monkeypatch, hold):
+    """However long the caller asks for."""
+    monkeypatch.setattr(meeting, "LONGEST", 0.05)
+    answer = json.loads(ask(checked(), "/-/tg/probe", TOKEN, QUERY_STRING="hold=" + hold).body)
+    assert answer["held"] < DEADLINE
+
+
+def test_only_so_many_are_held(checked, monkeypatch):
+    """One more than the most is answered at once."""
+    monkeypatch.setattr(meeting, "MOST", 0)
+    answer = json.loads(in_thread(lambda: ask(checked(), "/-/tg/probe", TOKEN, QUERY_STRING="hold=2")).body)
+    assert answer["held"] == 0

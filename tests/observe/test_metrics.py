@@ -1,0 +1,167 @@
+"""The metrics of one process: names, values, and that a collection reads them at its own moment."""
+
+import math
+
+import pytest
+from conftest import Response, held_inside, new_environ
+
+from threadguard import metrics
+
+prometheus_client = pytest.importorskip("prometheus_client", reason="prometheus_client is not installed")
+
+
+def hello(environ, start_response):
+    start_response("200 OK", [])
+    return [b"hello"]
+
+
+@pytest.fixture(autouse=True)
+def only_mine(monkeypatch):
+    """No group of another test is told of, and nothing that another test has seen."""
+    from threadguard.guard import groups
+
+    monkeypatch.setattr(groups, "_groups", {})
+    monkeypatch.setattr(metrics, "_seen", set())
+    monkeypatch.delenv("PROMETHEUS_MULTIPROC_DIR", raising=False)
+
+
+@pytest.fixture
+def registry():
+    """A registry with the metrics of this process."""
+    registry = prometheus_client.CollectorRegistry()
+    metrics.register(registry)
+    return registry
+
+
+def values(registry):
+    """What a scrape of *registry* gives: {(name, label values beside pid and group): value}."""
+    return {(sample.name, *(value for label, value in sorted(sample.labels.items()) if label not in ("pid", "group"))):
+            sample.value for metric in registry.collect() for sample in metric.samples}
+
+
+def test_a_scrape_tells_what_the_guard_knows(guarded, registry):
+    """Counts, capacity and verdict, under the names of the documentation."""
+    guard = guarded(hello, server_threads=1)
+    for _ in range(3):
+        Response(guard)
+    assert values(registry) == {
+        ("http_server_active_requests", "GET", "http"): 0,
+        ("threadguard_peak_requests",): 1,
+        ("threadguard_requests_total",): 3,
+        ("threadguard_refused_requests_total",): 0,
+        ("threadguard_overlaps_total",): 0,
+        ("threadguard_capacity",): 1,
+        ("threadguard_verdict", "single-threaded"): 1,
+        ("threadguard_verdict", "threaded"): 0,
+        ("threadguard_verdict", "unknown"): 0,
+    }
+
+
+def test_each_series_names_its_process_and_group(guarded, registry):
+    """Processes are told apart, and so are groups."""
+    guard = guarded(hello, server_threads=1)
+    Response(guard)
+    labels = [sample.labels for metric in registry.collect() for sample in metric.samples]
+    assert {(each["pid"], each["group"]) for each in labels} == {(str(guard.stats().pid), guard._group.name)}
+
+
+def test_requests_inside_are_told_by_method_and_scheme(guarded, registry, gate):
+    """As the semantic conventions ask of http.server.active_requests; a method nobody knows is _OTHER."""
+    guard = guarded(gate, policy="log", server_threads=4)
+    with held_inside(guard, gate, new_environ(REQUEST_METHOD="POST", wsgi__url_scheme="https")):
+        with held_inside(guard, gate, new_environ(REQUEST_METHOD="BREW")):
+            inside = values(registry)
+    active = {key[1:]: value for key, value in inside.items() if key[0] == "http_server_active_requests"}
+    assert active == {("POST", "https"): 1, ("_OTHER", "http"): 1}
+    assert inside[("threadguard_overlaps_total",)] == 1 and inside[("threadguard_peak_requests",)] == 2
+
+
+def test_a_series_of_requests_inside_falls_to_0(guarded, registry, gate):
+    """It does not vanish with the request."""
+    guard = guarded(gate, server_threads=1)
+    with held_inside(guard, gate, new_environ(REQUEST_METHOD="PUT")):
+        assert values(registry)[("http_server_active_requests", "PUT", "http")] == 1
+    assert values(registry)[("http_server_active_requests", "PUT", "http")] == 0
+
+
+def test_a_refused_request_is_counted_as_refused(guarded, registry):
+    """It never entered."""
+    guard = guarded(hello)
+    Response(guard, new_environ(wsgi__multithread=True))
+    seen = values(registry)
+    assert (seen[("threadguard_refused_requests_total",)], seen[("threadguard_requests_total",)]) == (1, 0)
+    assert seen[("threadguard_verdict", "threaded")] == 1
+
+
+@pytest.mark.parametrize("row, samples", [
+    pytest.param({"unbounded": True, "capacity": None}, [({}, math.inf)], id="unbounded"),
+    pytest.param({"unbounded": False, "capacity": None}, [], id="not known"),
+    pytest.param({"unbounded": False, "capacity": 4}, [({}, 4)], id="four"),
+])
+def test_capacity_is_a_number_or_absent(row, samples):
+    """A number that is not known is no number."""
+    [capacity] = [each for each in metrics.INSTRUMENTS if each.name == "threadguard.capacity"]
+    assert list(capacity.samples(row)) == samples
+
+
+def test_a_group_whose_guards_are_gone_is_not_told_of(guarded, registry):
+    """Nothing is served by it any more."""
+    guard = guarded(hello)
+    assert values(registry)
+    del guard
+    assert values(registry) == {}
+
+
+def test_a_name_that_is_taken_stops_the_start(guarded, registry):
+    """The registry tells the second registration from the first, also while there is no value."""
+    with pytest.raises(ValueError, match="http_server_active_requests"):
+        metrics.register(registry)
+
+
+def test_nothing_is_done_on_the_way_of_a_request(guarded, registry, monkeypatch):
+    """A request that is not collected leads to no call of the metrics."""
+    def never(*arguments):
+        raise AssertionError("a request called the metrics")
+
+    for name in ("rows", "_row", "_active_by_method", "_kind"):
+        monkeypatch.setattr(metrics, name, never)
+    assert Response(guarded(hello, server_threads=1)).body == b"hello"
+
+
+def test_opentelemetry_gets_the_same(guarded):
+    """Seven observable instruments, whose attributes name process and group."""
+    pytest.importorskip("opentelemetry.sdk", reason="opentelemetry-sdk is not installed")
+    from opentelemetry.sdk.metrics import MeterProvider
+    from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+
+    reader = InMemoryMetricReader()
+    provider = MeterProvider([reader])
+    metrics.instrument(provider.get_meter("test"))
+    guard = guarded(hello, server_threads=1)
+    Response(guard)
+    told = {}
+    for metric in reader.get_metrics_data().resource_metrics[0].scope_metrics[0].metrics:
+        for point in metric.data.data_points:
+            attributes = dict(point.attributes)
+            assert attributes.pop("process.pid") == guard.stats().pid
+            assert attributes.pop("threadguard.group") == guard._group.name
+            told[(metric.name, metric.unit, *sorted(attributes.values()))] = point.value
+    provider.shutdown()
+    assert told == {
+        ("http.server.active_requests", "{request}", "GET", "http"): 0,
+        ("threadguard.peak_requests", "{request}"): 1,
+        ("threadguard.requests", "{request}"): 1,
+        ("threadguard.refused_requests", "{request}"): 0,
+        ("threadguard.overlaps", "{overlap}"): 0,
+        ("threadguard.capacity", "{request}"): 1,
+        ("threadguard.verdict", "1", "single-threaded"): 1,
+        ("threadguard.verdict", "1", "threaded"): 0,
+        ("threadguard.verdict", "1", "unknown"): 0,
+    }
+
+
+def test_the_name_in_flight_is_that_of_the_semantic_conventions():
+    """As opentelemetry-semantic-conventions spells it, with the unit it gives."""
+    http = pytest.importorskip("opentelemetry.semconv._incubating.metrics.http_metrics",
+                               reason="opentelemetry-semantic-conventions is not installed")
+    assert metrics.INSTRUMENTS[0].name == http.HTTP_SERVER_ACTIVE_REQUESTS

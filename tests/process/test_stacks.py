@@ -1,0 +1,140 @@
+"""Whose stack is looked at: everybody's under the GIL; without it only that of who sleeps."""
+
+import gc
+import sys
+import threading
+import time
+import weakref
+from contextlib import contextmanager
+
+import pytest
+from conftest import DEADLINE
+
+from threadguard.process import facts as process, stacks
+from threadguard.process.facts import Process
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells which threads sleep")
+gil = pytest.mark.skipif(not stacks.runs_alone(), reason="this Python runs without the GIL")
+no_gil = pytest.mark.skipif(stacks.runs_alone(), reason="this Python has a GIL, and it is on")
+
+
+@contextmanager
+def thread(target):
+    """A thread that runs *target* until the end of the block; its identifier."""
+    started, end = threading.Event(), threading.Event()
+    one = threading.Thread(target=lambda: (started.set(), target(end)), daemon=True)
+    one.start()
+    assert started.wait(DEADLINE)
+    try:
+        yield one.ident
+    finally:
+        end.set()
+        one.join(DEADLINE)
+
+
+def sleep(end):
+    end.wait(DEADLINE)
+
+
+def run(end):
+    while not end.is_set():
+        pass
+
+
+def is_seen(ident, looks):
+    """Whether one of the *looks* shows the thread."""
+    return any(ident in stacks.tops() for _ in looks)
+
+
+def until_the_deadline():
+    """Looks for as long as a thread on a busy machine may need to fall asleep."""
+    end = time.monotonic() + DEADLINE
+    while time.monotonic() < end:
+        yield time.sleep(0.01)
+
+
+@gil
+@pytest.mark.parametrize("does", [sleep, run])
+def test_under_the_gil_everybody_is_seen(does):
+    """Nobody else runs meanwhile: all of them can be looked at, those that would like to run too."""
+    with thread(does) as ident:
+        assert {ident, threading.get_ident()} <= set(stacks.tops())
+
+
+@linux
+def test_without_the_gil_who_sleeps_is_seen(monkeypatch):
+    """Threads that wait for work, as a server's pool does before the first request, are what the readers look for."""
+    monkeypatch.setattr(sys, "_is_gil_enabled", lambda: False, raising=False)
+    with thread(sleep) as ident:
+        assert is_seen(ident, until_the_deadline())
+
+
+@pytest.mark.parametrize("gil", [True, False])
+def test_i_am_seen_where_i_ask(monkeypatch, gil):
+    """One's own stack stands still whatever the others do, and begins with the one who asks."""
+    monkeypatch.setattr(sys, "_is_gil_enabled", lambda: gil, raising=False)
+    assert stacks.tops()[threading.get_ident()] is sys._getframe()
+
+
+@pytest.mark.parametrize("gil", [True, False])
+def test_who_asks_is_not_kept_alive(monkeypatch, gil):
+    """What the caller holds goes when it ends, without a collection: a body that hangs on would count as inside."""
+    monkeypatch.setattr(sys, "_is_gil_enabled", lambda: gil, raising=False)
+
+    def ask():
+        thing = Thing()
+        stacks.tops()
+        return weakref.ref(thing)
+
+    gc.disable()
+    try:
+        assert ask()() is None
+    finally:
+        gc.enable()
+
+
+class Thing:
+    """It can be referred to weakly."""
+
+
+def test_a_process_does_not_count_its_own_thread_among_the_others():
+    """Whoever compares the others with its own would find itself as a sibling."""
+    with Process() as mine:
+        assert mine.ident not in mine.others
+
+
+def test_where_the_system_does_not_tell_nobody_else_is_seen(monkeypatch):
+    """On another system than Linux nothing says who sleeps: then only one's own stack is safe."""
+    monkeypatch.setattr(sys, "_is_gil_enabled", lambda: False, raising=False)
+    monkeypatch.setattr(stacks, "_sleepers", lambda: {})
+    with thread(sleep):
+        assert set(stacks.tops()) == {threading.get_ident()}
+
+
+@no_gil
+def test_without_the_gil_who_runs_is_not_seen():
+    """A frame that ends while one reads it crashes the process."""
+    with thread(run) as ident:
+        assert not is_seen(ident, range(10))
+
+
+def test_a_look_at_all_objects_does_not_disturb_another_thread_s_look_at_stacks():
+    """The collector shows a tuple that is still being filled; whoever holds it then makes growing it fail."""
+    held = []
+
+    def frames():
+        for number in range(100):
+            if number == 5:
+                held.append(gc.get_objects())
+            yield sys._getframe()
+
+    assert len(process.whole(frames())) == 100
+
+
+@gil
+def test_a_stack_that_was_torn_is_looked_at_again():
+    """A generator that is put to sleep while one walks out from it has no callers any more: its thread has others."""
+    asleep = (one for one in "x")
+    with thread(sleep) as ident:
+        frames = process._stacks_but(sys._getframe(), {ident: asleep.gi_frame})[ident]
+        assert frames[-1].f_code.co_name == "_bootstrap"

@@ -1,0 +1,286 @@
+"""Requests that are sent together: at the same moment, in any form, with their responses in order."""
+
+import io
+import sys
+import threading
+
+import pytest
+import webob
+from conftest import DEADLINE
+from werkzeug.test import EnvironBuilder, TestResponse
+
+from threadguard.testing import gate as gates
+from threadguard.testing import together as module
+from threadguard.guard.group import Group
+from threadguard.testing.together import Entrance, together
+
+
+def echo(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain"), ("X-Query", environ["QUERY_STRING"])])
+    return [environ["REQUEST_METHOD"].encode(), b" ", environ["PATH_INFO"].encode(), b" ", environ["wsgi.input"].read()]
+
+
+def body_of(response):
+    return getattr(response, "body", None) or response.data
+
+
+PLAIN = {"REQUEST_METHOD": "POST", "PATH_INFO": "/plain", "QUERY_STRING": "q", "wsgi.input": io.BytesIO(b"sent")}
+
+
+@pytest.mark.parametrize("request_, kind, body, query", [
+    pytest.param("/path?q", webob.Response, b"GET /path ", "q", id="a path"),
+    pytest.param(PLAIN, webob.Response, b"POST /plain sent", "q", id="an environ"),
+    pytest.param({"PATH_INFO": "/short"}, webob.Response, b"GET /short ", "", id="an environ that is not complete"),
+    pytest.param(webob.Request.blank("/webob?q", POST=b"sent"), webob.Response, b"POST /webob sent", "q",
+                 id="a WebOb request"),
+    pytest.param(EnvironBuilder("/werkzeug?q", method="PUT", data=b"sent"), TestResponse, b"PUT /werkzeug sent", "q",
+                 id="a Werkzeug EnvironBuilder")])
+def test_each_kind_of_request_has_a_response_of_its_kind(request_, kind, body, query):
+    """Whatever makes requests in a test suite can be sent, and is answered in its own words."""
+    [response] = together(echo, [request_])
+    assert isinstance(response, kind)
+    assert (response.status_code, body_of(response), response.headers["X-Query"]) == (200, body, query)
+
+
+def test_a_response_is_of_the_class_of_the_request():
+    """A WebOb request with a `ResponseClass` of its own gets that one, as WebTest's does."""
+    class Response(webob.Response):
+        pass
+
+    class Request(webob.Request):
+        ResponseClass = Response
+
+    [response] = together(echo, [Request.blank("/")])
+    assert type(response) is Response
+
+
+def test_what_is_no_request_is_refused():
+    """A `TypeError` names what cannot be sent, before anything is sent."""
+    with pytest.raises(TypeError, match="^together sends WebOb requests, .*; 42 is none of these$"):
+        together(pytest.fail, ["/", 42])
+
+
+def test_nothing_is_sent_for_nothing():
+    """No request, no response."""
+    assert together(pytest.fail, []) == []
+
+
+class Meeting:
+    """Requests that wait for each other inside."""
+
+    def __init__(self, number):
+        self.barrier = threading.Barrier(number)
+        self.threads = set()
+
+    def __call__(self, environ, start_response):
+        self.barrier.wait(DEADLINE)
+        self.threads.add(threading.get_ident())
+        return echo(environ, start_response)
+
+
+def test_all_are_inside_at_the_same_time():
+    """Each request has a thread of its own, and all of them are inside together."""
+    meeting = Meeting(5)
+    responses = together(meeting, ["/%d" % number for number in range(5)])
+    assert [response.body for response in responses] == [b"GET /%d " % number for number in range(5)]
+    assert len(meeting.threads) == 5 and threading.get_ident() not in meeting.threads
+
+
+def test_the_same_request_may_be_sent_twice():
+    """Two copies of one request are two requests, each with a body to read."""
+    request = webob.Request.blank("/", POST=b"sent")
+    responses = together(Meeting(2), [request, request])
+    assert [response.body for response in responses] == [b"POST / sent"] * 2
+
+
+def test_a_number_of_threads_makes_lots():
+    """With threads=2 two are sent together, then the next two, and the one that is left in the caller's thread."""
+    counts, inside = [], threading.Semaphore(0)
+
+    def app(environ, start_response):
+        inside.release()
+        counts.append(threading.current_thread() is threading.main_thread())
+        return echo(environ, start_response)
+
+    responses = together(app, ["/%d" % number for number in range(5)], threads=2)
+    assert [response.body for response in responses] == [b"GET /%d " % number for number in range(5)]
+    assert counts == [False] * 4 + [True]
+
+
+def test_one_thread_is_the_callers():
+    """With threads=1 they are sent one after the other, from where `together` was called."""
+    threads = []
+
+    def app(environ, start_response):
+        threads.append(threading.current_thread())
+        return echo(environ, start_response)
+
+    together(app, ["/a", "/b"], threads=1)
+    assert threads == [threading.current_thread()] * 2
+
+
+@pytest.mark.parametrize("threads", [0, -1])
+def test_fewer_than_one_thread_cannot_send(threads):
+    """A `ValueError` names the number."""
+    with pytest.raises(ValueError, match="^together sends from 1 thread or more, not from %d$" % threads):
+        together(echo, ["/"], threads=threads)
+
+
+def test_the_interpreter_switches_often_while_they_are_sent():
+    """The switch interval is the shortest for the requests, and then what it was; also with one sender in another."""
+    before = sys.getswitchinterval()
+    seen = []
+
+    def app(environ, start_response):
+        seen.append(sys.getswitchinterval())
+        return echo(environ, start_response)
+
+    def sender(environ, start_response):
+        together(app, ["/inner", "/inner"])
+        return app(environ, start_response)
+
+    together(sender, ["/a", "/b"])
+    assert sys.getswitchinterval() == before
+    assert len(seen) == 6 and max(seen) < before / 100
+
+
+@pytest.mark.parametrize("policy, code, last", [("log", "TG301", 200), ("refuse", "TG302", 503)])
+def test_the_guard_sees_them_together_every_time(guarded, policy, code, last):
+    """Behind an `Entrance` a request waits for the others: an application that answers at once collides too."""
+    guard = guarded(Entrance(echo), policy=policy)
+    for _ in range(50):
+        guard.join(group := Group("of this turn"))
+        responses = together(guard, ["/a", "/b"], patience=DEADLINE)
+        assert [finding.code for finding in group.reports] == [code]
+        assert max(response.status_code for response in responses) == last
+
+
+def test_one_that_never_comes_in_is_not_waited_for(guarded):
+    """A request that something in front of the guard answers leaves the others' way free at once."""
+    guard = guarded(Entrance(echo), policy="log")
+
+    def front(environ, start_response):
+        return echo(environ, start_response) if environ["PATH_INFO"] == "/front" else guard(environ, start_response)
+
+    responses = together(front, ["/front", "/a", "/front", "/b"], patience=DEADLINE * 100, timeout=DEADLINE)
+    assert [response.body for response in responses] == [b"GET /front ", b"GET /a ", b"GET /front ", b"GET /b "]
+    assert guard.stats().overlaps == 1
+
+
+def test_an_entrance_that_lets_in_one_at_a_time_waits_for_nobody(guarded):
+    """Behind a guard that serialises nobody waits for those whom the guard keeps out."""
+    guard = guarded(Entrance(echo, waits=False), policy="serialize", serialize_timeout=DEADLINE)
+    responses = together(guard, ["/a", "/b", "/c"], patience=DEADLINE * 100, timeout=DEADLINE)
+    assert [response.status_code for response in responses] == [200] * 3
+
+
+def test_patience_ends(guarded):
+    """Where a lock keeps the others out, the one inside goes on after *patience* seconds."""
+    lock = threading.Lock()
+    guard = guarded(Entrance(echo), policy="log")
+
+    def locked(environ, start_response):
+        with lock:
+            return guard(environ, start_response)
+
+    responses = together(locked, ["/a", "/b"], patience=0.01, timeout=DEADLINE)
+    assert [response.body for response in responses] == [b"GET /a ", b"GET /b "]
+    assert guard.stats().overlaps == 0
+
+
+def test_what_the_application_raises_comes_out():
+    """The exception of the first request that has one is raised, after all have ended."""
+    def app(environ, start_response):
+        if environ["PATH_INFO"] != "/a":
+            raise RuntimeError(environ["PATH_INFO"])
+        return echo(environ, start_response)
+
+    with pytest.raises(RuntimeError, match="^/b$"):
+        together(app, ["/a", "/b", "/c"])
+
+
+def test_one_that_is_stuck_is_named_with_its_stack():
+    """After *timeout* seconds the requests without an answer are told, and where they stand."""
+    gate = threading.Event()
+
+    def app(environ, start_response):
+        if environ["PATH_INFO"] == "/stuck":
+            gate.wait(DEADLINE)
+        return echo(environ, start_response)
+
+    for seconds in 0.2, 2, 20:
+        with pytest.raises(TimeoutError) as raised:
+            together(app, ["/a", "/stuck"], timeout=seconds)
+        lines = str(raised.value).splitlines()
+        if lines[0].startswith("1 of ") and "    gate.wait(DEADLINE)" in lines:
+            break  # on a busy machine neither may have come so far
+    gate.set()
+    assert lines[0] == "1 of the requests sent together had no answer after %g seconds:" % seconds
+    assert lines[1].startswith("GET /stuck, in ")
+    assert "    gate.wait(DEADLINE)" in lines
+
+
+def test_every_way_to_answer_is_understood():
+    """write(), a generator, close(), and an error after the first bytes: as PEP 3333 has them."""
+    closed = []
+
+    class Body:
+        def __iter__(self):
+            return iter([b"two"])
+
+        def close(self):
+            closed.append(True)
+
+    def writes(environ, start_response):
+        start_response("404 Not Found", [])(b"one ")
+        return Body()
+
+    def replaces(environ, start_response):
+        start_response("200 OK", [])
+        try:
+            raise RuntimeError("too late?")
+        except RuntimeError:
+            start_response("500 Oh", [("X-Replaced", "yes")], sys.exc_info())
+        yield b"no: "
+        try:
+            raise RuntimeError("too late")
+        except RuntimeError:
+            start_response("500 Oh", [], sys.exc_info())
+
+    [written] = together(writes, ["/"])
+    assert (written.status, written.body, closed) == ("404 Not Found", b"one two", [True])
+    with pytest.raises(RuntimeError, match="^too late$"):
+        together(replaces, ["/"])
+
+
+def test_a_gate_opens_once_for_each_who_is_expected():
+    """Leaving twice, or waiting after leaving, counts once."""
+    gate = gates.Gate(2, DEADLINE)
+    one, two = gate.place(), gate.place()
+    one.leave()
+    one.leave()
+    one.wait()
+    assert not gate._open.is_set()
+    two.wait()
+    assert gate._open.is_set()
+
+
+def test_no_thread_is_left():
+    """When the responses are there, so are the threads' ends."""
+    before = set(threading.enumerate())
+    together(Meeting(3), ["/"] * 3)
+    assert set(threading.enumerate()) <= before
+    assert module._switching._users == 0
+
+
+@pytest.mark.parametrize("request_", ["/path", {"PATH_INFO": "/path"}])
+def test_one_request_is_no_list(request_):
+    """A path would be sent letter by letter."""
+    with pytest.raises(TypeError, match="^together takes a list of requests; .* is one request$"):
+        together(echo, request_)
+
+
+def test_an_application_that_begins_no_response_is_named():
+    """Its fault, not that of the response that is made of nothing."""
+    with pytest.raises(RuntimeError, match="^the application answered GET /a without a call of start_response$"):
+        together(lambda environ, start_response: [b"body"], ["/a"])

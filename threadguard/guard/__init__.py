@@ -1,0 +1,1 @@
+"""Who is inside, and what follows: the middleware, the ledger, the policies."""

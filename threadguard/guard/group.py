@@ -1,0 +1,241 @@
+"""A group: the guards of one process that share a ledger and a verdict.
+
+By default all guards of a process are one group, because what is not thread-safe is the process's: module globals,
+`os.environ`, the locale.
+"""
+
+import logging
+import weakref
+from typing import Any, Callable, Dict, List, Optional, Tuple
+
+from threadguard.process import contexts
+from threadguard.report import text as report
+from threadguard.servers import poolstart, readers
+from threadguard.codes import CODES
+from threadguard.servers.evidence import Evidence
+from threadguard.guard.ledger import NEVER, Ledger
+from threadguard.guard.meeting import Meeting
+from threadguard.model import THREADED, UNKNOWN, Finding, Reading, Stats, Verdict
+from threadguard.options import OptionError
+from threadguard.report.log import Telling
+from threadguard.guard.queue import Turns
+
+
+class Group:
+    """What some guards know in common: who is inside, whose turn it is, what the server is, what was told."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.ledger = Ledger()
+        self.turns = Turns(self.ledger)
+        self.meeting = Meeting()
+        self.guards: "weakref.WeakSet[Any]" = weakref.WeakSet()
+        self.refuses = False
+        """Whether a guard of the group has the policy refuse: under a threaded verdict it must see every request."""
+        self.reports_kept = 5
+        """How many overlaps are reported with both sides; the others are only counted."""
+        self._watches: List[Callable[[], None]] = []
+        self._forget(Evidence())
+
+    def _forget(self, evidence: Evidence) -> None:
+        self._evidence = evidence
+        self._telling = Telling()
+        self._mutex = contexts.new_mutex()
+        self.reports: Tuple[Finding, ...] = ()
+        """The first overlaps, with both sides."""
+        self._next_look = 0
+        self._refused = 0
+
+    def start_afresh(self, ticket: Optional[int] = None, environ: Optional[Dict[str, Any]] = None) -> None:
+        """In a forked child, a process of its own: only *ticket* is inside, and only what startup found is known."""
+        self.ledger.start_afresh(ticket, environ)
+        self.turns.start_afresh()
+        self.meeting.start_afresh()
+        self._forget(Evidence(self._evidence.startup, self._evidence.server_threads))
+
+    def notice_fork(self) -> None:
+        """Start afresh where this is not the process that was counted in."""
+        if self.ledger.was_forked():
+            self.start_afresh()
+
+    # -- what the server says -------------------------------------------------------------------------------------
+
+    @property
+    def verdict(self) -> Verdict:
+        """What is known now."""
+        return self._evidence.verdict
+
+    def consider(self, server_threads: Optional[int]) -> Evidence:
+        """What would be known at startup with a guard of *server_threads* that is being built.
+
+        Raises `OptionError` if another guard of the group has other `server_threads`.
+        """
+        known = self._evidence
+        if server_threads is not None and known.server_threads not in (None, server_threads):
+            raise OptionError("TG901 threadguard: option server_threads = %d is not allowed: another guard of group %r"
+                              " has %d, and they share one server" % (server_threads, self.name, known.server_threads))
+        answers = readers.at_startup()
+        answers = answers._replace(readings={**known.startup.readings, **answers.readings})
+        evidence = Evidence(answers, server_threads or known.server_threads)
+        evidence.request, evidence.observed = known.request, known.observed
+        evidence.weigh()
+        return evidence
+
+    def keep(self, evidence: Evidence, refuses: bool) -> None:
+        """The guard for which *evidence* was considered is built."""
+        with self._mutex:
+            self._evidence = evidence
+            self.refuses = self.refuses or refuses
+            self._set_watch()
+
+    def read(self, ticket: int, environ: Dict[str, Any]) -> bool:
+        """Make the first request's reading, or make it again, if *ticket* is due for it."""
+        with self._mutex:
+            evidence = self._evidence
+            if ticket < self._next_look and not evidence.is_withdrawn(environ):
+                return False
+            self._end_watches()
+            evidence.request = readers.on_request(environ, self.is_guard)
+            evidence.weigh()
+            self._next_look = 2 * ticket + 1 if ticket < evidence.last_look else NEVER
+            self._set_watch()
+            return True
+
+    def watch_pools(self, guard: Any) -> None:
+        """Until the first request, or until *guard* and its like are gone, look at pools that a server starts."""
+        weakref.finalize(guard, self._end_watches_of_none).atexit = False
+        if not self._watches:
+            self._watches.append(poolstart.watch(self.is_guard, self._pool_starts, self._server_begins))
+
+    def _pool_starts(self, reading: Reading) -> None:
+        """What a guard raises here comes out of the server's start of its pool, and ends that server."""
+        self._learn(reading)
+        for guard in list(self.guards):
+            guard.pool_starts()
+
+    def _server_begins(self, reading: Reading) -> None:
+        """Nothing is raised: where that would end a thread but not the server, each request is refused instead."""
+        self._learn(reading)
+        for guard in list(self.guards):
+            guard.pool_starts(may_raise=False)
+
+    def _learn(self, reading: Reading) -> None:
+        with self._mutex:
+            self._evidence.add(reading)
+            self._set_watch()
+
+    def _end_watches_of_none(self) -> None:
+        if not list(self.guards):  # its length still counts the one that is going
+            self._end_watches()
+
+    def _end_watches(self) -> None:
+        while self._watches:
+            self._watches.pop()()
+
+    def read_now(self, environ: Dict[str, Any]) -> bool:
+        """Make the first request's reading on *environ*, unless it was made: a health check may come before users."""
+        self.notice_fork()
+        return self._evidence.request is None and self.read(self._next_look, environ)
+
+    def is_guard(self, thing: object) -> bool:
+        """Whether *thing* is a guard of this group."""
+        return any(thing is guard for guard in self.guards)
+
+    def _set_watch(self) -> None:
+        """Tell the ledger whom to look at: everybody while there is something to refuse."""
+        refusing = self.refuses and self.verdict.status == THREADED
+        self.ledger.watch_from(0 if refusing or self._evidence.may_be_withdrawn else self._next_look)
+
+    # -- what is seen ----------------------------------------------------------------------------------------------
+
+    @property
+    def is_proved(self) -> bool:
+        """Whether requests were found inside together."""
+        return bool(self._evidence.observed)
+
+    def observe(self, code: str, environ: Any, other: int) -> None:
+        """The request of *environ* and *other*'s were found together: report the first, count the rest."""
+        if code != "TG302":
+            self.ledger.count_overlap()
+        if len(self.reports) >= self.reports_kept:
+            self._telling.again(code)
+            return
+        finding = self._overlap(code, environ, other)
+        with self._mutex:
+            self.reports += (finding,)
+        if any(known.code == code for known in self._evidence.observed):
+            self._telling.again(code)
+        else:
+            self._prove(finding)
+
+    def observe_meeting(self) -> None:
+        """Two probes met in this process."""
+        self._prove(Finding("TG306", CODES["TG306"].title, "both were held in process %d at the same time" % (
+            self.ledger.pid), self._evidence.remedy))
+
+    def _prove(self, finding: Finding) -> None:
+        with self._mutex:
+            if finding not in self._evidence.observed:
+                self._evidence.observed += (finding,)
+                self._evidence.weigh()
+                self._set_watch()
+        self.tell()
+
+    def _overlap(self, code: str, environ: Any, other: int) -> Finding:
+        earlier, place = self.ledger.whereabouts(other)
+        server = self._evidence.server
+        evidence = "in process %d%s\n  %s\n  %s" % (
+            self.ledger.pid, ", served by " + server if server is not None else "",
+            report.side("inside", earlier, place), report.side("entering", environ, contexts.here()))
+        return Finding(code, CODES[code].title, evidence, self._evidence.remedy)
+
+    def before_chunk(self, ticket: int) -> None:
+        """The body of *ticket* is asked for a chunk, where one context may have several in work."""
+        ledger = self.ledger
+        if len(ledger.inside) > 1 or ticket not in ledger.inside:
+            later = ledger.interleaved_with(ticket)
+            if later is not None:
+                self.observe("TG303", ledger.request_of(ticket), later)
+
+    def before_late_chunk(self, ticket: int) -> None:
+        """The same for a body that had the turn: only one that lost it, abandoned, can meet another."""
+        if ticket not in self.ledger.inside:
+            self.before_chunk(ticket)
+
+    def count_refused(self) -> None:
+        """One more request is answered with 503."""
+        with self._mutex:
+            self._refused += 1
+
+    def stats(self) -> Stats:
+        """The counts of this process."""
+        self.notice_fork()
+        in_flight, peak, requests, overlaps = self.ledger.counts()
+        return Stats(in_flight, peak, requests, self._refused, overlaps, self.ledger.pid)
+
+    # -- what is told ----------------------------------------------------------------------------------------------
+
+    def tell(self) -> None:
+        """Log the findings of a threaded or unknown verdict, each once for this process."""
+        verdict = self.verdict
+        if verdict.status == THREADED:
+            self._telling.once(logging.ERROR, self._evidence.grounds)
+        elif verdict.status == UNKNOWN and self._evidence.request is not None:
+            self._telling.once(logging.WARNING, verdict.findings)
+        self._telling.once(logging.WARNING, [finding for finding in verdict.findings if finding.code == "TG402"])
+
+    def tell_serialized(self, waited: bool = False) -> None:
+        """Log, once for this process, that requests are serialised, if that makes a difference."""
+        if waited or self.verdict.status == THREADED:
+            self._telling.once_by_code(logging.WARNING, Finding(
+                "TG305", "requests are let in one at a time, by the policy serialize",
+                "a request had to wait for another" if waited else self._evidence.grounds[0].sentence,
+                self._evidence.remedy))
+
+    def tell_stuck(self, ticket: int) -> None:
+        """Log that *ticket* has held the turn for longer than another would wait."""
+        environ, place = self.ledger.whereabouts(ticket)
+        self._telling.once(logging.ERROR, [Finding(
+            "TG304", CODES["TG304"].title, "in process %d\n  %s" % (
+                self.ledger.pid, report.side("inside", environ, place)),
+            "find out what this request waits for; policy refuse, and a single-threaded server, do without turns")])

@@ -1,0 +1,169 @@
+"""`ThreadGuard`: the way of a request, and nothing else.
+
+On its way in a request is compared and counted. It is looked at only if it is not alone, or if the ledger's marks are
+not calm: a look at the server is due, as for the first request, or the process was forked, which wipes the marks. Then
+the policy decides what becomes of it.
+"""
+
+import os
+from functools import partial
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, Optional, Tuple
+
+from threadguard import options
+from threadguard.process import contexts
+from threadguard.guard.bodies import hand_out, runs_no_code
+from threadguard.guard.ledger import CALM
+
+if TYPE_CHECKING:
+    from threadguard.guard.group import Group
+    from threadguard.observe.health import Health
+    from threadguard.model import Stats, Verdict
+    from threadguard.guard.policies import WSGIApp
+
+_NEVER_CALM = (False,)
+
+
+class ThreadGuard:
+    """WSGI middleware that keeps *app* from being entered by two requests of one process at the same time.
+
+    :param app: the WSGI application.
+    :param policy: what is done where the server is threaded. ``"refuse"``: raise `ThreadedDeploymentError` here if it
+        shows now, and answer every request with 503 from the moment it shows later. ``"serialize"``: let requests in
+        one at a time. ``"log"``: let them pass, and log each finding once at ERROR.
+    :param serialize_timeout: seconds that a request waits under ``serialize`` before it gets 503 with Retry-After.
+    :param server_threads: how many requests the server lets into one process at once, for a server that threadguard
+        cannot read. What it can read is stronger.
+    :param group: guards of the same group share counts and verdict. By default all guards of the process do.
+    :param health_path: where to answer health checks, such as ``/-/threadguard``; not at all by default.
+    :param health_token: the bearer token that opens the details of the health check.
+    :param watch_pool_start: whether to look, until the first request, at servers, and pools of theirs, that start after
+        the guard was built.
+    :raises ThreadedDeploymentError: under ``refuse``, if the server is threaded as far as can be told now.
+    :raises OptionError: (a `ValueError`) for a value that is not allowed.
+    :raises TypeError: if *app* is not callable.
+
+    The environment variable ``THREADGUARD_POLICY`` overrides *policy*, and is logged when it does.
+    """
+
+    # In slots: on Python 3.11 and 3.12 other attributes get slower once `__dict__` is looked at, as a reading does.
+    __slots__ = ("app", "policy", "_timeout", "_watches_pools", "_health_options", "_group", "_ledger", "_policy",
+                 "_marks", "_health", "_given", "__dict__", "__weakref__")
+
+    def __init__(self, app: "WSGIApp", *, policy: str = "refuse", serialize_timeout: float = 30.0,
+                 server_threads: Optional[int] = None, group: Optional[str] = None, health_path: Optional[str] = None,
+                 health_token: Optional[str] = None, watch_pool_start: bool = True) -> None:
+        if not callable(app):
+            raise TypeError("threadguard guards a WSGI application, which is callable; %s is not" % options.shown(app))
+        given = options.converted(
+            policy=policy, serialize_timeout=serialize_timeout, server_threads=server_threads, group=group,
+            health_path=health_path, health_token=health_token, watch_pool_start=watch_pool_start)
+        self.app = app
+        self._given = given
+        self.policy: str = _policy_in_force(given["policy"])
+        self._timeout: float = given["serialize_timeout"]
+        self._watches_pools: bool = given["watch_pool_start"]
+        self._health_options = given["health_path"], given["health_token"]
+        from threadguard.guard.groups import group_named  # loaded here, with the policies: they are most of the package
+        self.join(group_named(given["group"]), given["server_threads"])
+
+    def join(self, group: "Group", server_threads: Optional[int] = None) -> None:
+        """Become a guard of *group*, and leave the one that it was in.
+
+        Raises `ThreadedDeploymentError` under ``refuse``, if the server is threaded as far as can be told now, and
+        `OptionError` if the group has other *server_threads*.
+        """
+        from threadguard.guard.policies import POLICIES
+        decides = POLICIES[self.policy](self.app, group, self._timeout)
+        evidence = group.consider(server_threads)
+        decides.at_startup(evidence.verdict)
+        group.keep(evidence, refuses=self.policy == "refuse")
+        group.guards.add(self)
+        self._group, self._ledger, self._policy = group, group.ledger, decides
+        self._marks = _NEVER_CALM if decides.asks_always else group.ledger.marks
+        self._health = self._new_health(decides.tell)
+        decides.tell()
+        if self._watches_pools:
+            group.watch_pools(self)
+
+    def _new_health(self, tell: Callable[[], object]) -> "Optional[Health]":
+        path, token = self._health_options
+        if path is None:
+            return None
+        from threadguard.observe.health import Health  # few ask for it
+        return Health(self._group, self.policy, tell, path, token)
+
+    @contexts.calls_the_application
+    def __call__(self, environ: Dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """Serve one request."""
+        if self._health is not None and self._health.serves(environ):
+            return self._health(environ, start_response)
+        ledger = self._ledger
+        inside = ledger.inside
+        ticket = next(ledger.tickets)
+        try:
+            inside[ticket] = environ
+            if len(inside) > 1 or not self._marks[CALM]:
+                instead = self._look(ticket, environ)
+                if instead is not None:
+                    return instead(environ, start_response)
+            body = self.app(environ, start_response)
+            if type(body) is list or runs_no_code(body, environ):
+                inside.pop(ticket, None)
+                return body
+            return hand_out(ledger, ticket, environ, body, before_chunk=self._group.before_chunk)
+        except BaseException:
+            inside.pop(ticket, None)
+            raise
+
+    def _look(self, ticket: int, environ: Dict[str, Any]) -> "Optional[WSGIApp]":
+        """What takes the place of the application for this request; None if it enters as it is."""
+        group, ledger = self._group, self._ledger
+        if ledger.was_forked():
+            group.start_afresh(ticket, environ)
+        around = ledger.look_around(ticket, environ)
+        if around.same:
+            ledger.withdraw(ticket)
+            return self.app
+        if around.nested:
+            ledger.leave(ticket)
+            return self.app
+        is_news = ticket >= ledger.look_from and group.read(ticket, environ)
+        if around.collision is not None and not (group.is_proved or self._policy.asks_always):
+            if ledger.collect(around.collision):
+                around = ledger.look_around(ticket, environ)
+        instead = self._policy.answer(ticket, environ, around.collision)
+        if is_news:  # not before: a handler of the log may call the application, nested in this request if it is inside
+            self._policy.tell()
+        return instead
+
+    def pool_starts(self, may_raise: bool = True) -> None:
+        """A server starts before the first request. Under ``refuse`` this raises if it may, which ends that server."""
+        if may_raise:
+            self._policy.at_startup(self.verdict)
+        self._policy.tell()
+
+    def __reduce__(self) -> "Tuple[Callable[..., ThreadGuard], Tuple[WSGIApp]]":
+        """Copied or unpickled, as for a spawned process, it is a new guard of *app* with the same options."""
+        return partial(ThreadGuard, **self._given), (self.app,)
+
+    @property
+    def verdict(self) -> "Verdict":
+        """What is known now about this process."""
+        self._group.notice_fork()
+        return self._group.verdict
+
+    def stats(self) -> "Stats":
+        """The counts of this process and group: in flight, peak, requests that entered, refused, overlaps, pid."""
+        return self._group.stats()
+
+
+def _policy_in_force(policy: str) -> str:
+    override = os.environ.get("THREADGUARD_POLICY", "").strip()
+    if not override:
+        return policy
+    override = str(options.convert("policy", override, "the environment variable THREADGUARD_POLICY"))
+    if override != policy:
+        import logging
+        logging.getLogger("threadguard").warning(
+            "THREADGUARD_POLICY overrides the policy: %s instead of %s", override, policy)
+    return override

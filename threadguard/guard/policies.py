@@ -1,0 +1,167 @@
+"""What is done on a threaded verdict: refuse, serialize or log. One shape, one table.
+
+A policy is asked at startup, and on a request whenever it is not alone or there is something to look at. It answers
+with None (the request enters) or with the WSGI application that takes its place.
+"""
+
+from typing import Any, Callable, Dict, Iterable, Optional, Protocol, Type
+
+from threadguard.process import contexts
+from threadguard.report import text as report
+from threadguard.guard.bodies import hand_out, runs_no_code
+from threadguard.guard.group import Group
+from threadguard.model import THREADED, Verdict
+
+WSGIApp = Callable[[Dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+
+class ThreadedDeploymentError(RuntimeError):
+    """The server lets more than one request at once into this process: the guard refuses to be built.
+
+    A `RuntimeError` and never `SystemExit`, which makes gunicorn, uWSGI and mod_wsgi start the worker anew for ever.
+    """
+
+    __module__ = "threadguard"  # as operators meet it at the end of a traceback
+
+    def __init__(self, verdict: Verdict) -> None:
+        super().__init__(report.text_of_all(verdict.findings))
+        self.verdict = verdict
+
+
+def unavailable(code: str, retry_after: Optional[float] = None) -> WSGIApp:
+    """An application that answers 503: one line with *code*, no settings, no stacks."""
+    from webob import Response
+
+    reason = "busy: requests are served one at a time" if retry_after else "this process is not single-threaded"
+    headers = {"Retry-After": str(max(1, round(retry_after)))} if retry_after else {}
+
+    def answer(environ: Dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        response = Response("503 Service Unavailable: %s (threadguard %s)\n" % (reason, code),
+                            status=503, content_type="text/plain", charset="UTF-8")
+        response.headers.update(headers)
+        body: Iterable[bytes] = response({"REQUEST_METHOD": "GET", **environ}, start_response)
+        return body
+
+    return answer
+
+
+class Policy(Protocol):
+    """What each policy can do."""
+
+    asks_always: bool
+    """Whether every request is put to `answer`, not only those that are not alone."""
+
+    def __init__(self, app: WSGIApp, group: Group, timeout: float) -> None:
+        """For the guard of *app*; *timeout* in seconds is serialize's."""
+
+    def at_startup(self, verdict: Verdict) -> None:
+        """The guard is being built, under *verdict*. It may raise."""
+
+    def tell(self) -> None:
+        """Log what is new in the verdict."""
+
+    def answer(self, ticket: int, environ: Dict[str, Any], collision: Optional[int]) -> Optional[WSGIApp]:
+        """*ticket* is inside for *environ*, with *collision* before it if that is not None."""
+
+
+class Refuse:
+    """Raise at startup; from the moment the verdict is threaded, answer every request with 503."""
+
+    asks_always = False
+
+    def __init__(self, app: WSGIApp, group: Group, timeout: float) -> None:
+        self._group = group
+
+    def at_startup(self, verdict: Verdict) -> None:
+        """Raises `ThreadedDeploymentError` under a threaded verdict."""
+        if verdict.status == THREADED:
+            raise ThreadedDeploymentError(verdict)
+
+    def tell(self) -> None:
+        """See `Policy`."""
+        self._group.tell()
+
+    def answer(self, ticket: int, environ: Dict[str, Any], collision: Optional[int]) -> Optional[WSGIApp]:
+        """See `Policy`."""
+        group = self._group
+        is_known = group.verdict.status == THREADED  # then whoever seems to be inside is being refused as well
+        if collision is None and not is_known:
+            group.ledger.keep_peak()
+            return None
+        group.ledger.withdraw(ticket)
+        if collision is not None and not is_known:
+            group.observe("TG302", environ, collision)
+        group.count_refused()
+        return unavailable(group.verdict.findings[0].code)
+
+
+class Log:
+    """Let every request pass, and say what was found."""
+
+    asks_always = False
+
+    def __init__(self, app: WSGIApp, group: Group, timeout: float) -> None:
+        self._group = group
+
+    def at_startup(self, verdict: Verdict) -> None:
+        """Nothing is raised."""
+
+    def tell(self) -> None:
+        """See `Policy`."""
+        self._group.tell()
+
+    def answer(self, ticket: int, environ: Dict[str, Any], collision: Optional[int]) -> Optional[WSGIApp]:
+        """See `Policy`."""
+        if collision is not None:
+            self._group.observe("TG301", environ, collision)
+        self._group.ledger.keep_peak()
+        return None
+
+
+class Serialize:
+    """Let requests in one at a time."""
+
+    asks_always = True
+
+    def __init__(self, app: WSGIApp, group: Group, timeout: float) -> None:
+        self._app = app
+        self._group = group
+        self._timeout = timeout
+
+    def at_startup(self, verdict: Verdict) -> None:
+        """Nothing is raised."""
+
+    def tell(self) -> None:
+        """See `Policy`."""
+        self._group.tell_serialized()
+
+    def answer(self, ticket: int, environ: Dict[str, Any], collision: Optional[int]) -> Optional[WSGIApp]:
+        """See `Policy`."""
+        self._group.ledger.withdraw(ticket)
+        self._group.turns.pass_on()  # the first in line may have met this one, which now stands in line itself
+        if collision is not None:
+            self._group.tell_serialized(waited=True)
+        return self._in_turn
+
+    @contexts.calls_the_application
+    def _in_turn(self, environ: Dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """Wait for the turn, and give it back when the response is finished."""
+        group = self._group
+        ledger = group.ledger
+        try:  # around the taking as well: a signal's handler may raise as soon as the turn is had
+            ticket = group.turns.take(environ, self._timeout, group.tell_stuck)
+            if ticket is None:
+                group.count_refused()
+                return unavailable("TG305", self._timeout)(environ, start_response)
+            environ["wsgi.multithread"] = False
+            body = self._app(environ, start_response)
+            if not runs_no_code(body, environ):
+                return hand_out(ledger, ticket, environ, body, group.turns.pass_on, group.before_late_chunk)
+            group.turns.leave(ticket)
+            return body
+        except BaseException:
+            group.turns.give_back(environ)
+            raise
+
+
+POLICIES: Dict[str, Type[Policy]] = {"refuse": Refuse, "serialize": Serialize, "log": Log}

@@ -1,0 +1,1 @@
+"""How others see the guard: health checks, the probe, metrics."""

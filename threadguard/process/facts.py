@@ -1,0 +1,312 @@
+"""Facts about this process: with `stacks` the only module that reads `sys`, `os`, stacks and threads.
+
+Everything here is a look, taken at construction, on a first request or on a violation, never on the way of an
+ordinary request. Nothing is imported to be looked at: names are looked up among the modules that are loaded.
+"""
+
+import gc
+import os
+import sys
+import threading
+from copy import copy
+from functools import lru_cache
+from itertools import islice
+from types import FrameType, ModuleType, TracebackType
+from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Set, Tuple, Type
+
+from threadguard.process import stacks
+
+Frames = Tuple[FrameType, ...]
+
+_PACKAGE = __name__.partition(".")[0]
+
+_OPTIMIZED = 0x1
+"""`inspect.CO_OPTIMIZED`: the frame of a function, whose `f_locals` is a copy; a module's is the module itself."""
+
+_IS_PUT_TO_SLEEP = 0x20 | 0x80 | 0x200
+"""`inspect.CO_GENERATOR`, `CO_COROUTINE`, `CO_ASYNC_GENERATOR`."""
+
+_LOOKS = 10
+"""How often a stack is looked at once more."""
+
+
+def module_of(frame: FrameType) -> str:
+    """The name of the module whose code *frame* runs, or an empty string."""
+    name = frame.f_globals.get("__name__")
+    return name if isinstance(name, str) else ""
+
+
+def variables(frame: FrameType) -> Dict[str, Any]:
+    """A copy of the local variables of *frame*, closed-over ones included.
+
+    Before Python 3.13 `f_locals` leaves a dict in the frame that keeps every value alive until the frame ends: a
+    look at a server's loop would hold the connection it served last, and who waits for its end would wait for ever.
+    So the dict is emptied again, unless somebody else holds it (``locals()``) or a debugger does.
+    """
+    seen = frame.f_locals
+    found = dict(seen)
+    if type(seen) is dict and frame.f_code.co_flags & _OPTIMIZED and frame.f_trace is None:
+        if sys.getrefcount(seen) <= 3:  # the frame's, ours, and the argument itself
+            seen.clear()
+    return found
+
+
+def local(frame: FrameType, name: str) -> Any:
+    """The local variable *name* of *frame*, or None."""
+    return variables(frame).get(name)
+
+
+def dig(thing: Any, path: str) -> Any:
+    """Follow the dotted attributes of *path* from *thing*; None as soon as one is missing."""
+    for name in path.split("."):
+        if thing is None:
+            return None
+        thing = getattr(thing, name, None)
+    return thing
+
+
+def captured(function: Any, name: str) -> Any:
+    """The variable *name* of an outer function that *function* closes over, or None."""
+    names = dig(function, "__code__.co_freevars") or ()
+    cells = getattr(function, "__closure__", None) or ()
+    try:
+        return dict(zip(names, cells))[name].cell_contents
+    except (KeyError, ValueError):  # not captured, or not assigned yet
+        return None
+
+
+def count(value: Any) -> Optional[int]:
+    """*value* where it is a number of threads that makes sense (an int of 1 or more), else None."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
+
+
+def default_of(function: Any, parameter: str) -> Any:
+    """The default of *parameter* of a function, or of what a class is built with; None if it has none."""
+    import inspect
+    try:
+        default = inspect.signature(function).parameters[parameter].default
+    except (KeyError, TypeError, ValueError):
+        return None
+    return None if default is inspect.Parameter.empty else default
+
+
+def is_a(thing: Any, kinds: Any) -> bool:
+    """`isinstance` by the real type: asked for its ``__class__``, a lazy proxy (Django's settings) comes alive."""
+    return issubclass(type(thing), kinds)
+
+
+def loaded(name: str) -> Optional[ModuleType]:
+    """The module *name* where it is loaded, else None."""
+    return sys.modules.get(name)
+
+
+@lru_cache(maxsize=512)
+def is_standard(module: Optional[str]) -> bool:
+    """Whether the module of that name is the standard library's, or threadguard's own."""
+    top = str(module).partition(".")[0]
+    if top == _PACKAGE or top in sys.builtin_module_names:
+        return True
+    file = getattr(loaded(top), "__file__", None) or ""
+    home = os.path.dirname(os.path.dirname(file) if os.path.basename(file).startswith("__init__.") else file)
+    return home == os.path.dirname(os.__file__)
+
+
+def calling(depth: int) -> Frames:
+    """The innermost *depth* frames that led here, without threadguard's own at the inner end."""
+    return whole(islice(_outside(outward(sys._getframe(1))), depth))
+
+
+def instances(module: str, name: str) -> List[Any]:
+    """Every object of the class *name* of *module*, if that is loaded. Walks all objects.
+
+    A list, not a generator over `gc.get_objects`: that list would hold the generator, and so itself and every object,
+    until the next collection. uWSGI's gevent loop takes the extra reference to its arguments for an error and dies
+    (plugins/gevent/gevent.c, `PyTuple_SetItem`).
+
+    By `type`, not by `isinstance`: that asks a proxy for its ``__class__``, which makes it load what it stands for, or
+    raise (django/utils/functional.py `LazyObject`).
+    """
+    kind = getattr(sys.modules.get(module), name, None)
+    kinds = set() if kind is None else _with_subclasses(kind)
+    return [thing for thing in gc.get_objects() if type(thing) in kinds] if kinds else []
+
+
+def _with_subclasses(kind: type) -> Set[type]:
+    return {kind}.union(*map(_with_subclasses, type.__subclasses__(kind)))
+
+
+def outward(frame: Optional[FrameType]) -> Iterator[FrameType]:
+    """*frame* and its callers, innermost first."""
+    while frame is not None:
+        yield frame
+        frame = frame.f_back
+
+
+def whole(frames: Iterator[FrameType]) -> Frames:
+    """All of *frames*. A tuple that is filled by an iterator is grown, which fails where another thread has got hold of
+    it meanwhile by a look at all objects (Objects/tupleobject.c `_PyTuple_Resize`); one of a list is made at once.
+    """
+    return tuple(list(frames))
+
+
+def a_few(things: Iterable[Any], most: int = 16) -> List[Any]:
+    """The first *most* of *things*: an application may hold a million in one list."""
+    try:
+        return list(islice(things, most))
+    except RuntimeError:  # a dict or a set that changed meanwhile
+        return []
+
+
+def _outside(frames: Iterator[FrameType]) -> Iterator[FrameType]:
+    """Leave out threadguard's own frames at the inner end: the caller's come first."""
+    inner = True
+    for frame in frames:
+        inner = inner and (module_of(frame) + ".").startswith(_PACKAGE + ".")
+        if not inner:
+            yield frame
+
+
+def _stacks_but(mine: FrameType, tops: Dict[int, FrameType]) -> Dict[int, Frames]:
+    """The stacks over *tops* without that of *mine*. No closure: a frame in a cell of its own is garbage in a cycle."""
+    found = {}
+    for ident, top in tops.items():
+        if top is not mine:
+            found[ident] = _stack_of(ident, top)
+    return found
+
+
+def _stack_of(ident: int, top: FrameType) -> Frames:
+    """The stack of the thread *ident*, whose innermost frame was *top*.
+
+    It may have run on meanwhile: a function that returned still tells who called it, but a coroutine or generator that
+    was put to sleep does not. No thread begins with one, so where a stack ends there, one looks again.
+    """
+    frames = whole(outward(top))
+    for _ in range(_LOOKS):
+        again = stacks.tops().get(ident) if frames[-1].f_code.co_flags & _IS_PUT_TO_SLEEP else None
+        if again is None:
+            break
+        frames = whole(outward(again))
+    return frames
+
+
+class Process:
+    """What this process shows at one moment, to the thread that looks.
+
+    Use it in a ``with`` block: it holds frames, and lets them go at the end.
+    """
+
+    def __init__(self, environ: Optional[Dict[str, Any]] = None) -> None:
+        self.environ = environ
+        """The WSGI environ of the request that is being judged; None at startup."""
+        self.stack: Frames = whole(_outside(outward(sys._getframe(1))))
+        """The frames of this context, innermost first, without threadguard's own at the inner end."""
+        self.ident = threading.get_ident()
+        self.tops: Dict[int, FrameType] = stacks.tops()
+        """The innermost frame of every thread that `stacks` lets one look at, by thread identifier."""
+        self._idents = frozenset(self.tops)
+        self.others: Dict[int, Frames] = _stacks_but(sys._getframe(), self.tops)
+        """The frames of every other thread, innermost first. By frame, not by identifier: gevent fakes its own."""
+
+        self._greenlets: Optional[List[Any]] = None
+
+    def __enter__(self) -> "Process":
+        return self
+
+    def __exit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException],
+                 trace: Optional[TracebackType]) -> None:
+        self.stack = ()
+        self.tops = {}
+        self.others = {}
+        self._greenlets = None
+
+    def seen_from(self, ident: int) -> "Process":
+        """The same moment as another thread sees it, which waits for this one: without this one's own stack."""
+        seen = copy(self)
+        seen.ident, seen.stack = ident, self.others[ident]
+        seen.others = {other: frames for other, frames in self.others.items() if other != ident}
+        return seen
+
+    def is_over(self) -> bool:
+        """Whether a thread has come since this moment."""
+        return not self._idents.issuperset(stacks.tops())
+
+    @property
+    def main(self) -> Frames:
+        """The frames of the main thread, innermost first; this context's own where it is the main thread."""
+        ident = threading.main_thread().ident
+        if ident is None or ident == self.ident:
+            return self.stack
+        return self.others.get(ident, ())  # as they were: a coroutine that has gone to sleep since has no callers
+
+    @property
+    def argv(self) -> List[str]:
+        """The command line of this process as Python saw it."""
+        return list(getattr(sys, "argv", []))
+
+    @property
+    def env(self) -> Mapping[str, str]:
+        """The environment variables."""
+        return os.environ
+
+    def has_file(self, name: str) -> bool:
+        """Whether *name* is a file, seen from the working directory."""
+        return os.path.isfile(name)
+
+    def module(self, name: str) -> Optional[ModuleType]:
+        """The module *name* where it is loaded, else None. Loaded is no evidence that it serves."""
+        return sys.modules.get(name)
+
+    def frames(self, module: str, *functions: str, main: bool = False) -> Iterator[FrameType]:
+        """Frames that run one of *functions* (any, if none is named) of *module*, innermost first.
+
+        *module* ending in a dot stands for a package and all below it. With *main* the main thread's stack is
+        searched instead of this context's.
+        """
+        for frame in self.main if main else self.stack:
+            name = module_of(frame)
+            if name == module or (module.endswith(".") and (name + ".").startswith(module)):
+                if not functions or frame.f_code.co_name in functions:
+                    yield frame
+
+    def frame(self, module: str, *functions: str, main: bool = False) -> Optional[FrameType]:
+        """The innermost of `frames`, or None."""
+        return next(self.frames(module, *functions, main=main), None)
+
+    def look_up(self, name: str, module: str, *functions: str, main: bool = False) -> Any:
+        """The local variable *name* of the innermost of `frames` that has it and where it is not None, else None."""
+        values = (local(frame, name) for frame in self.frames(module, *functions, main=main))
+        return next((value for value in values if value is not None), None)
+
+    @property
+    def thread(self) -> Optional[threading.Thread]:
+        """The object of this thread; None where Python never made one. `current_thread` would make it."""
+        return self.thread_of(self.ident)
+
+    @property
+    def in_main_thread(self) -> bool:
+        """Whether this is the main thread."""
+        return self.thread is threading.main_thread()
+
+    def thread_of(self, ident: int) -> Optional[threading.Thread]:
+        """The object of the thread *ident*, or None."""
+        active: Dict[int, threading.Thread] = getattr(threading, "_active", {})
+        return active.get(ident)
+
+    def frameless(self) -> int:
+        """How many thread states run no Python now: idle threads of a C or Rust pool. 0 before Python 3.10."""
+        states = getattr(sys, "_current_exceptions", None)
+        return len(set(states()) - set(sys._current_frames())) if states else 0
+
+    @property
+    def greenlet(self) -> Any:
+        """The current greenlet, or None where nothing loaded the greenlet package."""
+        module = self.module("greenlet")
+        return module.getcurrent() if module else None
+
+    def greenlets(self) -> List[Any]:
+        """Every greenlet but the current one. Walks all objects: for a process that is known to use greenlets."""
+        if self._greenlets is None:
+            mine = self.greenlet
+            self._greenlets = [one for one in instances("greenlet", "greenlet") if one is not mine]
+        return self._greenlets

@@ -1,0 +1,58 @@
+"""Numbers drawn, and events counted, by many at once and without waiting for each other."""
+
+import itertools
+import sys
+from typing import Iterator
+
+from threadguard.process import contexts
+
+
+class _LockedCount:
+    """`itertools.count` for free-threaded Python before 3.14, whose own may hand out a number twice."""
+
+    def __init__(self) -> None:
+        self._count = itertools.count()
+        self._lock = contexts.new_mutex()  # a signal's handler may draw a number while its thread draws one
+
+    def __iter__(self) -> Iterator[int]:
+        return self
+
+    def __next__(self) -> int:
+        with self._lock:
+            return next(self._count)
+
+    def start_afresh(self) -> None:
+        """In a forked child: nobody is left to release the lock that another thread held."""
+        self._lock = contexts.new_mutex()
+
+
+def new_count() -> Iterator[int]:
+    """0, 1, 2, … each to one caller only."""
+    import sysconfig
+    free_threaded = sysconfig.get_config_var("Py_GIL_DISABLED") and sys.version_info < (3, 14)
+    return _LockedCount() if free_threaded else itertools.count()
+
+
+def go_on(numbers: Iterator[int]) -> None:
+    """Let *numbers*, which `new_count` gave, go on in a forked child from where they are."""
+    if isinstance(numbers, _LockedCount):
+        numbers.start_afresh()
+
+
+class Tally:
+    """How often `add` was called. To read it draws a number as well, which is not counted."""
+
+    def __init__(self) -> None:
+        self._numbers = new_count()
+        self._reads = 0
+        self._mutex = contexts.new_mutex()
+
+    def add(self) -> None:
+        """One more."""
+        next(self._numbers)
+
+    def total(self) -> int:
+        """All until now."""
+        with self._mutex:
+            self._reads += 1
+            return next(self._numbers) - self._reads + 1

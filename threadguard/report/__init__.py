@@ -1,0 +1,1 @@
+"""The only code that formats: findings as text, the log, machine-readable forms."""

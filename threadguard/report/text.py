@@ -1,0 +1,62 @@
+"""The only place that formats: findings as text, requests without their secrets, overlaps with both sides."""
+
+from typing import Any, Dict, Iterable, Optional
+
+from threadguard.process.contexts import Place
+from threadguard.model import Finding
+
+_LONGEST = 200
+
+
+def text_of(finding: Finding) -> str:
+    """*finding* in the one form in which findings are printed."""
+    where = ""
+    if finding.file is not None:
+        where = finding.file + ":" + ("%d:" % finding.line if finding.line is not None else "") + " "
+    lines = ["%s%s %s" % (where, finding.code, finding.sentence)]
+    if finding.evidence:
+        lines.append("  because: " + finding.evidence)
+    if finding.remedy:
+        lines.append("  remedy:  " + finding.remedy)
+    return "\n".join(lines)
+
+
+def text_of_all(findings: Iterable[Finding]) -> str:
+    """All *findings*, one after the other."""
+    return "\n".join(text_of(finding) for finding in findings)
+
+
+def escaped(text: str) -> str:
+    """*text* from outside, safe in a log: a WSGI string decoded, control characters escaped, cut to 200 characters."""
+    try:
+        text = text.encode("latin-1").decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:
+        pass  # not a WSGI string: it is shown as it is
+    return _shortened(text)
+
+
+def _shortened(text: str) -> str:
+    shown = "".join(_visible(character) for character in text[:_LONGEST])
+    rest = len(text) - _LONGEST
+    return shown + ("… (%d more)" % rest if rest > 0 else "")
+
+
+def _visible(character: str) -> str:
+    if character.isprintable():
+        return character
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def request_line(environ: Optional[Dict[str, Any]]) -> str:
+    """Method and path of a request: no query string, no header."""
+    if not isinstance(environ, dict):
+        return "a request that has just left"
+    path = "%s%s" % (environ.get("SCRIPT_NAME") or "", environ.get("PATH_INFO") or "")
+    return "%s %s" % (escaped(str(environ.get("REQUEST_METHOD", "?"))), escaped(path or "/"))
+
+
+def side(name: str, environ: Optional[Dict[str, Any]], place: Place) -> str:
+    """One side of an overlap: the request, its context and its stack."""
+    stack = "".join(place.stack).rstrip("\n").replace("\n", "\n    ")
+    context = _shortened(place.context)  # an application may name its threads after what they serve
+    return "%s: %s, in %s\n    %s" % (name, request_line(environ), context, stack)
