@@ -61,7 +61,7 @@ class View:
 
 
 def imports_the_module():
-    from tests import test_rules
+    from tests.servers import test_rules
     return test_rules.GUARD({}, None)
 
 
@@ -76,7 +76,7 @@ def imports_a_package():
 
 
 def imports_and_asks():
-    from tests import test_rules
+    from tests.servers import test_rules
     return test_rules.GUARD.stats
 
 
