@@ -7,12 +7,10 @@ what is allowed.
 import sys
 from typing import Any, Callable, Dict, Mapping, Tuple
 
+from threadguard.errors import OptionError as OptionError
+
 PREFIX = "THREADGUARD_"
 POLICIES = ("refuse", "serialize", "log")
-
-
-class OptionError(ValueError):
-    """An option of threadguard has a name or a value that is not allowed (TG901)."""
 
 
 def _policy(value: Any) -> str:

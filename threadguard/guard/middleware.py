@@ -17,7 +17,7 @@ from threadguard.guard.ledger import CALM
 if TYPE_CHECKING:
     from threadguard.guard.group import Group
     from threadguard.observe.health import Health
-    from threadguard.model import Stats, Verdict
+    from threadguard.model import PolicyName, Stats, Verdict
     from threadguard.guard.policies import WSGIApp
 
 _NEVER_CALM = (False,)
@@ -49,7 +49,7 @@ class ThreadGuard:
     __slots__ = ("app", "policy", "_timeout", "_watches_pools", "_health_options", "_group", "_ledger", "_policy",
                  "_marks", "_health", "_given", "__dict__", "__weakref__")
 
-    def __init__(self, app: "WSGIApp", *, policy: str = "refuse", serialize_timeout: float = 30.0,
+    def __init__(self, app: "WSGIApp", *, policy: "PolicyName" = "refuse", serialize_timeout: float = 30.0,
                  server_threads: Optional[int] = None, group: Optional[str] = None, health_path: Optional[str] = None,
                  health_token: Optional[str] = None, watch_pool_start: bool = True) -> None:
         if not callable(app):
@@ -59,7 +59,7 @@ class ThreadGuard:
             health_path=health_path, health_token=health_token, watch_pool_start=watch_pool_start)
         self.app = app
         self._given = given
-        self.policy: str = _policy_in_force(given["policy"])
+        self.policy: "PolicyName" = _policy_in_force(given["policy"])
         self._timeout: float = given["serialize_timeout"]
         self._watches_pools: bool = given["watch_pool_start"]
         self._health_options = given["health_path"], given["health_token"]
@@ -157,11 +157,11 @@ class ThreadGuard:
         return self._group.stats()
 
 
-def _policy_in_force(policy: str) -> str:
-    override = os.environ.get("THREADGUARD_POLICY", "").strip()
-    if not override:
+def _policy_in_force(policy: "PolicyName") -> "PolicyName":
+    variable = os.environ.get("THREADGUARD_POLICY", "").strip()
+    if not variable:
         return policy
-    override = str(options.convert("policy", override, "the environment variable THREADGUARD_POLICY"))
+    override: "PolicyName" = options.convert("policy", variable, "the environment variable THREADGUARD_POLICY")
     if override != policy:
         import logging
         logging.getLogger("threadguard").warning(

@@ -7,25 +7,12 @@ with None (the request enters) or with the WSGI application that takes its place
 from typing import Any, Callable, Dict, Iterable, Optional, Protocol, Type
 
 from threadguard.process import contexts
-from threadguard.report import text as report
+from threadguard.errors import ThreadedDeploymentError as ThreadedDeploymentError
 from threadguard.guard.bodies import hand_out, runs_no_code
 from threadguard.guard.group import Group
 from threadguard.model import THREADED, Verdict
 
 WSGIApp = Callable[[Dict[str, Any], Callable[..., Any]], Iterable[bytes]]
-
-
-class ThreadedDeploymentError(RuntimeError):
-    """The server lets more than one request at once into this process: the guard refuses to be built.
-
-    A `RuntimeError` and never `SystemExit`, which makes gunicorn, uWSGI and mod_wsgi start the worker anew for ever.
-    """
-
-    __module__ = "threadguard"  # as operators meet it at the end of a traceback
-
-    def __init__(self, verdict: Verdict) -> None:
-        super().__init__(report.text_of_all(verdict.findings))
-        self.verdict = verdict
 
 
 def unavailable(code: str, retry_after: Optional[float] = None) -> WSGIApp:

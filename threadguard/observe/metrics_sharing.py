@@ -18,6 +18,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Dict, Iterator, List, Optional, Tuple
 
+from threadguard.errors import SharingError
 from threadguard.metrics import Collector, Row, rows
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ _hooked: List[bool] = []
 def share(directory: str) -> None:
     """Answer in *directory* for this process from now on, and for every process forked from it. Twice does no harm.
 
-    Raises `OSError` if the directory is not there, or its path too long for a Unix socket.
+    Raises `threadguard.SharingError`, an `OSError`, if the directory is not there or not writable.
     """
     known = _listening.get(directory)
     if known is not None and known[0] == os.getpid():
@@ -62,7 +63,7 @@ def _listener(directory: str) -> socket.socket:
         os.rename(path, path + _SUFFIX)
     except OSError as error:
         listener.close()
-        raise OSError(error.errno, "threadguard cannot share its metrics in %r: %s" % (
+        raise SharingError(error.errno, "threadguard cannot share its metrics in %r: %s" % (
             directory, error.strerror or error)) from None
     return listener
 

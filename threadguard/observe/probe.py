@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, List, Optional, Tuple, Union
 from urllib.parse import SplitResult, quote, urlencode, urlsplit
 
+from threadguard.errors import ProbeError as ProbeError
 from threadguard.model import SINGLE_THREADED, THREADED, UNKNOWN
 
-__all__ = ["Outcome", "ProbeError", "Prober", "Seen"]
+__all__ = ["Outcome", "Prober", "Seen"]
 
 HOLD = 0.2
 """Seconds for which each probe asks to be held."""
@@ -24,10 +25,6 @@ ENOUGH = 0.01
 """The chance that luck kept the probes of a threaded process apart, up to which a "no two met" counts."""
 _PATIENCE = 30.0
 _LONGEST_ANSWER = 65536
-
-
-class ProbeError(RuntimeError):
-    """The endpoint cannot be asked: wrong URL, no answer, no such endpoint, wrong token."""
 
 
 @dataclass

@@ -13,6 +13,7 @@ import threading
 import traceback
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
+from threadguard.errors import StillInside
 from threadguard.process import stacks
 from threadguard.testing.exchange import Exchange, exchange
 from threadguard.testing.gate import PATIENCE, Gate, Place
@@ -82,7 +83,7 @@ def together(app: WSGIApp, requests: Sequence[Any], *, threads: Optional[int] = 
     :param timeout: seconds for each lot.
     :param patience: seconds that those who are inside wait for the others at the most, where something in front of the
         application (a lock) keeps them out.
-    :raises TimeoutError: with the stacks of those that are still inside. Their threads are left behind.
+    :raises StillInside: (a `TimeoutError`) with the stacks of those still inside, whose threads are left behind.
 
     What the application raises is raised here, for the first request that it was raised for.
     """
@@ -111,7 +112,7 @@ def _send(app: WSGIApp, exchanges: List[Exchange], timeout: float, patience: flo
             thread.join(start.seconds_left())
     stuck = [(thread, one) for thread, one in workers if thread.is_alive()]
     if stuck:
-        raise TimeoutError(_still_inside(stuck, timeout))
+        raise StillInside(_still_inside(stuck, timeout))
 
 
 def _run(app: WSGIApp, one: Exchange, start: Place, inside: Place) -> None:
