@@ -86,4 +86,12 @@ _ENTRIES = (
          "A file is not there, is no text, or is not what its server would accept, so that nothing was checked."),
 )
 
+DOCUMENTATION = "https://threadguard.readthedocs.io/en/latest/"
+
+
+def page_of(code: str) -> str:
+    """The address of the page about *code*."""
+    return "%scodes/%s.html" % (DOCUMENTATION, code)
+
+
 CODES: Dict[str, Code] = {entry.code: entry for entry in _ENTRIES}

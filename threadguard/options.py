@@ -43,6 +43,18 @@ def _text(value: Any) -> str:
     raise ValueError
 
 
+def token_bytes(token: str) -> bytes:
+    """*token* as a header brings it. A variable or a file that is no UTF-8 keeps the bytes that it had (PEP 383)."""
+    return token.encode("utf-8", "surrogateescape")
+
+
+def _token(value: Any) -> str:
+    token = _text(value)
+    if token_bytes(token).strip(b" \x85\xa0") and all(" " <= character != "\x7f" for character in token):
+        return token
+    raise ValueError
+
+
 def _path(value: Any) -> str:
     path = _text(value)
     path.encode("utf-8")  # as a client sends it; raises for what nobody can send
@@ -68,7 +80,7 @@ OPTIONS: Dict[str, Tuple[Callable[[Any], Any], str]] = {
     "server_threads": (_threads, "a whole number of 1 or more"),
     "group": (_text, "a name"),
     "health_path": (_path, "a path that starts with a slash, such as /-/threadguard"),
-    "health_token": (_text, "a secret that is not empty"),
+    "health_token": (_token, "a secret that is not empty, without control characters"),
     "watch_pool_start": (_switch, "true or false"),
 }
 """Option: its converter, and what is allowed in words."""

@@ -21,6 +21,10 @@ from threadguard.report.log import Telling
 from threadguard.guard.queue import Turns
 
 
+overlap_records: List[Any] = []
+"""Each `OverlapRecords` in which reports are kept beyond this process: `observe.metrics_sharing.share` adds one."""
+
+
 class Group:
     """What some guards know in common: who is inside, whose turn it is, what the server is, what was told."""
 
@@ -146,6 +150,11 @@ class Group:
         refusing = self.refuses and self.verdict.status == THREADED
         self.ledger.watch_from(0 if refusing or self._evidence.may_be_withdrawn else self._next_look)
 
+    @property
+    def remedy(self) -> str:
+        """What to change, in the words of the server that was found."""
+        return self._evidence.remedy
+
     # -- what is seen ----------------------------------------------------------------------------------------------
 
     @property
@@ -163,6 +172,8 @@ class Group:
         finding = self._overlap(code, environ, other)
         with self._mutex:
             self.reports += (finding,)
+        for records in overlap_records:
+            records.keep(self.name, finding)
         if any(known.code == code for known in self._evidence.observed):
             self._telling.again(code)
         else:
