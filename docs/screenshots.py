@@ -122,9 +122,8 @@ def each_state(directory: Path) -> Iterator[Any]:
     (directory / "site_pictured.py").write_text(SITE)
     for state, options in SERVED.items():
         with served(directory, options) as port:
+            yield state + "-stranger", "http://127.0.0.1:%d%s" % (port, PATH)
             yield state, "http://operator:%s@127.0.0.1:%d%s?details" % (TOKEN, port, PATH)
-            if state in ("pass", "log"):
-                yield state + "-stranger", "http://127.0.0.1:%d%s" % (port, PATH)
     for state, changes in FLAGS.items():
         (directory / (state + ".html")).write_text(told(changes), encoding="utf-8")
         yield state, (directory / (state + ".html")).as_uri()

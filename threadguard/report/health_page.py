@@ -7,6 +7,7 @@ it known, where is this; and last, folded, what happened in each overlap.
 import os
 import re
 import sysconfig
+import textwrap
 from dataclasses import asdict
 from html import escape
 from typing import Any, Dict, Iterable, List, Optional, Tuple
@@ -31,7 +32,7 @@ _DECLARED = ("Single-threaded, as the server declares", "Nothing but the flag ws
              " watches for two requests that meet.")
 _WELL = ("Single-threaded", "One request at a time is inside the application in this process.")
 _SIGN_IN = '<a href="?details">Sign in</a> for the details, with any name and the health_token as password.'
-_COUNTS = (("in_flight", "inside now"), ("peak", "most at once"), ("requests", "requests"), ("refused", "refused"),
+_COUNTS = (("in_flight", "inside now"), ("peak", "peak"), ("requests", "requests"), ("refused", "refused"),
            ("overlaps", "overlaps"))
 
 _PAGE = """<!DOCTYPE html>
@@ -61,7 +62,7 @@ a { color: var(--link); }
 .remedy h2 { margin: 0; font-size: .9rem; color: var(--soft); }
 .remedy p { margin: 0; }
 code, pre { font: .9em/1.5 ui-monospace, Menlo, Consolas, monospace; }
-pre { margin: .75rem 0; white-space: pre-wrap; }
+pre { margin: .75rem 0 0; overflow-x: auto; overflow-wrap: normal; }
 .counts { display: grid; grid-template-columns: repeat(auto-fit, minmax(6rem, 1fr)); gap: .75rem; margin: 1rem 0; }
 .counts div, .findings li, details { padding: .6rem 1rem; border-radius: .5rem; background: var(--card); }
 .counts dt, .findings p, .place dt { color: var(--soft); font-size: .9rem; }
@@ -196,7 +197,7 @@ def _place(facts: Dict[str, Any]) -> str:
 def _reports(title: str, reports: Iterable[Tuple[str, str, str]]) -> str:
     folded = "".join("<details><summary>%s %s, %s</summary>\n<pre>%s</pre></details>\n" % (
         _code(code), escape(sentence), escape(evidence.partition("\n")[0]),
-        escape(_without_libraries(evidence.partition("\n")[2]))) for code, sentence, evidence in reports)
+        escape(textwrap.dedent(_without_libraries(evidence.partition("\n")[2])))) for code, sentence, evidence in reports)
     return '<h2 id="reports">%s</h2>\n%s' % (title, folded) if folded else ""
 
 
@@ -230,5 +231,5 @@ def _own_lines(side: List[str]) -> List[str]:
     kept = [lines for file, lines in calls if not file.startswith(foreign) and not _INSTALLED.search(file)]
     kept = kept or [lines for file, lines in calls[guard + 1:] if not file.startswith(foreign)]
     hidden = len(calls) - len(kept)
-    note = ["      (not shown: %d calls of the server, of libraries and of Python's own)" % hidden] if hidden else []
+    note = ["      (not shown: %d calls of the server, of libraries and of Python)" % hidden] if hidden else []
     return [side[0], *(line for lines in kept for line in lines), *note]
