@@ -79,7 +79,7 @@ _ENTRIES = (
          " the guard judges the deployment when it starts, or on its first request."),
     Code("TG404", "too few probes to tell",
          "No two probes met, but so few were held in a process, or so many failed, that chance alone may have kept them"
-         " apart. More requests, or more of them at once, tell."),
+         " apart; or fewer processes answered than there are. More requests, or more of them at once, tell."),
     Code("TG901", "wrong use",
          "An option of threadguard has a name or a value that is not allowed."),
     Code("TG902", "unreadable",

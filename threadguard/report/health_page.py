@@ -195,9 +195,11 @@ def _place(facts: Dict[str, Any]) -> str:
 
 
 def _reports(title: str, reports: Iterable[Tuple[str, str, str]]) -> str:
-    folded = "".join("<details><summary>%s %s, %s</summary>\n<pre>%s</pre></details>\n" % (
-        _code(code), escape(sentence), escape(evidence.partition("\n")[0]),
-        escape(textwrap.dedent(_without_libraries(evidence.partition("\n")[2])))) for code, sentence, evidence in reports)
+    folded = ""
+    for code, sentence, evidence in reports:
+        where, _, sides = evidence.partition("\n")
+        folded += "<details><summary>%s %s, %s</summary>\n<pre>%s</pre></details>\n" % (
+            _code(code), escape(sentence), escape(where), escape(textwrap.dedent(_without_libraries(sides))))
     return '<h2 id="reports">%s</h2>\n%s' % (title, folded) if folded else ""
 
 
@@ -219,7 +221,7 @@ def _without_libraries(text: str) -> str:
 
 
 def _own_lines(side: List[str]) -> List[str]:
-    """Of one side its first line and the application's own calls; of one that is installed, all that the guard calls."""
+    """Of one side its first line and the application's own calls; of an installed one, all that the guard calls."""
     calls: List[Tuple[str, List[str]]] = []  # file, lines
     for line in side[1:]:
         frame = _FRAME.match(line)

@@ -32,10 +32,11 @@ def escaped(text: str) -> str:
         text = text.encode("latin-1").decode("utf-8", "backslashreplace")
     except UnicodeEncodeError:
         pass  # not a WSGI string: it is shown as it is
-    return _shortened(text)
+    return one_line(text)
 
 
-def _shortened(text: str) -> str:
+def one_line(text: str) -> str:
+    """*text* with what is not printable escaped, cut to 200 characters."""
     shown = "".join(_visible(character) for character in text[:_LONGEST])
     rest = len(text) - _LONGEST
     return shown + ("… (%d more)" % rest if rest > 0 else "")
@@ -58,5 +59,5 @@ def request_line(environ: Optional[Dict[str, Any]]) -> str:
 def side(name: str, environ: Optional[Dict[str, Any]], place: Place) -> str:
     """One side of an overlap: the request, its context and its stack."""
     stack = "".join(place.stack).rstrip("\n").replace("\n", "\n    ")
-    context = _shortened(place.context)  # an application may name its threads after what they serve
+    context = one_line(place.context)  # an application may name its threads after what they serve
     return "%s: %s, in %s\n    %s" % (name, request_line(environ), context, stack)
