@@ -136,16 +136,38 @@ def _check_name(option: str, source: str) -> None:
             shown(option), source, ", ".join(sorted(OPTIONS))))
 
 
+_OF_A_SERVICE = r"""
+    (?:.+_)??                                           # the Service or the link may be called threadguard-something
+    (?: SERVICE_HOST | SERVICE_PORT (?:_\w+)?
+      | PORT_\d+_(?:TCP|UDP|SCTP) (?:_(?:PROTO|PORT|ADDR|START|END|PORT_START|PORT_END))?
+      | ENV_.+
+      | PORT (?==(?:tcp|udp|sctp)://) | NAME (?==/.*/)  # words that an option may have: their values tell
+    )="""
+"""A variable, without the prefix, that the platform sets for a Service of Kubernetes (pkg/kubelet/envvars/envvars.go
+`FromServices`) or a linked container of Docker (daemon/links/links.go `ToEnv`) that is called threadguard."""
+
+
+def is_of_a_service(name: str, value: str) -> bool:
+    """Whether the platform set the variable, because something else in the network has the name threadguard."""
+    import re  # it takes its time to load: only for a name that is no option
+
+    variable = "%s=%s" % (name[len(PREFIX):], value)
+    return name.startswith(PREFIX) and re.match(_OF_A_SERVICE, variable, re.VERBOSE | re.DOTALL) is not None
+
+
 def from_environment(variables: Mapping[str, str], *, other: Tuple[str, ...] = ()) -> Dict[str, Any]:
     """The options that environment variables ``THREADGUARD_…`` give; *other* names variables that are no options.
 
-    An empty variable is as good as none. Raises `OptionError` for one of that prefix that is no option.
+    An empty variable is as good as none, and one that Kubernetes or Docker sets for a Service or a link of the name is
+    no option. Raises `OptionError` for any other of that prefix that is no option.
     """
     options = {}
     for name, value in variables.items():
-        if name.startswith(PREFIX) and name not in other:
-            option, source = name[len(PREFIX):].lower(), "the environment variable " + name
-            _check_name(option, source)
-            if value.strip():
-                options[option] = convert(option, value.strip(), source)
+        option = name[len(PREFIX):].lower()
+        if not name.startswith(PREFIX) or name in other or option not in OPTIONS and is_of_a_service(name, value):
+            continue
+        source = "the environment variable " + name
+        _check_name(option, source)
+        if value.strip():
+            options[option] = convert(option, value.strip(), source)
     return options

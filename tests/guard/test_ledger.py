@@ -80,6 +80,26 @@ def test_the_peak_counts_who_is_inside_and_nobody_finished(ledger):
     assert ledger.counts()[1] == 1
 
 
+def test_the_peak_of_one_that_enters_alone_counts_nobody_who_comes_later(ledger):
+    """Where a later one is refused, it is in the ledger for a moment and was never inside the application."""
+    requests = [{"n": number} for number in range(3)]
+    first, second, third = (enter(ledger, request) for request in requests)
+    ledger.keep_peak(first)
+    assert ledger.counts()[1] == 1
+    for refused in (second, third):
+        ledger.withdraw(refused)
+    assert ledger.counts()[:3] == (1, 1, 1)
+
+
+def test_the_peak_of_one_that_enters_counts_the_unfinished_before_it(ledger):
+    """An event loop goes on with an earlier body."""
+    body = chunks()
+    ledger.follow(enter(ledger, {"a": 1}), body, kept=True)
+    request = {"b": 2}
+    ledger.keep_peak(enter(ledger, request))
+    assert ledger.counts()[1] == 2
+
+
 def test_a_fresh_start_keeps_the_tickets_going(ledger):
     """A request that is under way across a fork keeps its ticket, and nobody gets it a second time."""
     request = {"a": 1}

@@ -129,7 +129,7 @@ def test_never_two_inside(guarded, policy, caplog):
     Rounds(guard, after).run()
     stats = guard.stats()
     assert (stats.in_flight, stats.requests + stats.refused) == (0, 2 * ROUNDS)
-    assert stats.requests == sum(entered)
+    assert (stats.requests, stats.peak) == (sum(entered), 1)
     assert sum(entered) and (policy == "refuse" or min(entered) == 2)
     assert policy == "serialize" or stats.refused >= ROUNDS // LINGER, "they did not collide: it tried nothing"
 

@@ -253,12 +253,21 @@ class Ledger:
             return entry.request, entry.place()
         return entry, contexts.find(lambda frame: contexts.holds(frame, self, ticket))
 
-    def keep_peak(self) -> None:
-        """Somebody entered while others were inside: note how many there are."""
+    def keep_peak(self, ticket: Optional[int] = None) -> None:
+        """A request entered while others were inside: note how many there are.
+
+        With *ticket*, only it and those before it count: where one is refused for the sake of another, each that comes
+        later is still to be let in, and notes the number itself if it is.
+        """
         if len(self.inside) > self._peak:
             with self._mutex:
                 self._clear_finished()
-                self._peak = max(self._peak, len(self.inside))
+                number = len(self.inside) if ticket is None else self._number_up_to(ticket)
+                self._peak = max(self._peak, number)
+
+    def _number_up_to(self, ticket: int) -> int:
+        tickets = [other for other, _ in self._items()]
+        return tickets.index(ticket) + 1 if ticket in tickets else len(tickets)
 
     def count_overlap(self) -> None:
         """One more overlap."""

@@ -73,7 +73,7 @@ class Refuse:
         group = self._group
         is_known = group.verdict.status == THREADED  # then whoever seems to be inside is being refused as well
         if collision is None and not is_known:
-            group.ledger.keep_peak()
+            group.ledger.keep_peak(ticket)
             return None
         group.ledger.withdraw(ticket)
         if collision is not None and not is_known:
