@@ -1,7 +1,6 @@
 """The page of the documentation about the plugin: its files are written, and its suites run, as they stand there."""
 
 import re
-import runpy
 
 import pytest
 from plugin_rig import ROOT
@@ -40,12 +39,3 @@ def test_its_commands_print_what_it_says(page, command):
     result = page.run(*command[0].split()[2:])
     for line in filter(None, command[1:]):
         result.stdout.fnmatch_lines(["*%s*" % line])
-
-
-def test_its_table_is_what_make_test_suites_demands():
-    """The counts of the projects whose suites are run stand in one place, and the page repeats them."""
-    rows = re.findall(r"^\| ([A-Z]\w+ [0-9.]+) \| (.*?) \| (.*?) \|$", PAGE, re.MULTILINE)
-    projects = runpy.run_path(str(ROOT / "tests" / "suites" / "projects.py"))["PROJECTS"]
-    shown = [project.guarded + "; %d tests with a threaded server" % len(project.findings) * bool(project.findings)
-             for project in projects]
-    assert rows == [(str(project), project.counts, text) for project, text in zip(projects, shown)]

@@ -1,7 +1,7 @@
 """The fixture ``threadguard``: guards of single applications, expected overlaps, requests sent together."""
 
 import pytest
-from threadguard.pytest_plugin import session
+from threadguard.testing import fixture
 
 pytest_plugins = ["pytester", "plugin_rig"]
 
@@ -119,7 +119,7 @@ def test_it(threadguard):
 
 SESSION = '''
 import pytest
-from threadguard.pytest_plugin import session
+from threadguard.testing import fixture
 from apps import hello, Meeting, DEADLINE
 from werkzeug.test import Client
 
@@ -228,10 +228,10 @@ class OldOutcome:
 def test_an_overlap_is_an_error_with_an_old_pluggy_too():
     """Before pluggy 1.2 no hook has wrapper=True, and before 1.1 no outcome has force_exception."""
     outcome = OldOutcome()
-    session._fail(outcome, "TG301")
+    fixture._fail(outcome, "TG301")
     kind, failure, _ = outcome._excinfo
     assert kind is pytest.fail.Exception and str(failure) == "TG301"
-    hooks = [hook.pytest_impl for hook in vars(session.Session).values() if hasattr(hook, "pytest_impl")]
+    hooks = [hook.pytest_impl for hook in vars(fixture.WatchedTests).values() if hasattr(hook, "pytest_impl")]
     assert hooks and not any(hook.get("wrapper") for hook in hooks)
 
 
@@ -308,6 +308,28 @@ def test_it(threadguard):
     result.stdout.no_fnmatch_line("*DID NOT OVERLAP*")
 
 
+def test_an_overlap_in_a_block_that_raises_was_expected_all_the_same(suite):
+    """A test whose block saw its overlap and then fails is one failure, without an error at its tear-down."""
+    result = suite.write('''
+from werkzeug.test import Client
+
+def test_it(threadguard):
+    with threadguard.expect_overlap() as overlaps:
+        meet(Client(threadguard(Meeting())))
+        raise RuntimeError("its own")
+
+def test_caught(threadguard):
+    try:
+        with threadguard.expect_overlap() as overlaps:
+            meet(Client(threadguard(Meeting())))
+            raise RuntimeError("its own")
+    except RuntimeError:
+        assert [finding.code for finding in overlaps.findings] == ["TG301"]
+''').run()
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.no_fnmatch_line("*TG301*")
+
+
 def test_the_policies_are_the_guards(suite):
     """Under refuse the second gets 503, which is a collision and may be expected; serialize has none."""
     suite.write('''
@@ -380,21 +402,6 @@ from werkzeug.test import Client
 def test_it(request):
     meet(Client(request.getfixturevalue("threadguard")(Meeting())))
 ''').run().assert_outcomes(passed=1, errors=1)
-
-
-def test_a_fixture_alone_patches_nothing(suite):
-    """Without the option or the marker the test clients are as they are, and there is no summary."""
-    result = suite.write('''
-import sys
-import werkzeug.test
-
-def test_it(threadguard):
-    threadguard(hello)
-    assert not hasattr(werkzeug.test.run_wsgi_app, "__wrapped__")
-    assert not any("threadguard" in type(finder).__module__ for finder in sys.meta_path)
-''').run()
-    result.assert_outcomes(passed=1)
-    result.stdout.no_fnmatch_line("*= threadguard*")
 
 
 def test_a_thread_that_overlaps_expected_blocks_makes_both_content(suite):

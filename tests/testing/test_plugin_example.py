@@ -17,16 +17,7 @@ def run(*arguments):
 
 
 def test_the_example_passes():
-    """Its six tests pass, and the summary has the request of each."""
+    """Its five tests pass."""
     result = run("-q")
     assert result.returncode == 0, result.stdout
-    assert "\n6 passed in " in result.stdout
-    assert "threadguard: fail" in result.stdout
-
-
-def test_the_example_finds_what_it_is_about():
-    """What the marked test may do is an error where the marker is not obeyed: with -p no plugin nothing is found."""
-    result = run("-q", "-k", "cannot_stand", "--threadguard=off")
-    assert result.returncode == 0, result.stdout
-    assert "\n1 passed, 5 deselected in " in result.stdout
-    assert "threadguard: " not in result.stdout
+    assert "\n5 passed in " in result.stdout
