@@ -97,7 +97,7 @@ class Rounds:
         """Whether the other has come too: it is or was inside, was turned away, or stands in line."""
         if self.errors or self.at[1 - me] > self.at[me]:
             return True
-        return self.guard.app.trace.count(1) == 2 or bool(self.guard._group.turns._line)
+        return self.guard.app.trace.count(1) == 2 or bool(self.guard._group.queue.line)
 
     def meet(self, me):
         """A barrier that lets both go within a microsecond: each spins, and lets the other run, until it is as far."""

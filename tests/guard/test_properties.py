@@ -437,7 +437,7 @@ class Histories(RuleBasedStateMachine):
                 del response.body
             self.compare()
             ledger = self.guard._ledger
-            assert (ledger.inside, ledger._streams, list(self.guard._group.turns._line)) == ({}, {}, [])
+            assert (ledger.inside, ledger._streams, list(self.guard._group.queue.line)) == ({}, {}, [])
         finally:
             for actor in self.actors:
                 actor.end()

@@ -52,7 +52,7 @@ def test_who_is_counted_before_it_stands_in_line_wakes_who_met_it(guarded, monke
             self.woken = True
 
     monkeypatch.setattr(turns, "new_waiter", Waits)
-    assert guard._group.turns.take({}, DEADLINE, stuck=lambda ticket: None) is not None
+    assert guard._group.queue.take({}, DEADLINE, stuck=lambda ticket: None) is not None
 
 
 class Interrupted(BaseException):

@@ -25,13 +25,13 @@ class Probe:
         self.held = 0.0
 
 
-class Meeting:
+class Rendezvous:
     """The probes that are held in this process."""
 
     def __init__(self) -> None:
-        self.start_afresh()
+        self.reset_after_fork()
 
-    def start_afresh(self) -> None:
+    def reset_after_fork(self) -> None:
         """In a forked child: nobody is held."""
         self._mutex = contexts.new_mutex()
         self._held: List[Probe] = []

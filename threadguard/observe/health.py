@@ -125,7 +125,7 @@ class Health:
             seconds = float(request.GET.get("hold", "0.5"))
         except ValueError:
             seconds = 0.5
-        probe = self._group.meeting.hold(request.environ, max(0.0, seconds))
+        probe = self._group.rendezvous.hold(request.environ, max(0.0, seconds))
         if probe.met:
             self._group.observe_meeting()
         return _response(json.dumps({
