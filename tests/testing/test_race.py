@@ -282,7 +282,7 @@ def test_request_without_an_answer():
 
     report = race(app, "/a", "/b", timeout=0.5)
     assert report.status == 3
-    assert "no answer to the first request after 0.5 seconds; it is at" in str(report)
+    assert "no answer after 0.5 seconds: the first request is at " in str(report)
     assert "test_race.py" in str(report)
 
 

@@ -173,7 +173,7 @@ class Sending:
     def place(self) -> str:
         """Where its thread stands: in the application's code, if it does at all."""
         stack = self._stack(stacks.tops().get(self.thread.ident or 0))
-        return words(stack[0]) if stack else "a place outside of the application"
+        return words(stack[0]) if stack else "no line of the application"
 
     def stands(self) -> Tuple[float, Optional[bool]]:
         """For how many seconds the thread has not moved, and whether it waits for a lock; None: the system tells not.
@@ -264,8 +264,8 @@ class _Run:
                     one.thread.join(0.05)
                     is_stuck = bool(self._waited) and self._stepper.are_stuck(ones)
                     if monotonic() > end:
-                        raise NoAnswerError("no answer to the %s request after %g seconds; it is at %s" % (
-                            "first" if one is a else "second", self._stepper.timeout, one.place()))
+                        raise NoAnswerError("no answer after %g seconds: the first request is at %s, the second at %s" % (
+                            self._stepper.timeout, a.place(), b.place()))
         finally:
             a.waits_for_ever = b.waits_for_ever = is_stuck
             a.sent.is_given_up = b.sent.is_given_up = True
