@@ -68,6 +68,10 @@ _ENTRIES = (
     Code("TG306", "two probes met in one process",
          "Two requests of threadguard probe were held in the same process at the same time, outside the application:"
          " the server lets more than one in. The process is threaded, proved until it ends."),
+    Code("TG308", "a race was proved",
+         "threadguard race paused a request before one of its lines, let another one run there, and one of the two was"
+         " answered as it never is when they run one after the other. Behind a server with threads the same happens by"
+         " chance."),
     Code("TG401", "the server does not say",
          "The environ has no wsgi.multithread, or a value that is neither true nor false, and nothing else could be"
          " read."),

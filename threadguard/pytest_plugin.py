@@ -94,6 +94,8 @@ def _threadguard(request: pytest.FixtureRequest) -> "Guards":
     * ``threadguard(app, policy="log", **options)``: the guarded application, a `threadguard.ThreadGuard`
     * ``with threadguard.expect_overlap():`` an overlap there is no error, and none is one
     * ``threadguard.together(app, requests)``: the responses to requests that are sent at the same moment
+    * ``threadguard.assert_no_race(app, request, another)``: fails with the line where one spoils the other's answer
+    * ``threadguard.race(app, request, another)``: the same, as a report
     """
     watched = _watch(request.config)
     if watched.test is None:  # asked for by getfixturevalue: nothing was to be watched when this test began

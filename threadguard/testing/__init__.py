@@ -1,4 +1,4 @@
-"""What tests import: `together` sends requests at the same moment.
+"""What tests import: `together` sends requests at the same moment, `race` proves what they do to each other.
 
 Each name is loaded when it is asked for. The functions' modules have other names: an import of a module ``together``
 would put the module in the function's place.
@@ -6,12 +6,14 @@ would put the module in the function's place.
 
 from typing import TYPE_CHECKING, Any
 
-__all__ = ["together"]
+__all__ = ["RaceReport", "assert_no_race", "race", "together"]
 
 if TYPE_CHECKING:
+    from threadguard.testing.race_report import RaceReport
+    from threadguard.testing.racing import assert_no_race, race
     from threadguard.testing.sending import together
 else:
-    _HOMES = {"together": "sending"}
+    _HOMES = {"RaceReport": "race_report", "assert_no_race": "racing", "race": "racing", "together": "sending"}
 
     def __getattr__(name: str) -> Any:
         if name not in _HOMES:

@@ -21,6 +21,8 @@ from threadguard.guard.policies import ThreadedDeploymentError
 from threadguard.model import Finding
 from threadguard.report import text as report
 from threadguard.rules.reach import Reach
+from threadguard.testing.race_report import RaceReport
+from threadguard.testing.racing import assert_no_race, race
 from threadguard.testing.sending import PATIENCE, Entrance, WSGIApp, together
 
 __all__ = ["Guards", "Overlaps"]
@@ -100,6 +102,15 @@ class Guards:
         if self._tests.is_thread_unsafe:
             threads = 1
         return together(app, requests, threads=threads, timeout=timeout, patience=patience)
+
+    def race(self, app: WSGIApp, *requests: Any, **options: Any) -> RaceReport:
+        """See `threadguard.testing.race`. The guards on the way see nothing of it."""
+        return race(app, *requests, **options)
+
+    def assert_no_race(self, app: WSGIApp, *requests: Any, **options: Any) -> RaceReport:
+        """See `threadguard.testing.assert_no_race`."""
+        __tracebackhide__ = True
+        return assert_no_race(app, *requests, **options)
 
     def _renew(self, test: "_Test") -> None:
         """Before a test: give each guard that lives on a new group, if its own is used."""

@@ -201,6 +201,8 @@ class SentRequest:
         self._headers: List[Tuple[str, str]] = []
         self._chunks: List[bytes] = []
         self._raised: Optional[BaseException] = None
+        self.is_given_up = False
+        """Whether nothing waits for the response any more: then a body without an end is left."""
 
     def __str__(self) -> str:
         return report.request_line(self.environ)
@@ -223,6 +225,8 @@ class SentRequest:
         try:
             for chunk in body:
                 self._chunks.append(chunk)
+                if self.is_given_up:
+                    break
         finally:
             close = getattr(body, "close", None)
             if close is not None:
