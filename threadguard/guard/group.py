@@ -6,7 +6,7 @@ By default all guards of a process are one group, because what is not thread-saf
 
 import logging
 import weakref
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
 
 from threadguard.process import contexts
 from threadguard.report import text as report
@@ -19,7 +19,7 @@ from threadguard.guard.pending import PendingResponse
 from threadguard.model import THREADED, UNKNOWN, Finding, Reading, Stats, Verdict
 from threadguard.options import OptionError
 from threadguard.process.tally import Tally
-from threadguard.report.log import Telling
+from threadguard.report.log import FindingLog
 from threadguard.guard.queue import RequestQueue
 
 
@@ -42,11 +42,13 @@ class Group:
         self.reports_kept = 5
         """How many overlaps are reported with both sides; the others are only counted."""
         self._watches: List[Callable[[], None]] = []
+        self._log = FindingLog(self._facts)
         self._forget(Evidence())
 
     def _forget(self, evidence: Evidence) -> None:
         self._evidence = evidence
-        self._telling = Telling()
+        self._log.reset_after_fork()
+        self._stuck: Dict[int, object] = {}
         self._mutex = contexts.new_mutex()
         self.reports: Tuple[Finding, ...] = ()
         """The first overlaps, with both sides."""
@@ -91,6 +93,7 @@ class Group:
 
     def keep(self, evidence: Evidence, refuses: bool) -> None:
         """The guard for which *evidence* was considered is built."""
+        self._log.note_guard()
         with self._mutex:
             self._evidence = evidence
             self.refuses = self.refuses or refuses
@@ -171,7 +174,7 @@ class Group:
         if code != "TG302":
             self.ledger.count_overlap()
         if len(self.reports) >= self.reports_kept:
-            self._telling.again(code)
+            self._log.count_repeat(code)
             return
         finding = self._overlap(code, environ, other)
         with self._mutex:
@@ -179,7 +182,7 @@ class Group:
         for records in overlap_records:
             records.keep(self.name, finding)
         if any(known.code == code for known in self._evidence.observed):
-            self._telling.again(code)
+            self._log.count_repeat(code)
         else:
             self._prove(finding)
 
@@ -229,38 +232,54 @@ class Group:
         in_flight, peak, requests, overlaps = self.ledger.counts()
         return Stats(in_flight, peak, requests, self._refused.total(), overlaps, self.ledger.pid)
 
-    # -- what is told ----------------------------------------------------------------------------------------------
+    # -- what is logged --------------------------------------------------------------------------------------------
 
     def log_findings(self) -> None:
         """Log the findings of a threaded or unknown verdict, each once for this process."""
         verdict = self.verdict
         if verdict.status == THREADED:
-            self._telling.once(logging.ERROR, self._evidence.grounds)
+            self._log_each(logging.ERROR, self._evidence.grounds)
         elif verdict.status == UNKNOWN and self._evidence.request is not None:
-            self._telling.once(logging.WARNING, verdict.findings)
-        self._telling.once(logging.WARNING, [finding for finding in verdict.findings if finding.code == "TG402"])
+            self._log_each(logging.WARNING, verdict.findings)
+        self._log_each(logging.WARNING, [finding for finding in verdict.findings if finding.code == "TG402"])
+
+    def _log_each(self, level: int, findings: Iterable[Finding]) -> None:
+        for finding in findings:
+            self._log.log_once(level, finding)
 
     def log_serialized(self, waited: bool = False) -> None:
         """Log, once for this process, that requests are serialised, if that makes a difference."""
         if waited or self.verdict.status == THREADED:
-            self._telling.once_by_code(logging.WARNING, Finding(
+            self._log.log_once(logging.WARNING, Finding(
                 "TG305", "requests are let in one at a time, by the policy serialize",
                 "a request had to wait for another" if waited else self._evidence.grounds[0].sentence,
                 self._evidence.remedy))
 
     def log_stuck(self, ticket: int) -> None:
-        """Log that *ticket* has held the turn for longer than another would wait."""
+        """Log that *ticket* has held the turn for longer than another would wait: once, however many wait."""
+        mark = object()
+        if self._stuck.setdefault(ticket, mark) is not mark:
+            self._log.count_repeat("TG304")
+            return
+        for earlier in [other for other in self._stuck.copy() if other < ticket]:  # they have lost the turn
+            self._stuck.pop(earlier, None)
         environ, place = self.ledger.place_of(ticket)
-        self._telling.once(logging.ERROR, [Finding(
+        self._log.log(logging.ERROR, Finding(
             "TG304", CODES["TG304"].title, "in process %d\n  %s" % (
                 self.ledger.pid, report.side("inside", environ, place)),
-            "find out what this request waits for; policy refuse, and a single-threaded server, do without turns")])
+            "find out what this request waits for; policy refuse, and a single-threaded server, do without turns"))
 
     def _log_hang_up(self, pending: PendingResponse) -> None:
         """Log that the body of *pending* has lost the turn."""
-        self._telling.once_by_code(logging.WARNING, Finding(
+        self._log.log_once(logging.WARNING, Finding(
             "TG304", "a response that interleaves with others was not asked for its next chunk for serialize_timeout:"
             " it no longer keeps others waiting", "in process %d\n  %s" % (
                 self.ledger.pid, report.side("inside", pending.request, pending.place())),
             "its client has probably hung up; a server of one thread that finishes a response before it begins the next"
             " does without turns"))
+
+    def _facts(self) -> Dict[str, Any]:
+        """What the record of every finding says of this process."""
+        verdict = self.verdict
+        return {"verdict": verdict.status, "server": self._evidence.server, "capacity": verdict.capacity,
+                "group": self.name}

@@ -170,7 +170,6 @@ def _policy_in_force(policy: "PolicyName") -> "PolicyName":
         return policy
     override: "PolicyName" = options.convert("policy", variable, "the environment variable THREADGUARD_POLICY")
     if override != policy:
-        import logging
-        logging.getLogger("threadguard").warning(
-            "THREADGUARD_POLICY overrides the policy: %s instead of %s", override, policy)
+        from threadguard.report.log import log_override
+        log_override(policy, override)
     return override

@@ -43,10 +43,10 @@ def status_of(verdict: Verdict, policy: str) -> str:
 class Health:
     """The WSGI application that answers at *path* and, with a *token*, at *path* + ``/probe``."""
 
-    def __init__(self, group: Group, policy: PolicyName, tell: Callable[[], object], path: str,
+    def __init__(self, group: Group, policy: PolicyName, log_findings: Callable[[], object], path: str,
                  token: Optional[str]) -> None:
         self._group = group
-        self._log_verdict = tell
+        self._log_findings = log_findings
         self._policy = policy
         self._token = None if token is None else _stripped(options.token_bytes(token))
         path = path.encode("utf-8").decode("latin-1")  # as PATH_INFO has it (PEP 3333, "Unicode Issues")
@@ -67,7 +67,7 @@ class Health:
             response = _response("405 Method Not Allowed\n", "text/plain", 405, Allow="GET, HEAD")
         else:
             if self._group.read_now(environ):
-                self._log_verdict()
+                self._log_findings()
             response = self._answers[environ["PATH_INFO"]](request)
         body: Iterable[bytes] = response(request.environ, start_response)
         return body

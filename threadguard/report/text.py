@@ -1,6 +1,6 @@
 """The only place that formats: findings as text, requests without their secrets, overlaps with both sides."""
 
-from typing import Any, Dict, Iterable, Optional
+from typing import Any, Dict, Iterable, Optional, Tuple
 
 from threadguard.process.contexts import Place
 from threadguard.model import Finding
@@ -10,15 +10,25 @@ _LONGEST = 200
 
 def text_of(finding: Finding) -> str:
     """*finding* in the one form in which findings are printed."""
+    return template_of(finding.code) % arguments_of(finding)
+
+
+def template_of(code: str) -> str:
+    """What the texts of all findings of *code* have in common, for `arguments_of` each."""
+    return "%s" + code + " %s"
+
+
+def arguments_of(finding: Finding) -> Tuple[str, str]:
+    """Where *finding* stands, if in a file, and what it says."""
     where = ""
     if finding.file is not None:
         where = finding.file + ":" + ("%d:" % finding.line if finding.line is not None else "") + " "
-    lines = ["%s%s %s" % (where, finding.code, finding.sentence)]
+    lines = [finding.sentence]
     if finding.evidence:
         lines.append("  because: " + finding.evidence)
     if finding.remedy:
         lines.append("  remedy:  " + finding.remedy)
-    return "\n".join(lines)
+    return where, "\n".join(lines)
 
 
 def text_of_all(findings: Iterable[Finding]) -> str:

@@ -229,7 +229,7 @@ class _Test:
 class _QuietGroup(Group):
     """A group that logs nothing: the failure of the test reports what it saw."""
 
-    def tell(self) -> None:
+    def log_findings(self) -> None:
         """See `Group`."""
 
 
