@@ -11,14 +11,13 @@ from threadguard.errors import ThreadedDeploymentError as ThreadedDeploymentErro
 from threadguard.guard.bodies import is_finished_on_return, track_body
 from threadguard.guard.group import Group
 from threadguard.model import THREADED, Verdict
+from threadguard.process.webob import Response
 
 WSGIApp = Callable[[Dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
 def unavailable(code: str, retry_after: Optional[float] = None) -> WSGIApp:
     """An application that answers 503: one line with *code*, no settings, no stacks."""
-    from webob import Response
-
     reason = "busy: requests are served one at a time" if retry_after else "this process is not single-threaded"
     headers = {"Retry-After": str(max(1, round(retry_after)))} if retry_after else {}
 

@@ -14,16 +14,14 @@ import json
 import socket
 import sys
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, Optional, Tuple
+from typing import Any, Callable, Dict, Iterable, Optional, Tuple
 
 from threadguard import options
 from threadguard.guard import group as groups
 from threadguard.guard.group import Group
 from threadguard.model import THREADED, UNKNOWN, PolicyName, Verdict
+from threadguard.process.webob import Request, Response
 from threadguard.report import health_page
-
-if TYPE_CHECKING:
-    from webob import Request, Response
 
 JSON = "application/health+json"
 """The media type of draft-inadarei-api-health-check."""
@@ -50,7 +48,7 @@ class Health:
         self._policy = policy
         self._token = None if token is None else _stripped(options.token_bytes(token))
         path = path.encode("utf-8").decode("latin-1")  # as PATH_INFO has it (PEP 3333, "Unicode Issues")
-        self._answers: Dict[str, Callable[["Request"], "Response"]] = {path: self._tell}
+        self._answers: Dict[str, Callable[[Request], Response]] = {path: self._tell}
         if token is not None:
             self._answers[path + PROBE] = self._probe
 
@@ -60,8 +58,6 @@ class Health:
 
     def __call__(self, environ: Dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer one request."""
-        from webob import Request
-
         request = Request({"REQUEST_METHOD": "GET", **environ})
         if request.method not in ("GET", "HEAD"):
             response = _response("405 Method Not Allowed\n", "text/plain", 405, Allow="GET, HEAD")
@@ -72,7 +68,7 @@ class Health:
         body: Iterable[bytes] = response(request.environ, start_response)
         return body
 
-    def _is_trusted(self, request: "Request", *schemes: str) -> bool:
+    def _is_trusted(self, request: Request, *schemes: str) -> bool:
         """Whether *request* shows the token, in one of these *schemes*."""
         scheme, _, given = request.headers.get("Authorization", "").partition(" ")
         if self._token is None or scheme.lower() not in schemes:
@@ -85,7 +81,7 @@ class Health:
             return False
         return hmac.compare_digest(sent, self._token)
 
-    def _tell(self, request: "Request") -> "Response":
+    def _tell(self, request: Request) -> Response:
         verdict = self._group.verdict
         status = status_of(verdict, self._policy)
         is_trusted = self._is_trusted(request, "bearer", "basic")
@@ -117,7 +113,7 @@ class Health:
         """The overlaps of other processes, where they share their metrics: a worker that was replaced is among them."""
         return tuple(record for kept in groups.overlap_records for record in kept.of_others(self._group.name))
 
-    def _probe(self, request: "Request") -> "Response":
+    def _probe(self, request: Request) -> Response:
         """Hold this request until a second one comes to the same process; two that meet prove it threaded."""
         if not self._is_trusted(request, "bearer"):
             return _response("401 Unauthorized\n", "text/plain", 401, **{"WWW-Authenticate": _BEARER})
@@ -139,9 +135,7 @@ def _stripped(token: bytes) -> bytes:
     return token.decode("latin-1").strip().encode("latin-1")
 
 
-def _response(text: str, content_type: str, status: int, **headers: str) -> "Response":
-    from webob import Response
-
+def _response(text: str, content_type: str, status: int, **headers: str) -> Response:
     response = Response(text.encode("utf-8", "backslashreplace"), status=status, content_type=content_type,
                         charset="UTF-8")
     response.headers.update({"Cache-Control": "no-store", "Vary": "Accept, Authorization", **headers})
