@@ -9,13 +9,11 @@ import re
 import warnings
 from typing import Any
 
-__all__ = ["Request", "Response"]
-
 _quiet = ("ignore", re.compile("'cgi' is deprecated"), DeprecationWarning, None, 0)
 _filters: Any = warnings.filters
 _filters.insert(0, _quiet)
 try:
-    from webob import Request, Response
+    from webob import Request as Request, Response as Response  # noqa: F401
 finally:
     if _quiet in _filters:
         _filters.remove(_quiet)
