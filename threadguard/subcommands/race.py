@@ -120,7 +120,8 @@ def _requests(arguments: argparse.Namespace) -> List[Any]:
         if not colon or not name.strip():
             raise _WrongUse("%r is no header: it takes 'NAME: VALUE'" % header)
         if not number.isdigit() or not 1 <= int(number) <= len(requests):
-            raise _WrongUse("--header-of %s: there are %d requests" % (number, len(requests)))
+            raise _WrongUse("--header-of %s: there %s" % (
+                number, "is 1 request" if len(requests) == 1 else "are %d requests" % len(requests)))
         requests[int(number) - 1].headers[name.strip()] = value.strip()
     return requests
 
