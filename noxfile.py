@@ -20,11 +20,11 @@ import nox
 HERE = Path(__file__).parent
 ENVIRONMENTS = HERE / ".venv"
 PYTHON = os.environ.get("PYTHON", "python3")
+LIVE_PYTHON = os.environ.get("LIVE_PYTHON") or ("/usr/bin/python3" if Path("/usr/bin/python3").exists() else PYTHON)
+"""mod_wsgi and Unit run a Python that the system's www-data can read."""
 PYTHONS = ["3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14", "3.15"]
 CORE_ONLY = ["pypy3.11", "3.13t", "3.14t"]
 """Pythons that have not all of the servers: they run the tests of the guard's core."""
-LIVE = ["3.8", "3.14"]
-"""The oldest and the newest, on which the live tests can be run beside the system's."""
 PASSED = [0, 5]
 """Exit statuses of pytest where a test's servers may be missing: 5 says that there was no test to run."""
 
@@ -59,14 +59,6 @@ def find(*versions):
     return versions[0]
 
 
-def live_python():
-    """mod_wsgi and Unit run a Python that the system's www-data can read: the system's own, if it is complete."""
-    system = "/usr/bin/python3"
-    is_complete = Path(system).exists() and not subprocess.call(
-        [system, "-c", "import venv, ensurepip"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    return os.environ.get("LIVE_PYTHON") or (system if is_complete else PYTHON)
-
-
 def session(function=None, versions=(), **options):
     """As `nox.session`, on PYTHON; with *versions* one for each, named after it: test-3.8."""
     if function is None:
@@ -86,10 +78,16 @@ def checksum(*paths):
     return found.hexdigest()
 
 
+def emptied(session, name):
+    """A folder of this name in the session's environment, with nothing in it or not there."""
+    folder = Path(session.virtualenv.location, name)
+    shutil.rmtree(folder, ignore_errors=True)
+    return folder
+
+
 def copy_of_the_package(session):
     """What a build of the package reads, as it stands in this checkout: no build/ of another day gets in."""
-    copy = Path(session.create_tmp(), "source")
-    shutil.rmtree(copy, ignore_errors=True)
+    copy = emptied(session, "source")
     shutil.copytree(HERE / "threadguard", copy / "threadguard", ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("setup.py", "setup.cfg", "MANIFEST.in", "LICENSE", "README.md", "CHANGELOG.md"):
         shutil.copy(HERE / name, copy)
@@ -121,9 +119,10 @@ def install(session, *arguments):
 
 
 def run_pytest(session, *arguments, env=None, success_codes=(0,)):
-    """Run pytest. Its last line is the result, and nox's are left out that would follow it."""
-    session.run("python", "-m", "pytest", *arguments, env=env, success_codes=success_codes)
-    logging.getLogger("nox").setLevel(logging.ERROR)
+    """Run pytest. The last line of make test is its result: nothing of nox follows."""
+    passed = session.run("python", "-m", "pytest", *arguments, env=env, success_codes=success_codes)
+    if passed and session.name == "test":
+        logging.getLogger("nox").setLevel(logging.ERROR)
 
 
 # -- unit tests
@@ -225,13 +224,13 @@ def live(session):
 
 
 AGES = ["old", "older", "first"]
-for _name, _python in [("live", live_python()), *(("live-" + version, find(version)) for version in LIVE)]:
+for _name, _python in [("live", LIVE_PYTHON), *(("live-" + version, find(version)) for version in ("3.8", "3.14"))]:
     for _age in AGES:
         nox.session(old_servers, name="%s-%s" % (_name, _age), python=_python)
     nox.session(live, name=_name, python=_python, requires=["%s-%s" % (_name, age) for age in AGES])
 
 
-@session(python=os.environ.get("THREADGUARD_KALLITHEA_PYTHON") or live_python())
+@session(python=os.environ.get("THREADGUARD_KALLITHEA_PYTHON") or LIVE_PYTHON)
 def kallithea(session):
     """Kallithea 0.7.0 itself, installed, started and pushed to.
 
@@ -314,8 +313,7 @@ def sdist(session):
     Those that read the files of the repository, and the guard's, unless others are asked for.
     """
     install(session, ".[test]", "build>=1", "twine")
-    away = Path(session.create_tmp())
-    shutil.rmtree(away)
+    away = emptied(session, "away")
     known = subprocess.check_output(["git", "ls-files", "-z"], universal_newlines=True).split("\0")
     files = {name for name in known if name and (HERE / name).exists()}
     for name in files:
@@ -360,5 +358,7 @@ def wheel_use(session, tools, pattern):
         session.install("-U", *tools)
     session.install(*(["--no-build-isolation"] if tools else []), *map(str, (ENVIRONMENTS / "dist").glob(pattern)))
     session.install("PasteDeploy")
-    with session.chdir(session.create_tmp()):
+    away = emptied(session, "away")
+    away.mkdir()
+    with session.chdir(away):
         session.run("python", "-I", str(HERE / ".ci/wheel_check.py"))

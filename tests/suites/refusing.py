@@ -36,8 +36,8 @@ def pytest_configure():
 
 
 def pytest_terminal_summary(terminalreporter):
-    """One line: how many requests went through how many guards, and whether anything was found."""
+    """One line: how many requests went through the guards, and whether anything was found."""
     for guard in [guard for _, guard in GUARDS.values()][:1]:  # all are of the process's one group
         stats = guard.stats()
-        terminalreporter.write_line("guarded: %d requests to %d applications: %d refused, %d overlaps, verdict %s" % (
-            stats.requests, len(GUARDS), stats.refused, stats.overlaps, guard.verdict.status))
+        terminalreporter.write_line("guarded: %d requests, %d refused, %d overlaps, %s" % (
+            stats.requests, stats.refused, stats.overlaps, guard.verdict.status))

@@ -26,7 +26,7 @@ PIP = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
 PYTEST = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
 COUNTS = re.compile(r"^(\d+ [a-z]+(?:, \d+ [a-z]+)*?)(?:, \d+ warnings?)? in [\d.]+s", re.MULTILINE)
 SUMMARY = re.compile(r"^guarded: (.*)$", re.MULTILINE)
-NOTHING = ": 0 refused, 0 overlaps, verdict unknown"
+NOTHING = " requests, 0 refused, 0 overlaps, single-threaded"
 """The end of the line of refusing.py."""
 
 
@@ -60,7 +60,7 @@ def differences(project, without, guarded):
     shown = [
         ("counts without a guard", COUNTS.findall(without), [project.counts]),
         ("counts behind a guard", COUNTS.findall(guarded), [project.counts]),
-        ("what the guard saw", SUMMARY.findall(guarded), [project.guarded + NOTHING]),
+        ("what the guard saw", SUMMARY.findall(guarded), ["%d%s" % (project.requests, NOTHING)]),
     ]
     return ["%s: %s\n    found  %s\n    wanted %s" % (project, what, found, wanted)
             for what, found, wanted in shown if found != wanted]
@@ -73,8 +73,8 @@ def try_one(project):
     without = output_of(directory)
     guarded = output_of(directory, "-p", "refusing")
     found = differences(project, without, guarded)
-    print("%s: %s, the same behind a guard that refuses: %s%s (%.0f s)" % (
-        project, project.counts, project.guarded, NOTHING, time.monotonic() - start)
+    print("%s: %s, the same behind a guard that refuses: %d%s (%.0f s)" % (
+        project, project.counts, project.requests, NOTHING, time.monotonic() - start)
         if not found else "\n".join([without[-3000:], guarded[-6000:], *found]), flush=True)
     return found
 
