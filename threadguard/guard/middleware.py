@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, Optional, Tuple
 from threadguard import options
 from threadguard.process import contexts
 from threadguard.guard.bodies import is_finished_on_return, track_body
-from threadguard.guard.ledger import FAST_PATH
+from threadguard.guard.ledger import ALONE, FAST_PATH
 
 if TYPE_CHECKING:
     from threadguard.guard.group import Group
@@ -78,6 +78,7 @@ class ThreadGuard:
         decides.at_startup(evidence.verdict)
         group.keep(evidence, refuses=self.policy == "refuse")
         group.guards.add(self)
+        group.serialize_timeout = self._timeout
         self._group, self._ledger, self._policy = group, group.ledger, decides
         self._serializes, self._line = decides.handles_every_request, group.queue.line
         self._marks = _CLOSED if self._serializes else group.ledger.marks
@@ -123,7 +124,7 @@ class ThreadGuard:
         """What takes the place of the application for this request; None if it enters as it is."""
         group, ledger, policy = self._group, self._ledger, self._policy
         if self._serializes and ledger.marks[FAST_PATH] and len(ledger.inside) == 1:
-            return policy.answer(ticket, environ, None)
+            return policy.answer(ticket, environ, ALONE)
         if ledger.was_forked() or ticket not in ledger.inside:
             group.reset_after_fork()
             ledger.move(ticket, environ)
@@ -135,10 +136,10 @@ class ThreadGuard:
             ledger.leave(ticket)
             return self.app
         is_news = ticket >= ledger.inspect_from and group.read(ticket, environ)
-        if entry.collision is not None and not (group.is_proved or self._serializes):
-            if ledger.collect(entry.collision):
+        if not (entry.is_alone or group.is_proved or self._serializes):
+            if ledger.collect(entry.section if entry.collision is None else entry.collision):
                 entry = ledger.classify(ticket, environ, policy.patience)
-        replacement = policy.answer(ticket, environ, entry.collision)
+        replacement = policy.answer(ticket, environ, entry)
         if is_news:  # not before: a handler of the log may call the application, nested in this request if it is inside
             policy.log_findings()
         return replacement
@@ -152,6 +153,14 @@ class ThreadGuard:
     def __reduce__(self) -> "Tuple[Callable[..., ThreadGuard], Tuple[WSGIApp]]":
         """Copied or unpickled, as for a spawned process, it is a new guard of *app* with the same options."""
         return partial(ThreadGuard, **self._given), (self.app,)
+
+    def inside(self, name: Any, *, timeout: Optional[float] = None) -> "Any":
+        """Take the turn for work that is no request: see `threadguard.inside`, here for the group of this guard.
+
+        *timeout* is `serialize_timeout` by default.
+        """
+        from threadguard.guard.sections import section
+        return section(self._group, name, self._timeout if timeout is None else timeout)
 
     @property
     def verdict(self) -> "Verdict":
