@@ -14,7 +14,7 @@ from threadguard.servers import poolstart, readers
 from threadguard.codes import CODES
 from threadguard.servers.evidence import Evidence
 from threadguard.guard.ledger import NEVER, Ledger
-from threadguard.guard.meeting import Rendezvous
+from threadguard.guard.rendezvous import Rendezvous
 from threadguard.guard.pending import PendingResponse
 from threadguard.model import THREADED, UNKNOWN, Finding, Reading, Stats, Verdict
 from threadguard.options import OptionError
@@ -215,12 +215,9 @@ class Group:
             return
         # Under serialize, calls that come beside a body which has the turn are about to stand in line.
         later = ledger.interleaved_with(pending, bodies_only=is_inside and pending.serializes)
-        if later is None:
-            return
-        ledger.interleaves = True
-        self.observe("TG303", pending.request, later)
-        if not is_inside and pending.serializes:
-            ledger.follow(pending)  # it holds the turn as well from now on
+        if later is not None:
+            ledger.note_interleaving(later)
+            self.observe("TG303", pending.request, later)
 
     def count_refused(self) -> None:
         """One more request is answered with 503."""

@@ -79,7 +79,8 @@ class Ledger:
     """The tickets of one group in this process."""
 
     __slots__ = ("inside", "line", "tickets", "marks", "inspect_from", "pid", "leaves_bodies", "interleaves",
-                 "report_hang_up", "_pending", "_earliest", "_mutexes", "_first_ticket", "_moved", "_cancelled",
+                 "told", "report_hang_up", "_pending", "_abandoned",
+                 "_earliest", "_mutexes", "_first_ticket", "_moved", "_cancelled",
                  "_overlaps", "_peaks", "_peak")
 
     def __init__(self) -> None:
@@ -95,11 +96,14 @@ class Ledger:
     def _begin(self) -> None:
         self.inside: Dict[int, Any] = {}
         self._pending: Dict[int, PendingResponse] = {}
+        self._abandoned: Dict[int, PendingResponse] = {}
         self.line.clear()
         self.leaves_bodies = False
         """Whether a context has entered again while a body of its own was unfinished."""
         self.interleaves = False
         """Whether bodies of one context were found to be in work in turns."""
+        self.told = -1
+        """The newest request of which that was told, under serialize."""
         self._earliest = NEVER
         self._first_ticket = tally.drawn(self.tickets)
         self._moved = tally.Tally()
@@ -152,6 +156,8 @@ class Ledger:
         """*ticket* is no longer inside. Leaving twice does no harm."""
         self.inside.pop(ticket, None)
         self._pending.pop(ticket, None)
+        if self._abandoned:
+            self._abandoned.pop(ticket, None)
         if self.line:
             self.wake_next()
 
@@ -206,7 +212,7 @@ class Ledger:
 
     def _is_over(self, pending: PendingResponse, patience: Optional[float]) -> bool:
         """Whether *pending* is finished, or abandoned: nothing goes on with it."""
-        if pending.is_finished() or pending.has_lost_its_context():
+        if pending.is_finished() or pending.has_lost_its_context() and not pending.is_running():
             self.leave(pending.ticket)
             return True
         if patience is not None and pending.has_lost_its_turn(patience):
@@ -216,15 +222,29 @@ class Ledger:
             return True
         if pending.context != contexts.current() or pending.is_running():
             return False
+        if pending.is_read_elsewhere:
+            return False
         if pending.ended_at is None or pending.is_closed:
             if pending.is_kept or self.interleaves:
                 return patience is None
-            if pending.is_read_elsewhere:
-                return False
             self.leaves_bodies = True
             pending.watch()
-        self.leave(pending.ticket)
+            if pending.serializes:
+                self._abandoned[pending.ticket] = pending
+        self.inside.pop(pending.ticket, None)
+        self._pending.pop(pending.ticket, None)
         return True
+
+    def note_interleaving(self, later: int) -> None:
+        """Bodies are in work in turns here; what entered up to *later* has been told.
+
+        Those that were taken for abandoned may go on as well: under ``serialize`` they hold the turn like others.
+        """
+        self.interleaves = True
+        self.told = max(self.told, later)
+        for pending in list(self._abandoned.values()):
+            if not pending.is_finished():
+                self.follow(pending)
 
     def _on_my_stack(self) -> Any:
         """The request that is inside and whose code calls: its call, or its body that makes a chunk."""
@@ -274,9 +294,10 @@ class Ledger:
 
     def interleaved_with(self, pending: PendingResponse, bodies_only: bool) -> Optional[int]:
         """The newest that entered after *pending* and is inside, in no call of mine; each is told once."""
+        told = max(pending.told, self.told) if pending.serializes else pending.told
         my_calls: Optional[Set[int]] = None
         for other, entry in sorted(self._items(), key=_by_ticket, reverse=True):
-            if other <= pending.told:
+            if other <= told:
                 return None
             if my_calls is None:
                 my_calls = contexts.tickets_of(contexts.on_my_stack()[0], self)

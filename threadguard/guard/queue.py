@@ -52,7 +52,8 @@ class RequestQueue:
         return pending is not None and not pending.is_read_elsewhere and pending.context == contexts.current()
 
     def _wait(self, waiter: Waiter, environ: Dict[str, Any], seconds: float) -> Optional[int]:
-        place, ticket, end = weakref.ref(waiter, self._forget), None, time.monotonic() + seconds
+        place, ticket, looked = weakref.ref(waiter, self._forget), None, time.monotonic()
+        end = looked + seconds
         try:
             self.line.append(place)
             # What left just before *waiter* stood in line has woken nothing: look again before the first waiting.
@@ -61,10 +62,10 @@ class RequestQueue:
                 left = end - time.monotonic()
                 if ticket is not None or left <= 0:
                     return ticket
-                nap = min(left, self._slice())
-                waiter.wait(nap)
-                if nap == _SLICE and time.monotonic() - end + left >= nap and self._is_first(waiter):
+                waiter.wait(min(left, self._slice()))
+                if time.monotonic() - looked >= _SLICE and self._is_first(waiter):
                     self._collect()
+                    looked = time.monotonic()
         finally:
             self.leave(place, has_entered=ticket is not None)
 
