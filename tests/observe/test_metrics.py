@@ -35,7 +35,7 @@ def registry():
 
 def values(registry):
     """What a scrape of *registry* gives: {(name, label values beside pid and group): value}."""
-    return {(sample.name, *(value for label, value in sorted(sample.labels.items()) if label not in ("pid", "group"))):
+    return {(sample.name, *(value for label, value in sorted(sample.labels.items()) if label not in ("process_pid", "threadguard_group"))):
             sample.value for metric in registry.collect() for sample in metric.samples}
 
 
@@ -62,7 +62,7 @@ def test_each_series_names_its_process_and_group(guarded, registry):
     guard = guarded(hello, server_threads=1)
     Response(guard)
     labels = [sample.labels for metric in registry.collect() for sample in metric.samples]
-    assert {(each["pid"], each["group"]) for each in labels} == {(str(guard.stats().pid), guard._group.name)}
+    assert {(each["process_pid"], each["threadguard_group"]) for each in labels} == {(str(guard.stats().pid), guard._group.name)}
 
 
 def test_requests_inside_are_told_by_method_and_scheme(guarded, registry, gate):
@@ -154,9 +154,9 @@ def test_opentelemetry_gets_the_same(guarded):
         ("threadguard.refused_requests", "{request}"): 0,
         ("threadguard.overlaps", "{overlap}"): 0,
         ("threadguard.capacity", "{request}"): 1,
-        ("threadguard.verdict", "1", "single-threaded"): 1,
-        ("threadguard.verdict", "1", "threaded"): 0,
-        ("threadguard.verdict", "1", "unknown"): 0,
+        ("threadguard.verdict", "{verdict}", "single-threaded"): 1,
+        ("threadguard.verdict", "{verdict}", "threaded"): 0,
+        ("threadguard.verdict", "{verdict}", "unknown"): 0,
     }
 
 

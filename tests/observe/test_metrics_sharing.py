@@ -68,7 +68,7 @@ def child():
 
 
 def requests_by_pid(registry):
-    return {int(sample.labels["pid"]): sample.value for metric in registry.collect() for sample in metric.samples
+    return {int(sample.labels["process_pid"]): sample.value for metric in registry.collect() for sample in metric.samples
             if sample.name == "threadguard_requests_total"}
 
 
