@@ -172,10 +172,14 @@ evaluation_interval: 1m
 tests:
   - interval: 1m
     input_series:
-      - {series: 'threadguard_verdict{job="j", instance="i", process_pid="1", threadguard_group="a", status="threaded"}', values: '1x5'}
-      - {series: 'threadguard_verdict{job="j", instance="i", process_pid="1", threadguard_group="b", status="threaded"}', values: '1x5'}
-      - {series: 'threadguard_verdict{job="j", instance="i", process_pid="2", threadguard_group="a", status="threaded"}', values: '0x5'}
-      - {series: 'threadguard_verdict{job="j", instance="i", process_pid="2", threadguard_group="a", status="unknown"}', values: '1x5'}
+      - series: 'threadguard_verdict{job="j", instance="i", process_pid="1", threadguard_group="a", status="threaded"}'
+        values: '1x5'
+      - series: 'threadguard_verdict{job="j", instance="i", process_pid="1", threadguard_group="b", status="threaded"}'
+        values: '1x5'
+      - series: 'threadguard_verdict{job="j", instance="i", process_pid="2", threadguard_group="a", status="threaded"}'
+        values: '0x5'
+      - series: 'threadguard_verdict{job="j", instance="i", process_pid="2", threadguard_group="a", status="unknown"}'
+        values: '1x5'
     promql_expr_test:
       - {eval_time: 2m, expr: '%s', exp_samples: [{labels: '{}', value: %d}]}
 """
