@@ -12,6 +12,7 @@ import stat
 import threading
 
 import pytest
+import real_servers
 from conftest import DEADLINE, Response, held_inside, new_environ
 
 from threadguard import metrics
@@ -252,6 +253,29 @@ def test_a_strangers_socket_is_not_asked(directory, guarded):
     with Answering(directory, lambda: [json.dumps([row()]).encode()]):
         os.chown(os.path.join(directory, "threadguard_1_other.sock"), 12345, 12345)
         assert metrics_sharing.read_all(directory) == ([], 0)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can give up its rights")
+def test_a_worker_that_gives_up_roots_rights_is_told_of(directory, guarded, child):
+    """As gunicorn's with --user and --preload: it forks first. It listens anew, and is silent to none of its kind."""
+    guard = guarded(hello, server_threads=1)
+
+    def worker():
+        os.seteuid(12345)
+        Response(guard)
+        assert metrics_sharing.read_all(place)[1] == 0, "root's own socket is none that this one may ask"
+        metrics_sharing.share(place)
+        assert [row["pid"] for row in metrics_sharing.read_all(place)[0]] == [os.getpid()]
+
+    with real_servers.directory() as path:
+        place = str(path)
+        path.chmod(0o777)
+        metrics_sharing.share(place)
+        Response(guard)
+        assert child(worker).is_alive()
+        listener = metrics_sharing._listening.pop(place)[1]
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
 
 
 def test_a_process_out_of_file_descriptors_answers_again_later(directory, guarded, monkeypatch):
