@@ -132,6 +132,12 @@ def test_a_token_that_is_no_utf_8_keeps_its_bytes(checked):
         assert json.loads(ask(guard, token=other).body) == {"status": "pass"}
 
 
+def test_a_header_that_no_server_gives_is_no_token(checked):
+    """What is not Latin-1 is not taken for question marks."""
+    guard = checked(server_threads=1, health_token="what?")
+    assert json.loads(ask(guard, token="what\u20ac").body) == {"status": "pass"}
+
+
 @pytest.mark.parametrize("accept, content_type", [
     ("*/*", "application/health+json"), ("application/json", "application/json"), ("", "application/health+json"),
     ("text/plain", "application/health+json"), ("text/html;q=0", "application/health+json"),

@@ -10,6 +10,7 @@ import signal
 import socket
 import stat
 import threading
+import time
 
 import pytest
 import real_servers
@@ -228,6 +229,14 @@ def test_a_bad_answer_takes_no_others(directory, guarded, child, monkeypatch, ch
         assert requests_by_pid(registry) == {os.getpid(): 1, other.pid: 1}
         assert value(registry, "threadguard_silent_processes") == [1]
         assert b"threadguard_silent_processes 1.0" in prometheus_client.generate_latest(registry)
+
+
+def test_an_answer_without_end_is_read_to_its_bound_and_no_further(directory, guarded):
+    """However much time there is: it would fill the memory."""
+    start = time.monotonic()
+    with Answering(directory, lambda: itertools.repeat(b"[" * 65536)):
+        assert metrics_sharing.read_all(directory) == ([], 1)
+    assert time.monotonic() - start < metrics_sharing.PATIENCE / 2
 
 
 def test_a_good_answer_of_another_process_is_told(directory, guarded):
