@@ -58,6 +58,8 @@ soak: $(NOX) ## an hour's worth of mixed traffic in minutes, under wrk on 4 proc
 	@REQUESTS=360000 $(NOX) -s live -- tests/conduct/test_soak.py -n 0 -s $(ARGS)
 test-kallithea: $(NOX) ## Kallithea itself, installed, started and pushed to
 	$(call nox,kallithea)
+dashboard: $(NOX) ## hold the Grafana dashboard to the schema that Grafana publishes (needs npm)
+	$(call nox,dashboard)
 
 lint: $(NOX) ## flake8
 	$(call nox,lint)

@@ -267,6 +267,15 @@ def fleet(session):
 
 
 @session
+def dashboard(session):
+    """The Grafana dashboard, held to the schema that Grafana publishes, by TypeScript."""
+    install(session, "--editable=.[test]")
+    session.run_install("npm", "install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix",
+                        str(ENVIRONMENTS / "grafana"), "@grafana/schema@13", "typescript@7", external=True)
+    run_pytest(session, "-q", "tests/observe/test_metrics_live.py", "-k", "dashboard")
+
+
+@session
 def bench(session):
     """What the guard costs."""
     has_gil = session.run_install("python", "-c", "import sys; print('t' not in sys.abiflags)", silent=True) == "True\n"

@@ -180,3 +180,17 @@ def test_every_option_is_a_keyword_of_the_guard():
     """The table and the signature say the same."""
     keywords = set(ThreadGuard.__init__.__kwdefaults__)
     assert keywords == set(options.OPTIONS)
+
+
+@pytest.mark.parametrize("token", ["s3cret", "caf\xe9", "with a space", "\udce4\udcf6", "voil\xe0"])
+def test_a_token_is_any_text_that_a_header_takes(token):
+    """Also one of bytes that are no UTF-8, as Python reads a variable."""
+    assert options.convert("health_token", token) == token
+
+
+@pytest.mark.parametrize("token", ["", " ", "a\nb", "a\0b", "\x7f", "a\tb", "\ud800", "\udca0", "\udc85\udca0"],
+                         ids=ascii)
+def test_a_token_that_no_header_takes_is_refused_at_construction(token):
+    """Not when the first check comes; and it is not shown."""
+    with pytest.raises(OptionError, match=r"option health_token = \(not shown\) is not allowed: it takes a secret"):
+        ThreadGuard(lambda environ, start_response: [], health_path="/-/tg", health_token=token)

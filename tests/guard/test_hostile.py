@@ -5,7 +5,7 @@ import threading
 import pytest
 from conftest import DEADLINE, Response, held_inside, new_environ
 
-from threadguard.guard.meeting import MOST
+from threadguard.guard.rendezvous import MOST
 
 SECRETS = {
     "QUERY_STRING": "password=secret-query",
@@ -104,7 +104,7 @@ def test_a_probe_is_held_for_seconds_at_the_most(guarded, monkeypatch, hold):
         def wait(self, seconds):
             waited.append(seconds)
 
-    monkeypatch.setattr("threadguard.guard.meeting.new_waiter", lambda environ: Waiter())
+    monkeypatch.setattr("threadguard.guard.rendezvous.new_waiter", lambda environ: Waiter())
     guard = guarded(lambda environ, start: pytest.fail("entered"), health_path="/health", health_token="token")
     answer = Response(guard, new_environ(PATH_INFO="/health/probe", QUERY_STRING="hold=" + hold,
                                          HTTP_AUTHORIZATION="Bearer token"))
@@ -124,7 +124,7 @@ def test_few_probes_are_held_at_once(guarded, monkeypatch):
         def wake(self):
             pass
 
-    monkeypatch.setattr("threadguard.guard.meeting.new_waiter", lambda environ: Waiter())
+    monkeypatch.setattr("threadguard.guard.rendezvous.new_waiter", lambda environ: Waiter())
     guard = guarded(lambda environ, start: pytest.fail("entered"), policy="log", health_path="/health",
                     health_token="token")
     monkeypatch.setattr(guard._group.rendezvous, "_meet", lambda probe: False)

@@ -499,18 +499,20 @@ def test_no_exception_leaves_a_count_behind(guarded, policy, error, where):
     assert guard.stats().in_flight == 0
 
 
-def test_an_interrupt_as_soon_as_the_turn_is_had_gives_it_back(guarded, monkeypatch):
-    """A signal's handler may raise between any two calls: nobody would get the turn ever again."""
-    guard = guarded(hello, policy="serialize", serialize_timeout=0.1)
-    turns = guard._group.queue
+def test_an_interrupt_as_soon_as_the_turn_is_had_gives_it_back(guarded, gate, monkeypatch):
+    """A signal's handler may raise between any two calls: the turn would not be had ever again."""
+    guard = guarded(gate, policy="serialize", serialize_timeout=DEADLINE)
+    queue = guard._group.queue
 
-    def interrupted(environ, seconds, stuck):
-        assert type(turns).take(turns, environ, seconds, stuck) is not None
+    def interrupted(environ, seconds, log_stuck, **options):
+        gate.open.set()
+        assert type(queue).acquire(queue, environ, seconds, log_stuck, **options) is not None
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(turns, "take", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        Response(guard)
+    with held_inside(guard, gate):
+        monkeypatch.setattr(queue, "acquire", interrupted, raising=False)
+        with pytest.raises(KeyboardInterrupt):
+            Response(guard)
     monkeypatch.undo()
     assert guard.stats().in_flight == 0
     assert in_thread(lambda: Response(guard).status) == "200 OK"

@@ -8,7 +8,7 @@ code: it gives `chain` the chunks of the body first, and is asked for more at th
 import weakref
 from itertools import chain
 from types import FunctionType, GeneratorType
-from typing import Any, Callable, Dict, Iterable, Iterator, Optional
+from typing import Any, Callable, Dict, Iterable, Iterator, Optional, Tuple
 
 from threadguard.guard import files
 from threadguard.guard.ledger import Ledger
@@ -68,7 +68,7 @@ def track_body(ledger: Ledger, ticket: int, environ: Dict[str, Any], body: Itera
         files.track(pending, body, environ)
         ledger.follow(pending)
         return body
-    wrapped = wrap(body, pending)
+    wrapped: Iterable[bytes] = wrap(body, pending)
     pending.follow(wrapped)
     ledger.follow(pending)
     return wrapped
@@ -102,18 +102,19 @@ def _has_length(body: Any) -> bool:
 class Course:
     """The course of an iteration, for `chain`: it gives the chunks of *body* first, and then tells of their end."""
 
-    __slots__ = ("body", "source", "pending", "_is_given")
+    __slots__ = ("body", "source", "pending", "is_begun", "_is_given")
 
     def __init__(self, body: Any, pending: PendingResponse) -> None:
         self.body = body
         self.source: Any = None
         """What makes the chunks; None before and after."""
         self.pending = pending
-        self._is_given = False
+        self.is_begun = self._is_given = False
 
     def begin(self) -> Any:
         """Ask the body for its iterator, as a server does: an error there makes another page than one in a chunk."""
         try:
+            self.is_begun = True
             chunks = iter(self.body)
             self.source = _source(chunks)
             return chunks
@@ -126,7 +127,7 @@ class Course:
 
     def __next__(self) -> Any:
         if not self._is_given:
-            if self.source is None:
+            if not self.is_begun:
                 self.begin()
             self._is_given = True
             return self.source
@@ -136,7 +137,8 @@ class Course:
 
 
 _NO_CHUNK = object()
-_RUN_NO_CODE = tuple(type(iter(empty)) for empty in ([], (), "", b"", {}, set(), range(0)))  # type: ignore[call-overload]
+_EMPTY: Tuple[Iterable[Any], ...] = [], (), "", b"", {}, set(), range(0)
+_RUN_NO_CODE = tuple(type(iter(empty)) for empty in _EMPTY)
 
 
 def _source(chunks: Any) -> Any:
@@ -227,7 +229,7 @@ class IteratorBody(_Wrapper, Chunks):
 
     @contexts.makes_a_chunk
     def __iter__(self) -> Any:
-        if self._course.source is not None or self._pending.is_over or self._pending.is_closed:
+        if self._course.is_begun:
             return self
         chunks = self._course.begin()
         return self if chunks is self._body else _iteration(self, self._course)

@@ -13,7 +13,7 @@ from typing import Any, Dict, Iterator
 from threadguard.guard.pending import PendingResponse
 from threadguard.process import contexts
 
-_LAYERS = {io.BufferedReader: "raw", io.BufferedRandom: "raw", io.TextIOWrapper: "buffer"}
+_LAYERS: Dict[type, str] = {io.BufferedReader: "raw", io.BufferedRandom: "raw", io.TextIOWrapper: "buffer"}
 """What `io` puts around a file, and the attribute that leads inwards."""
 
 
@@ -35,10 +35,15 @@ def is_over_real_file(body: Any, environ: Dict[str, Any]) -> bool:
         return _is_real_file(body)
     if type(body) is not environ["wsgi.file_wrapper"]:
         return False  # a class that the application derived
-    if hasattr(type(body), "filelike"):  # mod_wsgi's, in C (src/server/wsgi_stream.c)
-        return _is_real_file(body.filelike)
+    if _is_in_c(body):
+        return _is_real_file(getattr(body, "filelike", None))
     files = _files_of(body)
     return bool(files) and all(_is_real_file(file) for file in files.values())
+
+
+def _is_in_c(wrapper: Any) -> bool:
+    """Whether *wrapper* is mod_wsgi's, which is written in C and shows its file (src/server/wsgi_stream.c)."""
+    return hasattr(type(wrapper), "filelike")
 
 
 def _is_real_file(file: Any) -> bool:
@@ -62,7 +67,7 @@ def track(pending: PendingResponse, wrapper: Any, environ: Dict[str, Any]) -> No
     What is written in C lets no file be exchanged, nor does uWSGI, whose wrapper is the file itself: they stay inside
     until they are gone, or until their context enters again.
     """
-    in_c = hasattr(type(wrapper), "filelike")
+    in_c = _is_in_c(wrapper)
     for thing in (wrapper, wrapper.filelike) if in_c else (wrapper,):
         try:
             pending.follow(thing)
@@ -94,24 +99,30 @@ class StandIn:
     """What a file wrapper reads instead of *file*: it has all that the file has, and tells of its end and `close`."""
 
     def __init__(self, file: Any, pending: PendingResponse) -> None:
-        self._file, self._pending = file, pending
+        self._file, self._pending, self._is_sought = file, pending, False
 
     def __getattr__(self, name: str) -> Any:
         value = getattr(self.__dict__["_file"], name)
-        if name == "close":
-            return self._close
+        if name in ("close", "seek"):
+            return self._close if name == "close" else self._seek
         return partial(self._call, value) if callable(value) else value
 
     @contexts.makes_a_chunk
     def _call(self, method: Any, *arguments: Any, **keywords: Any) -> Any:
+        self._pending.ended_at = None
         return self._pending.call(method, *arguments, **keywords)
 
     def read(self, *arguments: Any, **keywords: Any) -> Any:
-        """Read the file; an empty answer is its end."""
+        """Read the file; an empty answer is its end, for a server that does not seek in it."""
         chunk = self._call(self._file.read, *arguments, **keywords)
-        if not chunk and 0 not in arguments[:1] and not keywords:
+        if not chunk and 0 not in arguments[:1]:
+            self._pending.is_read_elsewhere = self._is_sought
             self._pending.end()
         return chunk
+
+    def _seek(self, *arguments: Any) -> Any:
+        self._is_sought = True
+        return self._call(self._file.seek, *arguments)
 
     @contexts.makes_a_chunk
     def _close(self, *arguments: Any) -> Any:

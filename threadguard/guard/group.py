@@ -15,9 +15,9 @@ from threadguard.servers import poolstart, readers
 from threadguard.codes import CODES
 from threadguard.servers.evidence import Evidence
 from threadguard.guard.ledger import NEVER, Ledger
-from threadguard.guard.meeting import Rendezvous
+from threadguard.guard.rendezvous import Rendezvous
 from threadguard.guard.pending import PendingResponse
-from threadguard.model import THREADED, UNKNOWN, Finding, Reading, Stats, Verdict
+from threadguard.model import SINGLE_THREADED, THREADED, UNKNOWN, Finding, Reading, Stats, Verdict
 from threadguard.options import OptionError
 from threadguard.process.tally import Tally
 from threadguard.report.log import FindingLog
@@ -57,6 +57,7 @@ class Group:
         """The first overlaps, with both sides."""
         self._next_look = 0
         self._refused = Tally()
+        self._said_it_is_right = False
 
     def reset_after_fork(self) -> None:
         """In a forked child, a process of its own: nothing is inside, and only what startup found is known."""
@@ -246,12 +247,9 @@ class Group:
             return
         # Under serialize, calls that come beside a body which has the turn are about to stand in line.
         later = ledger.interleaved_with(pending, bodies_only=is_inside and pending.serializes)
-        if later is None:
-            return
-        ledger.interleaves = True
-        self.observe("TG303", pending.request, later)
-        if not is_inside and pending.serializes:
-            ledger.follow(pending)  # it holds the turn as well from now on
+        if later is not None:
+            ledger.note_interleaving(later)
+            self.observe("TG303", pending.request, later)
 
     def count_refused(self) -> None:
         """One more request is answered with 503."""
@@ -274,6 +272,13 @@ class Group:
         elif verdict.status == UNKNOWN and self._evidence.request is not None:
             self._log_each(logging.WARNING, verdict.findings)
         self._log_each(logging.WARNING, [finding for finding in verdict.findings if finding.code == "TG402"])
+        self._log_what_is_right()
+
+    def _log_what_is_right(self) -> None:
+        """Log once for this process that it is single-threaded, and why: silence is not the only sign of health."""
+        if self.verdict.status == SINGLE_THREADED and not self._said_it_is_right:
+            self._said_it_is_right = True
+            self._log_each(logging.INFO, self._evidence.grounds)
 
     def _log_each(self, level: int, findings: Iterable[Finding]) -> None:
         for finding in findings:
@@ -281,6 +286,7 @@ class Group:
 
     def log_serialized(self, waited: bool = False) -> None:
         """Log, once for this process, that requests are serialised, if that makes a difference."""
+        self._log_what_is_right()
         if waited or self.verdict.status == THREADED:
             self._log.log_once(logging.WARNING, Finding(
                 "TG305", "requests are let in one at a time, by the policy serialize",

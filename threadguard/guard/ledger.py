@@ -60,9 +60,9 @@ class Entry(NamedTuple):
     """The ticket of a section of another context that is inside."""
 
     @property
-    def is_alone(self) -> bool:
-        """Whether nothing of another context is inside."""
-        return self.collision is None and self.section is None
+    def other(self) -> Optional[int]:
+        """The ticket of what it meets; None where nothing of another context is inside."""
+        return self.section if self.collision is None else self.collision
 
 
 _new = tuple.__new__
@@ -90,7 +90,8 @@ class Ledger:
     """The tickets of one group in this process."""
 
     __slots__ = ("inside", "line", "tickets", "marks", "inspect_from", "pid", "leaves_bodies", "interleaves",
-                 "report_hang_up", "sections", "_sections_entered", "_pending", "_earliest", "_mutexes", "_first_ticket", "_moved", "_cancelled",
+                 "told", "report_hang_up", "sections", "_sections_entered", "_pending", "_abandoned",
+                 "_earliest", "_mutexes", "_first_ticket", "_moved", "_cancelled",
                  "_overlaps", "_peaks", "_peak")
 
     def __init__(self) -> None:
@@ -106,6 +107,7 @@ class Ledger:
     def _begin(self) -> None:
         self.inside: Dict[int, Any] = {}
         self._pending: Dict[int, PendingResponse] = {}
+        self._abandoned: Dict[int, PendingResponse] = {}
         self.line.clear()
         self.sections: "Dict[int, weakref.ref[SectionEntry]]" = {}
         """The sections that are announced or inside, by `id`. What holds them is their `with` statement."""
@@ -114,6 +116,8 @@ class Ledger:
         """Whether a context has entered again while a body of its own was unfinished."""
         self.interleaves = False
         """Whether bodies of one context were found to be in work in turns."""
+        self.told = -1
+        """The newest request of which that was told, under serialize."""
         self._earliest = NEVER
         self._first_ticket = tally.drawn(self.tickets)
         self._moved = tally.Tally()
@@ -175,6 +179,8 @@ class Ledger:
         """*ticket* is no longer inside. Leaving twice does no harm."""
         self.inside.pop(ticket, None)
         self._pending.pop(ticket, None)
+        if self._abandoned:
+            self._abandoned.pop(ticket, None)
         if self.line:
             self.wake_next()
 
@@ -218,7 +224,7 @@ class Ledger:
 
     def is_nested(self) -> bool:
         """Whether the caller runs in a request or in a section that is inside."""
-        return self._is_in_my_section() or self._on_my_stack() is not None
+        return self._is_in_my_section() or self._on_my_stack(is_classified=False) is not None
 
     def _is_in_my_section(self) -> bool:
         entries = [reference() for reference in list(self.sections.values())]
@@ -272,7 +278,7 @@ class Ledger:
 
     def _is_over(self, pending: PendingResponse, patience: Optional[float]) -> bool:
         """Whether *pending* is finished, or abandoned: nothing goes on with it."""
-        if pending.is_finished() or pending.has_lost_its_context():
+        if pending.is_finished() or pending.has_lost_its_context() and not pending.is_running():
             self.leave(pending.ticket)
             return True
         if patience is not None and pending.has_lost_its_turn(patience):
@@ -282,21 +288,38 @@ class Ledger:
             return True
         if pending.context != contexts.current() or pending.is_running():
             return False
+        if pending.is_read_elsewhere:
+            return False
         if pending.ended_at is None or pending.is_closed:
             if pending.is_kept or self.interleaves:
                 return patience is None
-            if pending.is_read_elsewhere:
-                return False
             self.leaves_bodies = True
             pending.watch()
-        self.leave(pending.ticket)
+            if pending.serializes:
+                self._abandoned[pending.ticket] = pending
+        self.inside.pop(pending.ticket, None)
+        self._pending.pop(pending.ticket, None)
         return True
 
-    def _on_my_stack(self) -> Any:
-        """The request that is inside and whose code calls: its call, or its body that makes a chunk."""
+    def note_interleaving(self, later: int) -> None:
+        """Bodies are in work in turns here; what entered up to *later* has been told.
+
+        Those that were taken for abandoned may go on as well: under ``serialize`` they hold the turn like others.
+        """
+        self.interleaves = True
+        self.told = max(self.told, later)
+        for pending in list(self._abandoned.values()):
+            if not pending.is_finished():
+                self.follow(pending)
+
+    def _on_my_stack(self, is_classified: bool = True) -> Any:
+        """The request that is inside and whose code calls: its call, or its body that makes a chunk.
+
+        *is_classified*: the innermost call is the one that is being classified.
+        """
         calls, chunks = contexts.on_my_stack(3)  # what called classify
-        if len(calls) > 1:  # the innermost is the one that is being classified
-            for ticket in contexts.tickets_of(calls[1:], self):
+        if len(calls) > is_classified:
+            for ticket in contexts.tickets_of(calls[is_classified:], self):
                 if ticket in self.inside:
                     return self.request_of(ticket)
         if chunks and self._pending:
@@ -342,9 +365,10 @@ class Ledger:
 
     def interleaved_with(self, pending: PendingResponse, bodies_only: bool) -> Optional[int]:
         """The newest that entered after *pending* and is inside, in no call of mine; each is told once."""
+        told = max(pending.told, self.told) if pending.serializes else pending.told
         my_calls: Optional[Set[int]] = None
         for other, entry in sorted(self._items(), key=_by_ticket, reverse=True):
-            if other <= pending.told:
+            if other <= told:
                 return None
             if my_calls is None:
                 my_calls = contexts.tickets_of(contexts.on_my_stack()[0], self)

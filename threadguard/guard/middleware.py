@@ -136,8 +136,8 @@ class ThreadGuard:
             ledger.leave(ticket)
             return self.app
         is_news = ticket >= ledger.inspect_from and group.read(ticket, environ)
-        if not (entry.is_alone or group.is_proved or self._serializes):
-            if ledger.collect(entry.section if entry.collision is None else entry.collision):
+        if entry.other is not None and not (group.is_proved or self._serializes):
+            if ledger.collect(entry.other):
                 entry = ledger.classify(ticket, environ, policy.patience)
         replacement = policy.answer(ticket, environ, entry)
         if is_news:  # not before: a handler of the log may call the application, nested in this request if it is inside

@@ -49,8 +49,9 @@ class SectionEntry:
 class PendingResponse:
     """A response whose body was handed out and is not finished, as far as one can see."""
 
-    __slots__ = ("ledger", "ticket", "request", "context", "is_kept", "serializes", "is_read_elsewhere", "told", "closes", "iterations",
-                 "is_watched", "before_chunk", "maker", "asked_at", "ended_at", "is_closed", "is_over", "_body", "_life")
+    __slots__ = ("ledger", "ticket", "request", "context", "is_kept", "serializes", "is_read_elsewhere", "told",
+                 "closes", "iterations", "is_watched", "before_chunk", "maker", "asked_at", "ended_at", "is_closed",
+                 "is_over", "_body", "_life")
 
     def __init__(self, ledger: "Ledger", ticket: int, request: Any, is_kept: bool = False,
                  is_watched: bool = False) -> None:
@@ -63,7 +64,7 @@ class PendingResponse:
         self.serializes = False
         """Whether it was let in by the policy serialize."""
         self.is_read_elsewhere = False
-        """Another context may read it after its own has entered again, as waitress' main thread reads files."""
+        """Another context may go on with it after its own has entered again: a file wrapper, see `files`."""
         self.told = ticket
         """The newest request that it was found to interleave with."""
         self.closes = False

@@ -81,13 +81,13 @@ class Refuse:
         """See `Policy`."""
         group = self._group
         is_known = group.verdict.status == THREADED  # then what seems to be inside is being refused as well
-        if not is_known and entry.is_alone and not group.queue.line:
+        if not is_known and entry.other is None and not group.queue.line:
             group.ledger.keep_peak(ticket)
             return None
         group.ledger.cancel(ticket)
         if not is_known and entry.collision is None:
             return self._behind_section
-        if not is_known:
+        if entry.collision is not None and not is_known:
             group.observe("TG302", environ, entry.collision)
         return self._refusal()
 
@@ -154,7 +154,7 @@ class Serialize:
     def answer(self, ticket: int, environ: Dict[str, Any], entry: Entry) -> Optional[WSGIApp]:
         """See `Policy`."""
         group = self._group
-        if entry.is_alone and not group.queue.line:
+        if entry.other is None and not group.queue.line:
             environ["wsgi.multithread"] = False
             return None
         group.ledger.cancel(ticket)  # which wakes the first in line, who may have met this one

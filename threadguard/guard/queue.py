@@ -6,7 +6,7 @@ The line refers to them weakly, so that one whose call has ended, however it end
 
 import time
 import weakref
-from typing import Any, Callable, Dict, Optional
+from typing import Any, Callable, Optional
 
 from threadguard.guard.ledger import Ledger
 from threadguard.guard.pending import GRACE, SectionEntry
@@ -58,7 +58,7 @@ class RequestQueue:
 
     async def acquire_in_task(self, request: Any, seconds: float) -> Optional[int]:
         """The same for an asyncio task: others of its event loop go on while it waits."""
-        waiter = TaskWaiter()
+        waiter: Any = TaskWaiter()
         place, ticket, end = weakref.ref(waiter, self._forget), None, time.monotonic() + seconds
         try:
             self.line.append(place)
@@ -67,7 +67,8 @@ class RequestQueue:
                 left = end - time.monotonic()
                 if ticket is not None or left <= 0:
                     return ticket
-                await waiter.wait(min(left, self._slice()))
+                if not await waiter.wait(min(left, self._slice())) and self._is_first(waiter):
+                    self._collect()
         finally:
             self.leave(place, has_entered=ticket is not None)
 
@@ -98,7 +99,8 @@ class RequestQueue:
         return pending is not None and not pending.is_read_elsewhere and pending.context == contexts.current()
 
     def _wait(self, waiter: Waiter, request: Any, seconds: float, is_only: bool) -> Optional[int]:
-        place, ticket, end = weakref.ref(waiter, self._forget), None, time.monotonic() + seconds
+        place, ticket, looked = weakref.ref(waiter, self._forget), None, time.monotonic()
+        end = looked + seconds
         try:
             self.line.append(place)
             other = self.waiting_request(before=waiter) if is_only else None
@@ -110,10 +112,10 @@ class RequestQueue:
                 left = end - time.monotonic()
                 if ticket is not None or left <= 0:
                     return ticket
-                nap = min(left, self._slice())
-                waiter.wait(nap)
-                if nap == _SLICE and time.monotonic() - end + left >= nap and self._is_first(waiter):
+                waiter.wait(min(left, self._slice()))
+                if time.monotonic() - looked >= _SLICE and self._is_first(waiter):
                     self._collect()
+                    looked = time.monotonic()
         finally:
             self.leave(place, has_entered=ticket is not None)
 
@@ -161,7 +163,7 @@ class RequestQueue:
             return None
         ticket = next(ledger.tickets)
         ledger.inside[ticket] = request
-        if len(ledger.inside) > 1 and not ledger.classify(ticket, request, patience).is_alone:
+        if len(ledger.inside) > 1 and ledger.classify(ticket, request, patience).other is not None:
             ledger.cancel(ticket)
             return None
         return ticket

@@ -99,8 +99,8 @@ class Section:
         """*function*, each call of which is a section."""
         import inspect  # takes half as long to load as this package
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-            raise TypeError("%s is a generator function, which ends before its code runs: write `with inside(…)` into it"
-                            % self._name)
+            raise TypeError("%s is a generator function, which ends before its code runs: write `with inside(…)` into"
+                            " it" % self._name)
         if inspect.iscoroutinefunction(function):
             @wraps(function)
             async def run_in_task(*args: Any, **kwargs: Any) -> Any:
@@ -133,12 +133,13 @@ class Section:
         ledger.announce(entry)
         if group.takes_turns:
             return True
-        entry.ticket = next(ledger.tickets)
-        ledger.inside[entry.ticket] = entry
+        ticket = next(ledger.tickets)
+        ledger.inside[ticket] = entry
         ledger.enter_section()
-        met = ledger.classify(entry.ticket, entry)
-        if not met.is_alone:
-            group.observe_beside_section(entry, met.section if met.collision is None else met.collision)
+        other = ledger.classify(ticket, entry).other  # before it is inside for itself: then all that it does is nested
+        entry.ticket = ticket
+        if other is not None:
+            group.observe_beside_section(entry, other)
         return False
 
     def _entered(self, entry: SectionEntry) -> None:

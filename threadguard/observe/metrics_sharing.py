@@ -42,8 +42,8 @@ PATIENCE = 1.0
 LONGEST = 1024 * 1024
 """Bytes of an answer at the most."""
 _PREFIX, _SUFFIX = "threadguard_", ".sock"
-_listening: Dict[str, Tuple[int, socket.socket]] = {}
-"""Directory: the process that listens in it, and its socket."""
+_listening: Dict[str, Tuple[Tuple[int, int], socket.socket]] = {}
+"""Directory: who listens in it, see `_myself`, and the socket."""
 _hooked: List[bool] = []
 
 
@@ -57,18 +57,23 @@ def share(directory: str) -> None:
     too long for a Unix socket.
     """
     known = _listening.get(directory)
-    if known is not None and known[0] == os.getpid():
+    if known is not None and known[0] == _myself():
         return
     if known is not None:
-        known[1].close()  # the parent's
+        known[1].close()  # the parent's, or that of root, whose rights this process has given up
     listener = _listener(directory)
-    _listening[directory] = os.getpid(), listener
+    _listening[directory] = _myself(), listener
     threading.Thread(target=_answer, args=(listener,), name="threadguard-metrics", daemon=True).start()
     if all(records.directory != directory for records in groups.overlap_records):
         groups.overlap_records.append(OverlapRecords(directory))
     if not _hooked and hasattr(os, "register_at_fork"):
         _hooked.append(True)
         os.register_at_fork(after_in_child=_after_fork)
+
+
+def _myself() -> Tuple[int, int]:
+    """This process, and the user that its files belong to."""
+    return os.getpid(), os.geteuid()
 
 
 def _listener(directory: str) -> socket.socket:
@@ -123,7 +128,7 @@ def _served() -> List[Row]:
 def read_all(directory: str) -> Tuple[List[Row], int]:
     """What all processes that share *directory* know now, and how many are alive and did not tell it in time."""
     listening = _listening.get(directory)
-    own = listening[1].getsockname() + _SUFFIX if listening is not None and listening[0] == os.getpid() else None
+    own = listening[1].getsockname() + _SUFFIX if listening is not None and listening[0] == _myself() else None
     found = _served() if own is not None else []
     seen = {(row["pid"], row["group"]) for row in found}
     answers, silent = _ask(path for path in _own_files(directory, _SUFFIX, stat.S_ISSOCK) if path != own)
@@ -164,6 +169,8 @@ def _ask(paths: Iterable[str]) -> Tuple[List[bytes], int]:
             except (ConnectionRefusedError, FileNotFoundError):
                 connection.close()
                 _remove(path)  # its process is dead
+            except PermissionError:  # root's: a master's, or a worker's that has not been asked since it gave up rights
+                connection.close()
             except OSError:  # its backlog is full: it is alive, and has not answered for long
                 connection.close()
                 silent += 1
@@ -281,7 +288,7 @@ class SharedCollector(Collector):
 
     def collect(self) -> Iterator["Metric"]:
         """The metrics with the values of now."""
-        share(self._directory)  # in a worker of uWSGI, whose fork runs no hooks
+        share(self._directory)  # in a worker of uWSGI, whose fork runs no hooks; and in one that is root no more
         found, silent = read_all(self._directory)
         yield from self._families(found if found or silent else rows())
         yield self._silent(silent)

@@ -43,9 +43,10 @@ _new_lock_of_a_thread: Callable[[], Any] = original("RLock")
 class Mutex:
     """A lock that others wait for, for a second at most: then they take it for lost, and go on with a new one.
 
-    An exception that strikes between two bytecodes, as a signal's handler raises it, can leave any lock taken: on Python
-    3.14 even one of a ``with`` statement, which looks for such exceptions once the lock is taken and before the block is
-    guarded (Python/bytecodes.c, `CALL`). What it protects here takes microseconds, and does no harm if it is done twice.
+    An exception that strikes between two bytecodes, as a signal's handler raises it, can leave any lock taken: on
+    Python 3.14 even one of a ``with`` statement, which looks for such exceptions once the lock is taken and before the
+    block is guarded (Python/bytecodes.c, `CALL`). What it protects here takes microseconds, and does no harm if it is
+    done twice.
     """
 
     PATIENCE = 1.0

@@ -91,14 +91,15 @@ class TaskWaiter:
         import asyncio
         self._loop, self._event = asyncio.get_running_loop(), asyncio.Event()
 
-    async def wait(self, seconds: float) -> None:
-        """See `Waiter`; to be awaited."""
+    async def wait(self, seconds: float) -> bool:
+        """See `Waiter`; to be awaited, and whether it was woken."""
         import asyncio
         try:
             await asyncio.wait_for(self._event.wait(), seconds)
         except asyncio.TimeoutError:
-            return
+            return False
         self._event.clear()
+        return True
 
     def wake(self) -> None:
         """See `Waiter`."""

@@ -158,8 +158,8 @@ def _counts(stats: Dict[str, int]) -> str:
 
 
 def _findings(findings: Iterable[Finding], remedy: str) -> str:
-    """Each finding once; of a report no more than its first line, and no remedy that stands above."""
-    entries: List[str] = []
+    """Of a report no more than its first line, and no remedy that stands above."""
+    entries = ""
     for finding in findings:
         where = "" if finding.file is None else " (%s%s)" % (
             finding.file, "" if finding.line is None else ", line %d" % finding.line)
@@ -170,10 +170,8 @@ def _findings(findings: Iterable[Finding], remedy: str) -> str:
                          else "<p>because %s</p>" % _words(first))
         if finding.remedy and finding.remedy != remedy:
             lines.append("<p>remedy: %s</p>" % _words(finding.remedy))
-        entry = "<li>%s</li>\n" % "".join(lines)
-        if entry not in entries:
-            entries.append(entry)
-    return '<h2>How it is known</h2>\n<ul class="findings">\n%s</ul>\n' % "".join(entries) if entries else ""
+        entries += "<li>%s</li>\n" % "".join(lines)
+    return '<h2>How it is known</h2>\n<ul class="findings">\n%s</ul>\n' % entries if entries else ""
 
 
 def _words(text: str) -> str:

@@ -7,7 +7,7 @@ import sys
 from typing import Any, Dict, List, Tuple
 
 from threadguard.errors import ProbeError
-from threadguard.guard.meeting import LONGEST
+from threadguard.guard.rendezvous import LONGEST
 from threadguard.model import SINGLE_THREADED, THREADED, UNKNOWN, Finding
 from threadguard.observe.probe import DEADLINE, HOLD, Outcome, Prober, Seen
 from threadguard.preflight.model import Checked
