@@ -130,7 +130,7 @@ class Server:
                 return told + ([body.strip()] if status == 503 else ["(every request is answered %d)" % status])
             except (OSError, http.client.HTTPException):
                 if process.poll() is not None:
-                    return ["(exit status %d; it served nobody)" % process.returncode]
+                    return ["(exit status %d; no request was served)" % process.returncode]
             pause.wait(0.05)
         raise SystemExit("%s neither answered nor ended" % self.run.command)
 

@@ -88,7 +88,8 @@ RUNS: Dict[str, Run] = {
     "paster": Run("paster serve production.ini", {"production.ini": _INI, "site_ini.py": FACTORY}, "production.ini"),
     "Flask": Run("flask --app site_flask run --port {port}", {
         "site_flask.py": "from flask import Flask\nfrom threadguard import ThreadGuard\n\napp = Flask(__name__)\n"
-                         "app.wsgi_app = ThreadGuard(app.wsgi_app)\n"}, "site_flask.py"),
+                         "app.wsgi_app = ThreadGuard(app.wsgi_app)\n\n\n@app.route('/')\ndef index():\n"
+                         "    return 'hello\\n'\n"}, "site_flask.py"),
     "Django's runserver": Run("python manage.py runserver --noreload 127.0.0.1:{port}", {
         "manage.py": "import os, sys\nfrom django.core.management import execute_from_command_line\n\n"
                      "os.environ['DJANGO_SETTINGS_MODULE'] = 'settings'\nexecute_from_command_line(sys.argv)\n",
