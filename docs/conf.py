@@ -30,6 +30,8 @@ copybutton_prompt_text = "$ "
 copybutton_only_copy_prompt_lines = True
 copybutton_remove_prompts = True
 autodoc_typehints = "description"
+# threadguard.django is described without it.
+autodoc_mock_imports = ["django"]
 autodoc_member_order = "bysource"
 # Docstrings name code in `single backquotes`.
 default_role = "code"

@@ -53,8 +53,8 @@ def _ini(program: str, text: str = _WAITRESS, note: str = "") -> Deployment:
 
 
 _SEVERAL = "For more throughput start several, each with a port of its own, behind a proxy."
-_DEVELOPMENT = ("While you develop, let threads wait for their turn instead. With one thread a connection that a browser"
-                " opens and leaves idle keeps everybody else waiting.")
+_DEVELOPMENT = ("The threads stay, and let requests in one at a time. With a single thread a connection that a browser"
+                " opens and leaves idle keeps all others waiting.")
 _INSTEAD = Deployment("Another server", Run(GUNICORN), "")
 _A2WSGI = {"site_asgi.py": "from a2wsgi import WSGIMiddleware\nfrom mysite import application as guarded\n\n"
                            "application = WSGIMiddleware(guarded, workers=1)\n"}
@@ -70,9 +70,11 @@ DEPLOYMENTS: Dict[str, Tuple[Deployment, ...]] = {
         _command("uwsgi --plugins python3 --http-socket 127.0.0.1:{port} --die-on-term --master --need-app"
                  " --processes 4 --threads 1 --module mysite",
                  "`--plugins python3` is for Debian's uWSGI, which has its Python in a plugin."),
-        Deployment("In the configuration file", Run("uwsgi site.ini", {
-            "site.ini": "[uwsgi]\nplugins = python3\nhttp-socket = 127.0.0.1:{port}\ndie-on-term = true\n"
-                        "master = true\nneed-app = true\nprocesses = 4\nthreads = 1\nmodule = mysite\n"}, "site.ini"),
+        Deployment(
+            "In the configuration file", Run("uwsgi site.ini", {
+                "site.ini": "[uwsgi]\nplugins = python3\nhttp-socket = 127.0.0.1:{port}\ndie-on-term = true\n"
+                            "master = true\nneed-app = true\nprocesses = 4\nthreads = 1\nmodule = mysite\n"},
+                "site.ini"),
             "`need-app` ends uWSGI where the guard refuses; without it uWSGI stays up and answers 500.")),
     "mod_wsgi": (
         _command("mod_wsgi-express start-server mysite.py --port {port} --processes 4 --threads 1",
@@ -113,6 +115,7 @@ DEPLOYMENTS: Dict[str, Tuple[Deployment, ...]] = {
     "gearbox": (_ini("gearbox serve -c production.ini", note=_SEVERAL),),
     "pserve": (_ini("pserve production.ini", note=_SEVERAL),),
     "paster": (_ini("paster serve production.ini", note=_SEVERAL),),
+    # The page starts with production: these are development servers.
     "Flask": (
         _command(GUNICORN.replace("mysite", "site_flask:app"), "", "In production", server="Flask"),
         _command("THREADGUARD_POLICY=serialize flask --app site_flask run --port {port}", _DEVELOPMENT,
@@ -128,9 +131,11 @@ DEPLOYMENTS: Dict[str, Tuple[Deployment, ...]] = {
     "Werkzeug": (
         _program("from werkzeug.serving import run_simple\n" + _FROM +
                  "run_simple('127.0.0.1', {port}, application, processes=4)\n"),
-        Deployment("While you develop", Run("THREADGUARD_POLICY=serialize python serve_threads.py", {
-            "serve_threads.py": "from werkzeug.serving import run_simple\n" + _FROM +
-                                "run_simple('127.0.0.1', {port}, application, threaded=True)\n"}, "serve_threads.py"),
+        Deployment(
+            "While you develop", Run("THREADGUARD_POLICY=serialize python serve_threads.py", {
+                "serve_threads.py": "from werkzeug.serving import run_simple\n" + _FROM +
+                                    "run_simple('127.0.0.1', {port}, application, threaded=True)\n"},
+                "serve_threads.py"),
             _DEVELOPMENT)),
     "wsgiref": (
         _program("from wsgiref.simple_server import make_server\n" + _FROM +

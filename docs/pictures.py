@@ -1,5 +1,5 @@
-"""The pictures, as SVG: a refusal in a terminal, from its real run; two requests that mix; what each policy does; and the
-way from what is found to what is done.
+"""The pictures, as SVG: a refusal in a terminal, from its real run; two requests that mix; what each policy does; and
+the way from what is found to what is done.
 
 Each is drawn on a dark card of its own, so it reads the same on a light page and on a dark one.
 """
@@ -87,8 +87,8 @@ def mixing() -> str:
         _text(434, 164, "sets it", DIM), _arrow(524, 100, 524, 54), _text(534, 82, "reads it", RED),
         _arrow(170, 246, 800, 246), _text(485, 266, "time", DIM, 'text-anchor="middle"'),
     ]
-    return _card(820, 280, "two requests in one process share one variable: the page of the first ends in the encoding of"
-                           " the second", parts)
+    return _card(820, 280, "two requests in one process share one variable: the page of the first ends in the encoding"
+                           " of the second", parts)
 
 
 # -- what a policy does
@@ -104,7 +104,8 @@ def policies() -> str:
                   _bar(150, y, 300, GREEN if name != "log" else ORANGE, "inside"), *draw(y + 38)]
         if number:
             parts.append('<line x1="20" y1="%g" x2="800" y2="%g" stroke="#3d444d"/>' % (y - 14, y - 14))
-    return _card(820, 350, "under refuse the second request gets 503, under serialize it waits, under log both run", parts)
+    title = "under refuse the second request gets 503, under serialize it waits, under log both run"
+    return _card(820, 350, title, parts)
 
 
 def _refused(y: float) -> List[str]:

@@ -45,7 +45,7 @@ def check(directory, setting, *options, **variables):
     pytest.param("WSGI_APPLICATION = 'site_wsgi.plain'", {}, "W001) The application that WSGI_APPLICATION names is not"
                  " guarded.", id="not guarded"),
     pytest.param("", {}, "W002) The settings name no WSGI_APPLICATION, so it is not known what is served.",
-                 id="no application named"),
+                 id="no application is named"),
     pytest.param("WSGI_APPLICATION = 'site_wsgi.watched'", {}, "W003) The application that WSGI_APPLICATION names is"
                  " guarded by the policy log, which lets requests overlap.", id="the policy log"),
 ])

@@ -18,8 +18,6 @@ from django.core.servers.basehttp import get_internal_wsgi_application
 
 from threadguard.guard.middleware import ThreadGuard
 
-__all__ = ["check_application"]
-
 _WRAP = "application = ThreadGuard(get_wsgi_application()) in wsgi.py, outside of any other middleware"
 
 
