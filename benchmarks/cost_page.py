@@ -272,7 +272,7 @@ def _plot(requests: Dict[str, Any], python: str) -> str:
     height = 26 * len(rows) + 62
 
     def x(nanoseconds: float) -> float:
-        return 290 + 105 * (log10(max(nanoseconds, 10)) - 1)
+        return 290 + 95 * (log10(max(nanoseconds, 10)) - 1)
 
     parts = ['<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 820 %d" font-family="sans-serif" font-size="13">'
              % height, '<rect width="820" height="%d" rx="8" fill="#1f2328"/>' % height]

@@ -23,6 +23,7 @@ html_theme = "furo"
 html_show_copyright = html_show_sphinx = False
 # "--workers" stays what one can type: a dash of typography is none.
 smartquotes = False
+pygments_dark_style = "github-dark"
 html_static_path = ["static"]
 html_css_files = ["pages.css"]
 # The button copies what is typed, not what is printed.
@@ -35,3 +36,10 @@ autodoc_mock_imports = ["django"]
 autodoc_member_order = "bysource"
 # Docstrings name code in `single backquotes`.
 default_role = "code"
+
+
+def setup(app):
+    """Look after the build whether a link is dead."""
+    import links
+
+    app.connect("build-finished", links.check)

@@ -460,7 +460,23 @@ def test_sphinx_builds_without_a_warning(tmp_path):
     copy = tmp_path / "docs"
     shutil.copytree(str(DOCS), str(copy), ignore=shutil.ignore_patterns("servers", "codes", "pictures", "measured",
                                                                         "__pycache__"))
-    shutil.copy(str(ROOT / "CHANGELOG.md"), str(tmp_path))
+    for name in ("CHANGELOG.md", "SECURITY.md"):
+        shutil.copy(str(ROOT / name), str(tmp_path))
     status, output = run([sys.executable, "-m", "sphinx", "-q", "-W", "-b", "html", str(copy), str(tmp_path / "html")],
                          tmp_path)
-    assert (status, output) == (0, "")
+    assert (status, output) == (0, "the documentation is in %s\n" % (tmp_path / "html" / "index.html"))
+
+
+def test_a_dead_link_ends_the_build(tmp_path):
+    """To a page that is not there, and to a place that is not in it."""
+    pytest.importorskip("sphinx", reason="Sphinx is not installed: make docs has it")
+    (tmp_path / "a.html").write_text('<p id="here"><a href="b.html#there">1</a> <a href="c.html">2</a>'
+                                     '<a href="#here">3</a> <a href="https://example.com/">4</a>')
+    (tmp_path / "b.html").write_text('<a href="a.html#here">1</a>')
+    sys.path.insert(0, str(DOCS))
+    try:
+        import links
+
+        assert links.dead(tmp_path) == ["a.html: b.html#there", "a.html: c.html"]
+    finally:
+        sys.path.remove(str(DOCS))
