@@ -127,7 +127,7 @@ def _logged(y: float) -> List[str]:
 _BOXES = {
     "servers": (20, 20, "the server's settings", "one reader for each server"),
     "structure": (20, 90, "the first request", "its pool, threads, greenlets"),
-    "ledger": (20, 160, "who is inside", "an overlap is proof"),
+    "ledger": (20, 160, "requests inside", "an overlap is proof"),
     "findings": (300, 90, "findings", "code, evidence, remedy"),
     "verdict": (520, 90, "verdict", "what was seen decides first"),
     "policy": (740, 90, "policy", "refuse, serialize, log"),

@@ -67,7 +67,7 @@ def words(command: str) -> Tuple[Dict[str, str], List[str]]:
 
 
 def free_port() -> int:
-    """One that nobody has, below those that the kernel gives to clients: it stays free until the server has it."""
+    """One that is not in use, below those that the kernel gives to clients: it stays free until the server has it."""
     while True:
         port = 10000 + secrets.randbelow(10000)
         with socket.socket() as probe, contextlib.suppress(OSError):
@@ -153,9 +153,9 @@ class Server:
 def _end(process: "subprocess.Popen[bytes]") -> None:
     """End it, and then what it started: a reloader leaves its child behind."""
     if process.poll() is None:
-        process.terminate()
+        process.terminate()  # which uWSGI's master does not see while it starts its workers
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(30)
+            process.wait(5)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait(30)

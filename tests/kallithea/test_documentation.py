@@ -13,7 +13,7 @@ from instance import BIN, Instance, port_of
 INSTALL, CREATE = commands("Guard an instance")
 MACHINES = "test_several_machines.py::test_pushes_through_the_proxy_are_journalled"
 COMMANDS: Dict[str, Tuple[str, ...]] = {
-    "From nothing to a guarded site": ("test_from_nothing.py::test_the_site_of_the_page_journals_pushes",) * 26,
+    "From nothing to a guarded site": ("test_from_nothing.py::test_the_site_of_the_page_journals_pushes",) * 27,
     "Guard an instance": ("test_documentation.py::test_pip_changes_nothing_of_kallithea_s",
                           "test_documentation.py::test_the_commands_serve"),
     "gearbox with waitress": ("test_documentation.py::test_the_commands_serve",),

@@ -59,12 +59,12 @@ def test_the_site_of_the_page_journals_pushes(tmp_path: Path, variables: Dict[st
 
     said = run(["sh", "-c", script(*typed[:start])], variables, site, timeout=10 * MINUTE)
     assert [line for line in printed(SECTION) if line not in said.splitlines()] == [], said
-    enter = (". %s/venv/bin/activate" % site,)
-    with Child(["sh", "-c", script(*enter, "exec " + typed[start])], variables, site, int(port)) as server:
+    serve = script(". %s/venv/bin/activate" % site, "exec " + typed[start])
+    with Child(["sh", "-c", serve], variables, site, int(port)) as server:
         assert server.answers("/_admin/login")[0] == 200
         away = tmp_path / "away"
         away.mkdir()
-        run(["sh", "-c", script(*enter, *typed[start + 1:])], variables, away)
+        run(["sh", "-c", script(*typed[start + 1:])], variables, away)
     assert lines_of(server.log, "TG") == []
     database = sqlite3.connect(str(site / "kallithea.db"))
     try:
