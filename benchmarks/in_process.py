@@ -130,7 +130,7 @@ def some(number):
 some(50000)
 before = kilobytes()
 some(%d)
-print(kilobytes() - before, [len(app._ledger.inside) + len(app._ledger._streams) for app in apps])
+print(kilobytes() - before, [len(app._ledger.inside) + len(app._ledger._pending) for app in apps])
 """
 
 

@@ -3,6 +3,7 @@
 import ctypes
 import itertools
 import os
+import shutil
 import threading
 from contextlib import contextmanager
 from wsgiref.util import setup_testing_defaults
@@ -143,3 +144,23 @@ def gate():
     gate = Gate()
     yield gate
     gate.open.set()
+
+
+NOT_RUN = {"tests/live": "real servers: make test-live", "tests/conduct": "the same under fire: make test-conduct",
+           "tests/kallithea": "Kallithea itself: make test-kallithea", "tests/suites": "others': make test-suites"}
+PROGRAMS = {"apache2": "Apache", "apxs": "apxs", "uwsgi": "uWSGI", "passenger": "Passenger", "unitd": "Unit"}
+"""What the tests of real servers run, beside the packages that they install."""
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    """After a run of all unit tests, say what was not among them, before the line with the result."""
+    if config.args != config.getini("testpaths"):
+        return
+    line, path = terminalreporter.write_line, os.environ.get("PATH", "") + ":/usr/sbin"
+    terminalreporter.section("not run by make test")
+    for folder, what in NOT_RUN.items():
+        line("%s, %s" % (folder, what))
+    absent = [name for program, name in PROGRAMS.items() if shutil.which(program, path=path) is None]
+    if absent:
+        line("    not installed here: %s (make setup-servers; Unit: put unitd on PATH)" % ", ".join(absent))
+    line("the unit tests on other Pythons: make test-pythons test-others test-core")

@@ -10,15 +10,13 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-import threadguard.pytest_plugin.fixture
-import threadguard.pytest_plugin.session
-import threadguard.pytest_plugin.summary
+import threadguard.testing.fixture
 import threadguard.testing.server
 import webob  # noqa: F401
 import werkzeug.serving  # noqa: F401
 import werkzeug.test  # noqa: F401
 
-for _name in ("asyncio", "flask", "requests", "webtest.http", "wsgiproxy"):
+for _name in ("asyncio", "flask", "requests"):
     with suppress(ImportError):  # once: what only a run imports pytester forgets after it, half of it
         importlib.import_module(_name)
 
@@ -65,31 +63,20 @@ class Suite:
 
     def __init__(self, pytester):
         self.pytester = pytester
-        self.in_process = True
-        """Not for Django, whose settings cannot be taken back."""
-        self.shares_process = True
         pytester.makepyfile(apps=APPS)
-
-    def write_django(self, source):
-        """Write the module ``django_site``, and run in a process of its own."""
-        self.in_process = False
-        self.pytester.makepyfile(django_site=source)
 
     def write(self, source, **files):
         """Write the one test module, which has the names of `APPS`, and *files*."""
         self.pytester.makepyfile(test_it="from apps import *\nimport pytest\n" + source, **files)
-        # Django takes its settings once for a process, and another test may have given it some.
-        self.shares_process = not any("django" in text for text in (source, *files.values()))
         return self
 
-    def run(self, *arguments, plugins=(), in_process=None):
+    def run(self, *arguments, plugins=(), in_process=True):
         """Run it with the plugin; warnings are errors."""
         given = ["-p", "threadguard.pytest_plugin", "-W", "error", "--strict-markers", "--strict-config",
                  "-p", "no:cacheprovider"]
         for plugin in plugins:
             given += ["-p", plugin]
-        in_process = in_process and self.shares_process
-        if self.in_process if in_process is None else in_process:
+        if in_process:
             return self.pytester.runpytest_inprocess(*given, *arguments)
         return self.pytester.runpytest_subprocess(*given, *arguments)
 

@@ -117,15 +117,14 @@ def probed(port, token, processes, hold):
     Which process a request reaches is the kernel's choice, and one that is still loading its site gets hardly any.
     """
     prober = Prober("http://127.0.0.1:%d/-/threadguard" % port, token, hold)
-    end, requests = time.monotonic() + DEADLINE, 64
+    end = time.monotonic() + DEADLINE
     while True:
-        outcome = prober.run(requests, 16)
+        outcome = prober.run(64, 16, processes=processes, deadline=DEADLINE)
         seen = outcome.processes.values()
         decided = all(process.met or outcome.luck(process) <= ENOUGH for process in seen)
-        if decided and len(seen) == processes or time.monotonic() > end:
+        if decided and not outcome.missing or time.monotonic() > end:
             assert (len(seen), outcome.failures) == (processes, [])
             return outcome
-        requests = min(2 * requests, 512)
 
 
 __all__ = ["ask", "directory", "free_ports", "lacks", "lacks_apache", "lacks_uwsgi", "probed", "run", "serving",

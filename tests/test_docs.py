@@ -27,7 +27,7 @@ PAGES = ["../README.md"] + sorted(str(path.relative_to(DOCS)) for folder in (DOC
                                   for path in folder.glob("*.md"))
 ELSEWHERE = {
     "kallithea.md": "tests/kallithea/test_documentation.py::test_every_block_of_the_page_is_run",
-    "pytest.md": "tests/testing/test_pytest_plugin_docs.py::test_every_file_is_tried",
+    "pytest.md": "tests/testing/test_plugin_docs.py::test_every_file_is_tried",
     "wiring.md": "tests/observe/test_wiring.py::test_the_page_has_no_block_that_is_not_tested_here",
     "adding-a-server.md": "tests/test_adding_a_server.py::test_every_block_of_the_page_is_added",
 }

@@ -137,7 +137,60 @@ def test_a_misspelt_environment_variable_is_named():
         options.from_environment({"THREADGUARD_POLCY": "log"})
 
 
+SERVICE = {
+    "SERVICE_HOST": "10.0.0.1", "SERVICE_PORT": "80", "SERVICE_PORT_HTTP_METRICS": "80", "PORT": "tcp://10.0.0.1:80",
+    "PORT_80_TCP": "tcp://10.0.0.1:80", "PORT_80_TCP_PROTO": "tcp", "PORT_80_TCP_PORT": "80",
+    "PORT_80_TCP_ADDR": "10.0.0.1", "PORT_53_UDP": "udp://[fd00::1]:53", "PORT_53_UDP_ADDR": "fd00::1",
+    "PORT_36412_SCTP_PROTO": "sctp"}
+"""What Kubernetes sets in every pod of the namespace, of a Service with several ports."""
+LINK = {
+    "PORT": "udp://172.17.0.5:53", "PORT_80_TCP": "tcp://172.17.0.5:80", "PORT_8000_TCP_START": "tcp://172.17.0.5:8000",
+    "PORT_8000_TCP_END": "tcp://172.17.0.5:8009", "PORT_8000_TCP_PORT_START": "8000", "PORT_8000_TCP_PORT_END": "8009",
+    "PORT_8000_TCP_ADDR": "172.17.0.5", "PORT_8000_TCP_PROTO": "tcp", "NAME": "/site/threadguard",
+    "ENV_LANG": "C.UTF-8", "ENV_http_proxy": "", "ENV_MOTD": "two\nlines", "ENV_THREADGUARD_POLICY": "any"}
+"""What Docker sets of a linked container: its ports, its name, its own environment."""
+
+
+@pytest.mark.parametrize("called", [
+    "THREADGUARD_", "THREADGUARD_POLICY_", "THREADGUARD_HEALTH_TOKEN_", "THREADGUARD_APP_", "THREADGUARD_2_"])
+@pytest.mark.parametrize("family", [pytest.param(SERVICE, id="Kubernetes"), pytest.param(LINK, id="Docker")])
+def test_what_a_service_of_the_name_leaves_in_the_environment_is_no_misspelt_option(family, called):
+    """A Service or a container may be called threadguard, or threadguard-policy: every pod there has its variables."""
+    variables = {called + name: value for name, value in family.items()}
+    assert options.from_environment({**variables, "THREADGUARD_GROUP": "a"}) == {"group": "a"}
+
+
+@pytest.mark.parametrize("name, value", [
+    ("PORT", "8080"), ("PORT", ""), ("NAME", "main"), ("GROUP_NAME", "main"), ("SERVICE", "x"), ("SERVICE_HOSTS", "x"),
+    ("PORT_HTTP", "80"), ("PORT_80_TCP_NAME", "x"), ("PORT_TCP", "80"), ("ENV", "production"), ("ENV_", "x")])
+def test_what_no_service_sets_is_a_misspelt_option_all_the_same(name, value):
+    """A platform gives addresses as URLs and names as paths."""
+    with pytest.raises(OptionError, match="there is no option '%s'" % name.lower()):
+        options.from_environment({"THREADGUARD_" + name: value})
+
+
+def test_no_option_has_a_name_that_a_service_may_set():
+    """Whatever the Service is called, its variables set no option."""
+    values = {**LINK, **SERVICE}.values()
+    assert not any(options.is_of_a_service(options.PREFIX + option.upper(), value)
+                   for option in options.OPTIONS for value in values)
+
+
 def test_every_option_is_a_keyword_of_the_guard():
     """The table and the signature say the same."""
     keywords = set(ThreadGuard.__init__.__kwdefaults__)
     assert keywords == set(options.OPTIONS)
+
+
+@pytest.mark.parametrize("token", ["s3cret", "caf\xe9", "with a space", "\udce4\udcf6", "voil\xe0"])
+def test_a_token_is_any_text_that_a_header_takes(token):
+    """Also one of bytes that are no UTF-8, as Python reads a variable."""
+    assert options.convert("health_token", token) == token
+
+
+@pytest.mark.parametrize("token", ["", " ", "a\nb", "a\0b", "\x7f", "a\tb", "\ud800", "\udca0", "\udc85\udca0"],
+                         ids=ascii)
+def test_a_token_that_no_header_takes_is_refused_at_construction(token):
+    """Not when the first check comes; and it is not shown."""
+    with pytest.raises(OptionError, match=r"option health_token = \(not shown\) is not allowed: it takes a secret"):
+        ThreadGuard(lambda environ, start_response: [], health_path="/-/tg", health_token=token)

@@ -143,7 +143,15 @@ def test_importing_it_starts_no_thread(loaded):
 
 def test_every_step_of_ci_is_a_target_of_the_makefile():
     """.ci/run does nothing that a developer can't."""
-    steps = re.search(r"^steps=\((.*?)^\)", (ROOT / ".ci/run").read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    lists = re.findall(r"(?:making|steps)\+?=\(([^)]*)\)", (ROOT / ".ci/run").read_text(encoding="utf-8"))
     targets = re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
-    assert steps is not None
-    assert set(steps.group(1).split()[::2]) <= set(targets)
+    steps = [step for words in lists for step in words.split()[::2]]
+    assert len(lists) == 4 and "test" in steps
+    assert set(steps) <= set(targets)
+
+
+def test_every_session_that_a_target_names_is_one():
+    """Where noxfile.py has no such session nox says so only when the target is run."""
+    makefile, noxfile = ((ROOT / name).read_text(encoding="utf-8") for name in ("Makefile", "noxfile.py"))
+    named = re.findall(r"\$\(call nox,([a-z_]+)", makefile)
+    assert len(named) > 15 and set(named) <= set(re.findall(r"^def (\w+)\(session", noxfile, re.MULTILINE))

@@ -100,6 +100,13 @@ def test_options_are_variables():
         make({"THREADGUARD_APP": "site_to_guard:app", "THREADGUARD_POLCY": "log"})
 
 
+def test_a_service_called_threadguard_stops_no_start():
+    """Kubernetes sets its address in every pod of the namespace."""
+    guard = make({"THREADGUARD_APP": "site_to_guard:app", "THREADGUARD_PORT": "tcp://10.0.0.1:80",
+                  "THREADGUARD_SERVICE_HOST": "10.0.0.1", "THREADGUARD_GROUP": "wsgi"})
+    assert Response(guard).body == b"loaded"
+
+
 def run(program, **variables):
     """What *program* prints, and its errors, in an interpreter of its own."""
     ended = subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,

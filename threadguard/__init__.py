@@ -6,20 +6,28 @@ and refuses, serialises or logs.
 
 from typing import TYPE_CHECKING, Any
 
+from threadguard.errors import (
+    Busy,
+    LoadError,
+    OptionError,
+    ProbeError,
+    SharingError,
+    StillInside,
+    ThreadedDeploymentError,
+    ThreadguardError,
+)
 from threadguard.guard.middleware import ThreadGuard
-from threadguard.options import OptionError
 
 __version__ = "0.1.0"
 
-__all__ = ["Finding", "OptionError", "Stats", "ThreadGuard", "ThreadedDeploymentError", "Verdict", "inspect_process"]
+__all__ = ["Busy", "Finding", "LoadError", "OptionError", "ProbeError", "SharingError", "Stats", "StillInside",
+           "ThreadGuard", "ThreadedDeploymentError", "ThreadguardError", "Verdict", "inspect_process"]
 
 if TYPE_CHECKING:
     from threadguard.inspection import inspect_process
     from threadguard.model import Finding, Stats, Verdict
-    from threadguard.guard.policies import ThreadedDeploymentError
 else:
-    _HOMES = {"Finding": "model", "Stats": "model", "Verdict": "model", "ThreadedDeploymentError": "guard.policies",
-              "inspect_process": "inspection"}
+    _HOMES = {"Finding": "model", "Stats": "model", "Verdict": "model", "inspect_process": "inspection"}
     """What is loaded when somebody asks for it, or builds the first guard: dataclasses and logging take their time."""
 
     def __getattr__(name: str) -> Any:

@@ -12,7 +12,7 @@ from typing import Optional, Protocol, Sequence, Tuple
 import threadguard
 from threadguard.model import UNKNOWN
 from threadguard.preflight.model import EXIT
-from threadguard.subcommands import check, explain, probe, servers
+from threadguard.subcommands import check, explain, probe, race, servers
 
 _INTERRUPTED = 130
 
@@ -35,7 +35,7 @@ class Subcommand(Protocol):
         """Do it, print the result, and give the exit status."""
 
 
-SUBCOMMANDS: Tuple[Subcommand, ...] = (check, probe, explain, servers)
+SUBCOMMANDS: Tuple[Subcommand, ...] = (check, race, probe, explain, servers)
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:

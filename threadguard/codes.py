@@ -68,6 +68,10 @@ _ENTRIES = (
     Code("TG306", "two probes met in one process",
          "Two requests of threadguard probe were held in the same process at the same time, outside the application:"
          " the server lets more than one in. The process is threaded, proved until it ends."),
+    Code("TG308", "a race was proved",
+         "threadguard race paused a request before one of its lines, let another one run there, and one of the two was"
+         " answered as it never is when they run one after the other. Behind a server with threads the same happens by"
+         " chance."),
     Code("TG401", "the server does not say",
          "The environ has no wsgi.multithread, or a value that is neither true nor false, and nothing else could be"
          " read."),
@@ -79,11 +83,19 @@ _ENTRIES = (
          " the guard judges the deployment when it starts, or on its first request."),
     Code("TG404", "too few probes to tell",
          "No two probes met, but so few were held in a process, or so many failed, that chance alone may have kept them"
-         " apart. More requests, or more of them at once, tell."),
+         " apart; or fewer processes answered than there are. More requests, or more of them at once, tell."),
     Code("TG901", "wrong use",
          "An option of threadguard has a name or a value that is not allowed."),
     Code("TG902", "unreadable",
          "A file is not there, is no text, or is not what its server would accept, so that nothing was checked."),
 )
+
+DOCUMENTATION = "https://threadguard.readthedocs.io/en/latest/"
+
+
+def page_of(code: str) -> str:
+    """The address of the page about *code*."""
+    return "%scodes/%s.html" % (DOCUMENTATION, code)
+
 
 CODES: Dict[str, Code] = {entry.code: entry for entry in _ENTRIES}

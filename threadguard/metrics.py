@@ -1,8 +1,9 @@
 """Metrics for Prometheus and OpenTelemetry: what each process knows of itself, read when it is collected.
 
 Nothing is done on the way of a request: a collection reads `ThreadGuard.stats` and `ThreadGuard.verdict` of each group.
-The names are the same both ways: ``http.server.active_requests`` of OpenTelemetry's semantic conventions is Prometheus'
-``http_server_active_requests``, and so on. Several processes behind one port: see
+Names and labels are the same whichever way they come, by prometheus_client or by OpenTelemetry and its exporter for
+Prometheus: ``http.server.active_requests`` of the semantic conventions is ``http_server_active_requests``, and the
+attribute ``process.pid`` is the label ``process_pid``. Several processes behind one port: see
 `threadguard.observe.metrics_sharing`.
 """
 
@@ -45,8 +46,13 @@ class Instrument(NamedTuple):
 
     @property
     def prometheus_name(self) -> str:
-        """As OpenTelemetry's exporter translates it; a counter's ``_total`` is added when it is written."""
-        return self.name.replace(".", "_")
+        """A counter's ``_total`` is added when it is written."""
+        return _prometheus(self.name)
+
+
+def _prometheus(name: str) -> str:
+    """*name* as OpenTelemetry's exporters for Prometheus translate it."""
+    return name.replace(".", "_")
 
 
 def _active(row: Row) -> Iterator[Sample]:
@@ -84,7 +90,7 @@ INSTRUMENTS = (
     Instrument("threadguard.capacity", "gauge", "{request}",
                "Requests that the server lets inside one process at once; +Inf without a bound, absent if not known.",
                _capacity),
-    Instrument("threadguard.verdict", "gauge", "1",
+    Instrument("threadguard.verdict", "gauge", "{verdict}",
                "1 for the status that is the verdict on this process, 0 for the others.", _verdict, ("status",)),
 )
 
@@ -97,9 +103,33 @@ def rows() -> List[Row]:
 def _row(group: Group) -> Row:
     stats = group.stats()
     verdict = group.verdict
-    return {"pid": stats.pid, "group": group.name, "active": _active_by_method(group), "peak": stats.peak,
+    name = group.name.encode("utf-8", "backslashreplace").decode("utf-8")  # what no encoding takes, a page cannot have
+    return {"pid": stats.pid, "group": name, "active": _active_by_method(group), "peak": stats.peak,
             "requests": stats.requests, "refused": stats.refused, "overlaps": stats.overlaps,
             "capacity": verdict.capacity, "unbounded": verdict.unbounded, "status": verdict.status}
+
+
+def checked_row(row: Any) -> Row:
+    """*row*, which another process told, if it is in this version's form.
+
+    Raises `ValueError`, `TypeError` or `KeyError` if it is not: one such value would take all others with it.
+    """
+    counts = {name: _number(row[name]) for name in ("pid", "peak", "requests", "refused", "overlaps")}
+    group, status, capacity = row["group"], row["status"], row["capacity"]
+    if status not in (SINGLE_THREADED, THREADED, UNKNOWN) or not isinstance(group, str):
+        raise ValueError("another version's row")
+    group.encode("utf-8")
+    active = {(method if method in _METHODS else "_OTHER", "https" if scheme == "https" else "http"): _number(number)
+              for method, scheme, number in row["active"]}
+    return {**counts, "group": group, "status": status, "unbounded": bool(row["unbounded"]),
+            "capacity": None if capacity is None else _number(capacity),
+            "active": [(*kind, number) for kind, number in active.items()]}
+
+
+def _number(value: Any) -> int:
+    if type(value) is int and 0 <= value < 2 ** 64:  # Prometheus has floats: a greater one may be none
+        return value
+    raise ValueError("another version's number")
 
 
 def _active_by_method(group: Group) -> List[Tuple[str, str, int]]:
@@ -136,8 +166,8 @@ class Collector:
 
         for instrument in INSTRUMENTS:
             family = CounterMetricFamily if instrument.kind == "counter" else GaugeMetricFamily
-            names = [name.replace(".", "_") for name in instrument.attributes]
-            metric = family(instrument.prometheus_name, instrument.description, labels=["pid", "group"] + names)
+            names = [_prometheus(name) for name in (PID, GROUP, *instrument.attributes)]
+            metric = family(instrument.prometheus_name, instrument.description, labels=names)
             for row in read:
                 for attributes, value in instrument.samples(row):
                     metric.add_metric([str(row["pid"]), row["group"], *attributes.values()], value)

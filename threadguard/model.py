@@ -5,11 +5,18 @@ A server's reader gives a `Reading`; `judge` weighs readings, and gives each `Fi
 
 import enum
 from dataclasses import dataclass, field
-from typing import Any, Callable, Dict, Optional, Tuple
+from typing import Any, Callable, Dict, Final, Literal, Optional, Tuple
 
-SINGLE_THREADED = "single-threaded"
-THREADED = "threaded"
-UNKNOWN = "unknown"
+Status = Literal["single-threaded", "threaded", "unknown"]
+"""What a verdict says."""
+PolicyName = Literal["refuse", "serialize", "log"]
+"""What is done where the verdict is threaded."""
+ThreadName = Literal["any", "same", "main"]
+"""The thread on which the application's requests must run."""
+
+SINGLE_THREADED: Final = "single-threaded"
+THREADED: Final = "threaded"
+UNKNOWN: Final = "unknown"
 
 
 class Source(enum.IntEnum):
@@ -80,7 +87,7 @@ class Finding:
 class Verdict:
     """What is known of this process, and the findings behind it."""
 
-    status: str
+    status: Status
     """``"single-threaded"``, ``"threaded"`` or ``"unknown"``."""
     capacity: Optional[int] = None
     """Requests that the server lets inside one process at once; None where the number is not known."""

@@ -7,12 +7,10 @@ what is allowed.
 import sys
 from typing import Any, Callable, Dict, Mapping, Tuple
 
+from threadguard.errors import OptionError as OptionError
+
 PREFIX = "THREADGUARD_"
 POLICIES = ("refuse", "serialize", "log")
-
-
-class OptionError(ValueError):
-    """An option of threadguard has a name or a value that is not allowed (TG901)."""
 
 
 def _policy(value: Any) -> str:
@@ -45,6 +43,18 @@ def _text(value: Any) -> str:
     raise ValueError
 
 
+def token_bytes(token: str) -> bytes:
+    """*token* as a header brings it. A variable or a file that is no UTF-8 keeps the bytes that it had (PEP 383)."""
+    return token.encode("utf-8", "surrogateescape")
+
+
+def _token(value: Any) -> str:
+    token = _text(value)
+    if token_bytes(token).strip(b" \x85\xa0") and all(" " <= character != "\x7f" for character in token):
+        return token
+    raise ValueError
+
+
 def _path(value: Any) -> str:
     path = _text(value)
     path.encode("utf-8")  # as a client sends it; raises for what nobody can send
@@ -70,7 +80,7 @@ OPTIONS: Dict[str, Tuple[Callable[[Any], Any], str]] = {
     "server_threads": (_threads, "a whole number of 1 or more"),
     "group": (_text, "a name"),
     "health_path": (_path, "a path that starts with a slash, such as /-/threadguard"),
-    "health_token": (_text, "a secret that is not empty"),
+    "health_token": (_token, "a secret that is not empty, without control characters"),
     "watch_pool_start": (_switch, "true or false"),
 }
 """Option: its converter, and what is allowed in words."""
@@ -126,16 +136,38 @@ def _check_name(option: str, source: str) -> None:
             shown(option), source, ", ".join(sorted(OPTIONS))))
 
 
+_OF_A_SERVICE = r"""
+    (?:.+_)??                                           # the Service or the link may be called threadguard-something
+    (?: SERVICE_HOST | SERVICE_PORT (?:_\w+)?
+      | PORT_\d+_(?:TCP|UDP|SCTP) (?:_(?:PROTO|PORT|ADDR|START|END|PORT_START|PORT_END))?
+      | ENV_.+
+      | PORT (?==(?:tcp|udp|sctp)://) | NAME (?==/.*/)  # words that an option may have: their values tell
+    )="""
+"""A variable, without the prefix, that the platform sets for a Service of Kubernetes (pkg/kubelet/envvars/envvars.go
+`FromServices`) or a linked container of Docker (daemon/links/links.go `ToEnv`) that is called threadguard."""
+
+
+def is_of_a_service(name: str, value: str) -> bool:
+    """Whether the platform set the variable, because something else in the network has the name threadguard."""
+    import re  # it takes its time to load: only for a name that is no option
+
+    variable = "%s=%s" % (name[len(PREFIX):], value)
+    return name.startswith(PREFIX) and re.match(_OF_A_SERVICE, variable, re.VERBOSE | re.DOTALL) is not None
+
+
 def from_environment(variables: Mapping[str, str], *, other: Tuple[str, ...] = ()) -> Dict[str, Any]:
     """The options that environment variables ``THREADGUARD_…`` give; *other* names variables that are no options.
 
-    An empty variable is as good as none. Raises `OptionError` for one of that prefix that is no option.
+    An empty variable is as good as none, and one that Kubernetes or Docker sets for a Service or a link of the name is
+    no option. Raises `OptionError` for any other of that prefix that is no option.
     """
     options = {}
     for name, value in variables.items():
-        if name.startswith(PREFIX) and name not in other:
-            option, source = name[len(PREFIX):].lower(), "the environment variable " + name
-            _check_name(option, source)
-            if value.strip():
-                options[option] = convert(option, value.strip(), source)
+        option = name[len(PREFIX):].lower()
+        if not name.startswith(PREFIX) or name in other or option not in OPTIONS and is_of_a_service(name, value):
+            continue
+        source = "the environment variable " + name
+        _check_name(option, source)
+        if value.strip():
+            options[option] = convert(option, value.strip(), source)
     return options

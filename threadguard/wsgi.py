@@ -12,17 +12,14 @@ import sys
 from typing import Any, Mapping
 from urllib.parse import unquote
 
+from threadguard.errors import LoadError as LoadError
 from threadguard.guard.middleware import ThreadGuard
 from threadguard.options import from_environment
 from threadguard.guard.policies import WSGIApp
 
-__all__ = ["LoadError", "load", "make"]
+__all__ = ["load", "make"]
 
 _APP = "THREADGUARD_APP"
-
-
-class LoadError(RuntimeError):
-    """What ``THREADGUARD_APP`` names cannot be loaded."""
 
 
 def load(name: str) -> WSGIApp:

@@ -1,4 +1,4 @@
-"""Two guarded instances behind HAProxy, scraped and probed; then one is deployed with threads by mistake.
+"""Four guarded instances behind HAProxy, scraped and probed: one is misconfigured, one hangs, one is missing.
 
     python examples/fleet/fleet.py
 
@@ -10,18 +10,22 @@ status is 0 only if everything was as it must be.
 
 import csv
 import os
+import re
+import signal
 import socket
+import subprocess
 import sys
 import tempfile
 import threading
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional, Set
+from typing import Any, Callable, Dict, List, Optional, Set, Tuple
 
 from programs import Program, Prometheus, free_ports, get, program
 
 try:
-    from threadguard.observe.probe import Outcome, Prober
+    import threadguard  # noqa: F401
 except ImportError:
     sys.exit("fleet.py: threadguard is not installed: pip install . in the checkout, or make fleet")
 
@@ -76,12 +80,15 @@ class Load:
 
 
 class Fleet:
-    """The instances a and b, the proxy before them, and the Prometheus that watches them."""
+    """The instances, the proxy before them, and the Prometheus that watches them.
+
+    a and c run gunicorn with two workers each, b and d waitress: six processes.
+    """
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self.ports = dict(zip(("proxy", "a", "b", "stats"), free_ports(4)))
-        self.b: Program
+        self.ports = dict(zip(("proxy", "stats", *"abcd"), free_ports(6)))
+        self.instances: Dict[str, Program] = {}
         self.proxy: Program
         self._stack = ExitStack()
 
@@ -94,23 +101,24 @@ class Fleet:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        if hasattr(self, "b"):
-            self.b.__exit__()
+        for instance in self.instances.values():
+            instance.__exit__()
         self._stack.close()
 
     def _start(self) -> None:
         rules = (HERE.parent / "monitoring" / "alerts.yml").read_text()
-        rules = rules.replace("for: 1m\n", "for: 2s\n")  # nobody waits a minute here
+        rules = re.sub(r"for: \d+m\n", "for: 2s\n", rules)  # minutes would be too long here
         (self.directory / "alerts.yml").write_text(rules)
         (self.directory / "haproxy.cfg").write_text(self._filled("haproxy.cfg"))
-        (self.directory / "metrics").mkdir()
-        self._stack.enter_context(self._instance("a", [
-            PYTHON, "-m", "gunicorn", "--workers=2", "--bind=127.0.0.1:%d" % self.ports["a"], "site_fleet:application"],
-            PROMETHEUS_MULTIPROC_DIR=str(self.directory / "metrics"))).until(lambda: self._is_well("a"))
-        self.deploy_b("--threads=1").until(lambda: self._is_well("b"))
+        for name in "ac":
+            self.start_gunicorn(name)
+        for name in "bd":
+            self.start_waitress(name, "--threads=1")
+        for name, instance in self.instances.items():
+            instance.until(partial(self._is_well, name))
         self.proxy = self._stack.enter_context(Program("haproxy", [program("haproxy"), "-f", "haproxy.cfg", "-db"],
                                                        self.directory))
-        self.proxy.until(lambda: self.state("a") == "UP" and self.state("b") == "UP")
+        self.proxy.until(lambda: {self.state(name) for name in "abcd"} == {"UP"})
         self.prometheus = self._stack.enter_context(Prometheus(self._filled("prometheus.yml"), self.directory))
 
     def _is_well(self, name: str) -> bool:
@@ -122,20 +130,50 @@ class Fleet:
             text = text.replace("{%s}" % place, str(port))
         return text
 
-    def _instance(self, name: str, command: List[str], **variables: str) -> Program:
-        return Program(name, command, self.directory, INSTANCE=name, TOKEN=TOKEN, PYTHONPATH=str(HERE), **variables)
+    def _run(self, name: str, *command: str, **variables: str) -> Program:
+        running = Program(name, [PYTHON, "-m", *command, "site_fleet:application"], self.directory, INSTANCE=name,
+                          TOKEN=TOKEN, PYTHONPATH=str(HERE), **variables)
+        self.instances[name] = running.__enter__()
+        return running
+
+    def start_gunicorn(self, name: str) -> Program:
+        """An instance of two processes, which share their metrics: each is told of, whichever is scraped."""
+        metrics = self.directory / ("metrics-" + name)
+        metrics.mkdir()
+        # A worker that hangs is killed after --timeout; here it shall be seen before that.
+        return self._run(name, "gunicorn", "--workers=2", "--timeout=600", "--bind=127.0.0.1:%d" % self.ports[name],
+                         PROMETHEUS_MULTIPROC_DIR=str(metrics))
+
+    def start_waitress(self, name: str, *options: str, **variables: str) -> Program:
+        """An instance of one process."""
+        return self._run(name, "waitress", "--listen=127.0.0.1:%d" % self.ports[name], *options, **variables)
 
     def deploy_b(self, *options: str, **variables: str) -> Program:
-        """Let b finish what it has and stop it, and start it anew with *options* for waitress."""
-        if hasattr(self, "b"):
-            self._tell_proxy("set server instances/b state drain")
-            self.until(lambda: self._row("b")["scur"] == "0")
-            self.b.__exit__()
-        self.b = self._instance("b", [PYTHON, "-m", "waitress", "--listen=127.0.0.1:%d" % self.ports["b"], *options,
-                                      "site_fleet:application"], **variables).__enter__()
-        if hasattr(self, "proxy"):
-            self._tell_proxy("set server instances/b state ready")
-        return self.b
+        """Stop b, and start it anew with *options* for waitress."""
+        self.stop("b")
+        b = self.start_waitress("b", *options, **variables)
+        self.let_in("b")
+        return b
+
+    def keep_out(self, name: str) -> None:
+        """Let the instance *name* finish what it has, and send it nothing more."""
+        self._tell_proxy("set server instances/%s state drain" % name)
+        self.until(lambda: self._row(name)["scur"] == "0")
+
+    def let_in(self, name: str) -> None:
+        """Send requests to the instance *name* as soon as it is well."""
+        self._tell_proxy("set server instances/%s state ready" % name)
+
+    def stop(self, name: str) -> None:
+        """End the instance *name*, without a request of its being lost."""
+        self.keep_out(name)
+        self.instances[name].__exit__()
+
+    def worker_of(self, name: str) -> int:
+        """A process of the instance *name* that serves, by its number."""
+        query = 'threadguard_verdict{name="%s", status="single-threaded"} == 1' % name
+        labels, _ = self.until(lambda: self.prometheus.ask(query))[0]
+        return int(labels["process_pid"])
 
     def _tell_proxy(self, command: str) -> None:
         with socket.socket(socket.AF_UNIX) as proxy:
@@ -167,41 +205,42 @@ class Fleet:
         """The first true result of *holds*."""
         return self.proxy.until(holds)
 
-    def probe(self) -> Outcome:
-        """Prove each process single-threaded or not, through the proxy."""
-        return Prober("http://127.0.0.1:%d/-/threadguard" % self.ports["proxy"], TOKEN).run(80, 6)
+    def probe(self) -> Tuple[int, List[str]]:
+        """Prove each of the six processes single-threaded, through the proxy: exit status, and what is said."""
+        done = subprocess.run(
+            [PYTHON, "-m", "threadguard", "probe", "--processes=6", "--concurrency=8",
+             "http://127.0.0.1:%d/-/threadguard" % self.ports["proxy"]],
+            env={**os.environ, "THREADGUARD_HEALTH_TOKEN": TOKEN}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            universal_newlines=True, timeout=300)
+        return done.returncode, done.stdout.splitlines()
 
 
 def act_1(fleet: Fleet, say: Callable[[str], object]) -> None:
     """All is well."""
     fleet.until(lambda: fleet.values('max by (name) (threadguard_verdict{status="single-threaded"}) == 1').keys()
-                == {"a", "b"})
+                == set("abcd"))
     fleet.until(lambda: not fleet.alerts())
-    assert fleet.until(lambda: _certain(fleet.probe())) == "single-threaded"
-    say("two instances, three processes: the probe met no two requests in any of them, and no alert fires")
-
-
-def _certain(outcome: Outcome) -> Optional[str]:
-    """What the probe proved of all three processes; None where it did not meet each of them often enough."""
-    return outcome.status if len(outcome.processes) == 3 and outcome.status != "unknown" else None
+    status, said = fleet.probe()
+    assert (status, said[-1]) == (0, "6 processes on 1 host: single-threaded"), said
+    say("four instances, six processes: the probe meets each, and no two requests in any; no alert fires")
 
 
 def act_2(fleet: Fleet, say: Callable[[str], object]) -> None:
     """b is deployed with threads: it does not start."""
-    status = fleet.deploy_b("--threads=4").process.wait(60)
-    assert status == 1 and "threadguard.ThreadedDeploymentError: TG101 waitress lets 4" in fleet.b.output()
+    b = fleet.deploy_b("--threads=4")
+    assert b.process.wait(60) == 1 and "threadguard.ThreadedDeploymentError: TG101 waitress lets 4" in b.output()
     fleet.until(lambda: fleet.state("b").startswith("DOWN"))
     fleet.until(lambda: "ThreadguardInstanceDown" in fleet.alerts())
     say("b is deployed with --threads=4: the start is refused, HAProxy takes it out, ThreadguardInstanceDown fires")
 
 
 def act_3(fleet: Fleet, say: Callable[[str], object]) -> None:
-    """Somebody forces it up: it answers, and the health endpoint keeps it out of service."""
+    """It is forced up: it answers, and the health endpoint keeps it out of service."""
     b = fleet.deploy_b("--threads=4", THREADGUARD_POLICY="log")
     b.until(lambda: get(fleet.ports["b"], "/-/threadguard")[0] == 503)
     fleet.until(lambda: "ThreadguardThreaded" in fleet.alerts())
     assert fleet.state("b").startswith("DOWN")
-    # A scrape that a busy machine made too late leaves a gap, and nobody's values.
+    # A scrape that a busy machine made too late leaves a gap, and no values.
     assert fleet.until(lambda: fleet.values('sum by (name) (threadguard_requests_total{name="b"})')) == {"b": 0}
     say("b is forced up with policy log: health says fail, HAProxy sends it nothing, ThreadguardThreaded fires")
 
@@ -214,7 +253,34 @@ def act_4(fleet: Fleet, say: Callable[[str], object]) -> None:
     say("b is deployed with --threads=1: HAProxy takes it back, and the alerts end")
 
 
-ACTS = (act_1, act_2, act_3, act_4)
+def act_5(fleet: Fleet, say: Callable[[str], object]) -> None:
+    """A worker of c hangs: the other one goes on serving, so that HAProxy sees nothing of it."""
+    fleet.keep_out("c")
+    hung = fleet.worker_of("c")
+    os.kill(hung, signal.SIGSTOP)
+    try:
+        fleet.let_in("c")
+        fleet.until(lambda: "ThreadguardSilentProcesses" in fleet.alerts())
+        status, said = fleet.probe()
+        assert (status, "TG404 1 of 6 processes did not answer" in said) == (3, True), said
+        assert fleet.state("c") == "UP"
+        assert fleet.until(lambda: fleet.values('threadguard_silent_processes{name="c"}')) == {"c": 1}
+    finally:
+        os.kill(hung, signal.SIGCONT)
+    fleet.until(lambda: "ThreadguardSilentProcesses" not in fleet.alerts())
+    say("a worker of c hangs: ThreadguardSilentProcesses fires until it goes on, and the probe misses one of six")
+
+
+def act_6(fleet: Fleet, say: Callable[[str], object]) -> None:
+    """d is not there."""
+    fleet.stop("d")
+    status, said = fleet.probe()
+    assert (status, said[-4]) == (3, "5 processes on 1 host (6 expected): unknown"), said
+    fleet.until(lambda: "ThreadguardInstanceDown" in fleet.alerts())
+    say("d is not there: the probe misses one of six, and exits with 3")
+
+
+ACTS = (act_1, act_2, act_3, act_4, act_5, act_6)
 
 
 def run(directory: Path, say: Callable[[str], object]) -> Load:

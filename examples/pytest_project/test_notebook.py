@@ -34,9 +34,9 @@ def post(user, text, upload=io.BytesIO):
                           input_stream=upload(text.encode()))
 
 
-def test_a_note_is_kept_under_its_user():
-    """In one thread the notebook is right. It is guarded here too: pytest.ini says so."""
-    client = Client(notebook.application)
+def test_a_note_is_kept_under_its_user(threadguard):
+    """In one thread the notebook is right."""
+    client = Client(threadguard(notebook.application))
     client.open(post("alice", "milk"))
     assert client.get("/").text == "alice: milk\n"
 
@@ -92,21 +92,3 @@ def status(connection):
     """The status of the response on *connection*."""
     with connection.makefile("rb") as response:
         return int(response.read().split()[1])
-
-
-@pytest.mark.threadguard(policy="off")
-def test_a_test_may_be_left_out():
-    """With the marker, an application that can stand it is called as it is, from two threads."""
-    barrier = threading.Barrier(2)
-
-    def meeting(environ, start_response):
-        barrier.wait(DEADLINE)
-        start_response("200 OK", [])
-        return [b"met"]
-
-    threads = [threading.Thread(target=Client(meeting).get, args=("/",)) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(DEADLINE)
-        assert not thread.is_alive()

@@ -78,7 +78,7 @@ def timed(environ, start_response):
 
 def told(environ, start_response):
     """The counts, and who waits."""
-    found = dict(vars(guard.stats()), line=len(guard._group.turns._line), status=guard.verdict.status, **state)
+    found = dict(vars(guard.stats()), line=len(guard._group.queue.line), status=guard.verdict.status, **state)
     start_response("200 OK", [("Content-Type", "application/json")])
     return [json.dumps(found).encode()]
 

@@ -33,8 +33,8 @@ def test_a_port_that_is_taken_is_named_by_who_wanted_it(monkeypatch, capsys):
     if lacking:
         pytest.skip(lacking)
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        [_, a, b, stats] = fleet.free_ports(4)
-        monkeypatch.setattr(fleet, "free_ports", lambda number: [taken.getsockname()[1], a, b, stats])
+        [_, *others] = fleet.free_ports(6)
+        monkeypatch.setattr(fleet, "free_ports", lambda number: [taken.getsockname()[1], *others])
         assert fleet.main() == 1
     told, complaints = capsys.readouterr()
     assert told == "" and complaints.startswith("fleet.py: not as it must be: haproxy ended with 1\n")

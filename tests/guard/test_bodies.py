@@ -11,6 +11,7 @@ import pytest
 from conftest import DEADLINE, Response, new_environ, start_response
 
 from threadguard.guard import bodies
+from threadguard.guard.ledger import Ledger
 
 
 class Sized:
@@ -55,6 +56,11 @@ class ByIndex:
 
     def __getitem__(self, index):
         return [b"a", b"b"][index]
+
+
+def in_a_generator(chunks):
+    for chunk in chunks:
+        yield chunk
 
 
 def returning(body):
@@ -162,9 +168,14 @@ def test_what_a_chunk_calls_is_nested(guarded, policy, take):
     assert seen[0] == 1 and set(seen) == {1}
 
 
-def test_an_abandoned_body_that_goes_on_in_its_loop_is_seen_under_serialize(guarded):
+@pytest.mark.parametrize("make", [lambda chunks: map(bytes, chunks), in_a_generator], ids=["a map", "a generator"])
+def test_an_abandoned_body_that_goes_on_in_its_loop_is_seen_under_serialize(guarded, make):
     """The turn was another's meanwhile: they interleave, whichever chunk it is."""
-    guard = guarded(returning_anew(lambda: (chunk for chunk in [b"a", b"b", b"c"])), policy="serialize")
+    guard = guarded(returning_anew(lambda: make([b"a", b"b", b"c"])), policy="serialize")
+    if make is in_a_generator:  # the first one is handed out as it is; from the second on all are watched
+        kept = [guard(new_environ(), start_response)]
+        guard(new_environ(), start_response)
+        kept.clear()
     abandoned = iter(guard(new_environ(), start_response))
     assert next(abandoned) == b"a"
     later = guard(new_environ(), start_response)
@@ -367,16 +378,28 @@ def test_an_error_in_a_chunk_ends_the_body(guarded, policy, error):
     assert guard.stats().in_flight == 0
 
 
+class NotesLeaving(Ledger):
+    """A ledger that notes which tickets leave."""
+
+    def __init__(self):
+        super().__init__()
+        self.left = []
+
+    def leave(self, ticket):
+        super().leave(ticket)
+        self.left.append(ticket)
+
+
 def test_a_body_ends_only_once():
-    """Neither close() after the end nor the end after close() is told again."""
-    ends = []
-    body = bodies.wrap(iter([b"a"]), lambda: ends.append(1))
-    assert list(body) == [b"a"]
+    """close() after the end does no harm."""
+    ledger = NotesLeaving()
+    body = bodies.track_body(ledger, 7, {}, iter([b"a"]))
+    assert list(body) == [b"a"] and ledger.left == [7]
     body.close()
     gone = weakref.ref(body)
     del body
     assert gone() is None
-    assert ends == [1]
+    assert set(ledger.left) == {7}, "leaving twice does no harm"
 
 
 def test_the_inner_close_comes_first():
@@ -390,8 +413,10 @@ def test_the_inner_close_comes_first():
         def close(self):
             order.append("close")
 
-    bodies.wrap(Inner(), lambda: order.append("end")).close()
-    assert order == ["close", "end"]
+    ledger = NotesLeaving()
+    ledger.left = order
+    bodies.track_body(ledger, 0, {}, Inner()).close()
+    assert order[:2] == ["close", 0]
 
 
 class Slow:
@@ -413,11 +438,6 @@ class Slow:
 
     def close(self):
         pass
-
-
-def in_a_generator(chunks):
-    for chunk in chunks:
-        yield chunk
 
 
 class Again:

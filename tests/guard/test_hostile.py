@@ -5,7 +5,7 @@ import threading
 import pytest
 from conftest import DEADLINE, Response, held_inside, new_environ
 
-from threadguard.guard.meeting import MOST
+from threadguard.guard.rendezvous import MOST
 
 SECRETS = {
     "QUERY_STRING": "password=secret-query",
@@ -88,7 +88,7 @@ def test_without_the_token_the_health_page_tells_the_status_only(guarded, gate, 
 def test_a_probe_without_the_token_is_not_held(guarded, authorization):
     """It is answered at once: no stranger ties up a worker."""
     guard = guarded(lambda environ, start: pytest.fail("entered"), health_path="/health", health_token="token")
-    guard._group.meeting.hold = lambda *args: pytest.fail("held")
+    guard._group.rendezvous.hold = lambda *args: pytest.fail("held")
     environ = new_environ(PATH_INFO="/health/probe", QUERY_STRING="hold=1000000")
     if authorization is not None:
         environ["HTTP_AUTHORIZATION"] = authorization
@@ -104,7 +104,7 @@ def test_a_probe_is_held_for_seconds_at_the_most(guarded, monkeypatch, hold):
         def wait(self, seconds):
             waited.append(seconds)
 
-    monkeypatch.setattr("threadguard.guard.meeting.new_waiter", lambda environ: Waiter())
+    monkeypatch.setattr("threadguard.guard.rendezvous.new_waiter", lambda environ: Waiter())
     guard = guarded(lambda environ, start: pytest.fail("entered"), health_path="/health", health_token="token")
     answer = Response(guard, new_environ(PATH_INFO="/health/probe", QUERY_STRING="hold=" + hold,
                                          HTTP_AUTHORIZATION="Bearer token"))
@@ -124,10 +124,10 @@ def test_few_probes_are_held_at_once(guarded, monkeypatch):
         def wake(self):
             pass
 
-    monkeypatch.setattr("threadguard.guard.meeting.new_waiter", lambda environ: Waiter())
+    monkeypatch.setattr("threadguard.guard.rendezvous.new_waiter", lambda environ: Waiter())
     guard = guarded(lambda environ, start: pytest.fail("entered"), policy="log", health_path="/health",
                     health_token="token")
-    monkeypatch.setattr(guard._group.meeting, "_meet", lambda probe: False)
+    monkeypatch.setattr(guard._group.rendezvous, "_meet", lambda probe: False)
     environ = new_environ(PATH_INFO="/health/probe", HTTP_AUTHORIZATION="Bearer token")
     answered = threading.Semaphore(0)
     threads = [threading.Thread(target=lambda: (Response(guard, dict(environ)), answered.release()))

@@ -7,13 +7,21 @@ import threading
 
 import pytest
 
-from threadguard.guard.ledger import Ledger, Stream
+from threadguard.guard.ledger import SAME_PROCESS, Ledger
+from threadguard.guard.pending import PendingResponse
 
 
 def enter(ledger, request):
     ticket = next(ledger.tickets)
     ledger.inside[ticket] = request
     return ticket
+
+
+def follow(ledger, ticket, body):
+    """The call of *ticket* has returned *body*."""
+    pending = PendingResponse(ledger, ticket, ledger.inside[ticket])
+    pending.follow(body)
+    ledger.follow(pending)
 
 
 def chunks():
@@ -29,8 +37,8 @@ def ledger():
 def test_of_two_that_enter_the_later_sees_the_earlier(ledger):
     """And the earlier does not see the later: exactly one of them collides."""
     first, second = enter(ledger, {"a": 1}), enter(ledger, {"b": 2})
-    assert ledger.look_around(first, ledger.inside[first]).collision is None
-    assert ledger.look_around(second, ledger.inside[second]).collision == first
+    assert ledger.classify(first, ledger.inside[first]).collision is None
+    assert ledger.classify(second, ledger.inside[second]).collision == first
 
 
 def test_leaving_twice_does_no_harm(ledger):
@@ -41,14 +49,14 @@ def test_leaving_twice_does_no_harm(ledger):
     assert ledger.counts() == (0, 1, 1, 0)
 
 
-def test_who_withdraws_was_never_inside(ledger):
+def test_what_is_cancelled_was_never_inside(ledger):
     """A refused request is not counted as one that entered."""
-    ledger.withdraw(enter(ledger, {}))
+    ledger.cancel(enter(ledger, {}))
     assert ledger.counts() == (0, 0, 0, 0)
 
 
 def test_asking_for_the_counts_changes_none(ledger):
-    """The number of requests is read from the tickets, and a look draws one."""
+    """The number of requests is read from the tickets, and none is drawn for that."""
     request = {}
     enter(ledger, request)
     assert ledger.counts() == ledger.counts() == (1, 1, 1, 0)
@@ -57,7 +65,7 @@ def test_asking_for_the_counts_changes_none(ledger):
 def test_a_generator_that_is_exhausted_but_held_is_finished(ledger):
     """Its frame is gone, though its object is not."""
     ticket, body = enter(ledger, {}), chunks()
-    ledger.follow(ticket, body)
+    follow(ledger, ticket, body)
     assert ledger.counts()[0] == 1
     list(body)
     assert ledger.counts()[0] == 0
@@ -66,13 +74,13 @@ def test_a_generator_that_is_exhausted_but_held_is_finished(ledger):
 def test_a_body_that_takes_no_weak_reference_is_refused(ledger):
     """The caller has to wrap it."""
     with pytest.raises(TypeError):
-        ledger.follow(enter(ledger, {}), iter([1]))
+        follow(ledger, enter(ledger, {}), iter([1]))
 
 
 def test_the_peak_counts_who_is_inside_and_nobody_finished(ledger):
     """Bodies that have ended in the meantime are cleared away first."""
     body = chunks()
-    ledger.follow(enter(ledger, {}), body)
+    follow(ledger, enter(ledger, {}), body)
     list(body)
     request = {}
     enter(ledger, request)
@@ -80,24 +88,46 @@ def test_the_peak_counts_who_is_inside_and_nobody_finished(ledger):
     assert ledger.counts()[1] == 1
 
 
+def test_the_peak_of_one_that_enters_alone_counts_nobody_who_comes_later(ledger):
+    """Where a later one is refused, it is in the ledger for a moment and was never inside the application."""
+    requests = [{"n": number} for number in range(3)]
+    first, second, third = (enter(ledger, request) for request in requests)
+    ledger.keep_peak(first)
+    assert ledger.counts()[1] == 1
+    for refused in (second, third):
+        ledger.cancel(refused)
+    assert ledger.counts()[:3] == (1, 1, 1)
+
+
+def test_the_peak_of_one_that_enters_counts_the_unfinished_before_it(ledger):
+    """An event loop goes on with an earlier body."""
+    body = chunks()
+    follow(ledger, enter(ledger, {"a": 1}), body)
+    request = {"b": 2}
+    ledger.keep_peak(enter(ledger, request))
+    assert ledger.counts()[1] == 2
+
+
 def test_a_fresh_start_keeps_the_tickets_going(ledger):
     """A request that is under way across a fork keeps its ticket, and nobody gets it a second time."""
     request = {"a": 1}
     ticket = enter(ledger, request)
-    ledger.start_afresh(ticket, request)
+    ledger.marks[SAME_PROCESS] = 0
+    ledger.reset_after_fork()
+    ledger.move(ticket, request)
     assert ledger.counts() == (1, 1, 1, 0)
     assert next(ledger.tickets) > ticket
 
 
-def test_a_stream_keeps_its_request_for_the_report(ledger):
+def test_a_pending_response_keeps_its_request_for_the_report(ledger):
     """The other side of a collision can be named after its call has returned."""
     request, body = {"PATH_INFO": "/x"}, chunks()
     ticket = enter(ledger, request)
-    ledger.follow(ticket, body)
-    found, place = ledger.whereabouts(ticket)
+    follow(ledger, ticket, body)
+    found, place = ledger.place_of(ticket)
     assert found is request
     assert "waiting to be asked for its next chunk" in place.context and "chunks" in place.stack[0]
-    assert isinstance(ledger.inside[ticket], Stream)
+    assert isinstance(ledger.inside[ticket], PendingResponse)
 
 
 @pytest.mark.parametrize("threads", [2, 4])
@@ -111,7 +141,7 @@ def test_of_many_that_enter_together_all_but_one_see_another(ledger, threads):
             barrier.wait()
             request = {}
             ticket = enter(ledger, request)
-            if len(ledger.inside) == 1 or ledger.look_around(ticket, request).collision is None:
+            if len(ledger.inside) == 1 or ledger.classify(ticket, request).collision is None:
                 alone[number].append(ticket)
             barrier.wait()
             ledger.leave(ticket)
@@ -141,9 +171,11 @@ def test_a_fork_while_another_thread_draws_a_number_stops_nobody(monkeypatch):
     monkeypatch.setattr(sys, "version_info", (3, 13))
     ledger = Ledger()
     first = next(ledger.tickets)
-    assert ledger.tickets._lock.acquire(False)
+    assert ledger.tickets._lock._lock.acquire(False)
+    ledger.marks[SAME_PROCESS] = 0
     drawn = []
-    child = threading.Thread(target=lambda: (ledger.start_afresh(), drawn.append(next(ledger.tickets))), daemon=True)
+    reset = ledger.reset_after_fork
+    child = threading.Thread(target=lambda: (reset(), drawn.append(next(ledger.tickets))), daemon=True)
     child.start()
     child.join(60)
     assert drawn and drawn[0] > first

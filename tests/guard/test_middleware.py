@@ -190,7 +190,7 @@ def test_under_serialize_the_second_waits_for_the_first(guarded, gate):
         thread = threading.Thread(target=lambda: second.append(Response(guard)))
         thread.start()
         assert not gate.inside.acquire(timeout=0.1)
-        wait_until(lambda: len(guard._group.turns._line) == 1)
+        wait_until(lambda: len(guard._group.queue.line) == 1)
         assert guard.stats().in_flight == 1
     thread.join(DEADLINE)
     assert second[0].body == b"let go"
@@ -302,7 +302,7 @@ def test_under_serialize_who_waits_is_served_in_order(guarded, gate):
         for number in range(1, 4):
             waiting.append(threading.Thread(target=Response, args=(guard, new_environ(PATH_INFO="/%d" % number))))
             waiting[-1].start()
-            wait_until(lambda: len(guard._group.turns._line) == len(waiting))
+            wait_until(lambda: len(guard._group.queue.line) == len(waiting))
     for thread in waiting:
         thread.join(DEADLINE)
     assert gate.entered == ["/0", "/1", "/2", "/3"]
@@ -499,18 +499,20 @@ def test_no_exception_leaves_a_count_behind(guarded, policy, error, where):
     assert guard.stats().in_flight == 0
 
 
-def test_an_interrupt_as_soon_as_the_turn_is_had_gives_it_back(guarded, monkeypatch):
-    """A signal's handler may raise between any two calls: nobody would get the turn ever again."""
-    guard = guarded(hello, policy="serialize", serialize_timeout=0.1)
-    turns = guard._group.turns
+def test_an_interrupt_as_soon_as_the_turn_is_had_gives_it_back(guarded, gate, monkeypatch):
+    """A signal's handler may raise between any two calls: the turn would not be had ever again."""
+    guard = guarded(gate, policy="serialize", serialize_timeout=DEADLINE)
+    queue = guard._group.queue
 
-    def interrupted(environ, seconds, stuck):
-        assert type(turns).take(turns, environ, seconds, stuck) is not None
+    def interrupted(environ, seconds, log_stuck):
+        gate.open.set()
+        assert type(queue).acquire(queue, environ, seconds, log_stuck) is not None
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(turns, "take", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        Response(guard)
+    with held_inside(guard, gate):
+        monkeypatch.setattr(queue, "acquire", interrupted, raising=False)
+        with pytest.raises(KeyboardInterrupt):
+            Response(guard)
     monkeypatch.undo()
     assert guard.stats().in_flight == 0
     assert in_thread(lambda: Response(guard).status) == "200 OK"

@@ -173,7 +173,7 @@ def test_an_exception_that_strikes_while_waiting_leaves_the_line(serialized, gat
         with pytest.raises(Interrupted):
             guard(new_environ(), start_response)
         monkeypatch.undo()
-        assert not guard._group.turns._line
+        assert not guard._group.queue.line
     assert Response(guard).body == b"let go"
     assert guard.stats().in_flight == 0
 
@@ -196,4 +196,4 @@ def test_many_threads_all_come_to_an_end(serialized):
         assert not thread.is_alive()
     stats = guard.stats()
     assert len(statuses) == 200 == stats.requests + stats.refused
-    assert (stats.in_flight, stats.peak, stats.overlaps, len(guard._group.turns._line)) == (0, 1, 0, 0)
+    assert (stats.in_flight, stats.peak, stats.overlaps, len(guard._group.queue.line)) == (0, 1, 0, 0)

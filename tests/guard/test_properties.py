@@ -6,10 +6,12 @@ application, and inside a body that makes a chunk, it waits for further orders: 
 """
 
 import gc
+import itertools
 import os
 import queue
 import threading
 from contextlib import suppress
+from wsgiref.util import FileWrapper
 
 import pytest
 from conftest import DEADLINE, new_environ, start_response
@@ -23,7 +25,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from threadguard import ThreadGuard  # noqa: E402
 from threadguard.guard import groups  # noqa: E402
 from threadguard.servers import readers  # noqa: E402
-from threadguard.guard.ledger import CALM, SAME_PROCESS  # noqa: E402
+from threadguard.guard import pending  # noqa: E402
+from threadguard.guard.ledger import FAST_PATH, SAME_PROCESS  # noqa: E402
 
 INSIDE = object()
 """What an actor replies that has come into the application, or into a chunk, and waits there for orders."""
@@ -117,22 +120,26 @@ class ThreadActor(Actor):
 class Entry:
     """The model of a request that is inside: its call runs, or its body is *out* and sometimes makes a chunk."""
 
-    def __init__(self, actor):
-        self.actor, self.context = actor, actor.context
-        self.out = self.running = False
+    def __init__(self, actor, number):
+        self.actor, self.context, self.number, self.told = actor, actor.context, number, number
+        self.out = self.running = self.ended = False
+        self.kind = None
+        self.watched = False
 
 
 class Model:
-    """Who is inside, as DESIGN tells it: a list in the order of entering, and counts."""
+    """What is inside, as DESIGN tells it: a list in the order of entering, and counts."""
 
     def __init__(self, policy):
         self.policy = policy
+        self.numbers = itertools.count()
         self.forget()
 
     def forget(self):
-        self.inside = []
+        self.inside, self.abandoned = [], []
         self.requests = self.refused = self.overlaps = self.peak = 0
-        self.proved = False
+        self.proved = self.leaves_bodies = self.interleaves = False
+        self.told = -1
 
     def enter(self, actor, stack, alive):
         """Whether a request of *actor* gets in, and its entry; *stack*: entries of its own code, *alive*: actors."""
@@ -146,27 +153,56 @@ class Model:
             return False, None
         self.overlaps += collides
         self.requests += 1
-        self.inside.append(Entry(actor))
+        self.inside.append(Entry(actor, next(self.numbers)))
         self.peak = max(self.peak, len(self.inside))
         return True, self.inside[-1]
 
     def collides(self, context, alive):
         """Whether an earlier request is inside; bodies that were abandoned before it are forgotten on the way."""
         for entry in list(self.inside):
-            if not entry.out or entry.running or entry.context != context and entry.actor in alive:
+            if not entry.out or entry.running:
                 return True
+            if entry.actor in alive:
+                goes_on = entry.kind in FILES or self.policy == "serialize" and self.interleaves
+                if entry.context != context or goes_on and not entry.ended:
+                    return True
+                if not entry.ended:
+                    self.abandon(entry)
             self.leave(entry)
         return False
 
-    def ask(self, response, stack):
-        """An abandoned body that goes on interleaves with the request that has the turn, unless that one calls it."""
-        watched = response.kind not in ("list", "tuple", "file") and response.entry is not None and not response.ended
-        if watched and response.entry not in self.inside:
-            self.overlaps += any(entry not in stack for entry in self.inside)
+    def abandon(self, entry):
+        self.leaves_bodies = True
+        if self.policy == "serialize":
+            self.abandoned.append(entry)
+            entry.watched = entry.watched or entry.kind != "generator"
 
-    def leave(self, entry):
+    def hand_out(self, entry, kind):
+        """The call of *entry* has returned a body."""
+        entry.out, entry.kind = True, kind
+        entry.watched = self.policy == "serialize" and self.leaves_bodies and kind not in FILES
+        if kind in ("list", "tuple"):
+            self.leave(entry)
+
+    def ask(self, response, stack):
+        """Bodies interleave if one of them is asked for a chunk while another is in work, unless that one calls it."""
+        entry = response.entry
+        if entry is None or response.over or not entry.watched:
+            return
+        is_inside = entry in self.inside
+        later = [other for other in self.inside if other.number > max(entry.told, self.told) and other not in stack
+                 and (other.out or not is_inside)]
+        if later:
+            self.overlaps += 1
+            self.interleaves = True
+            entry.told = self.told = max(other.number for other in later)
+            self.inside += [each for each in self.abandoned if each not in self.inside]
+
+    def leave(self, entry, is_over=False):
         if entry in self.inside:
             self.inside.remove(entry)
+        if is_over and entry in self.abandoned:
+            self.abandoned.remove(entry)
 
 
 class Chunks:
@@ -193,20 +229,20 @@ class Listing(Chunks):
 
 
 class FileLike:
-    """What a server's file wrapper wraps, but no real file."""
+    """What a server's file wrapper wraps, but no real file: it makes its chunks itself."""
+
+    def __init__(self, chunks):
+        self.chunks = chunks
 
     def read(self, size=-1):
-        return b""
+        return next(self.chunks, b"")
 
 
-class FileWrapper:
-    """A server's ``wsgi.file_wrapper``."""
+class ClosingFile(FileLike):
+    """One that wants to be closed."""
 
-    def __init__(self, filelike):
-        self.filelike = filelike
-
-    def __iter__(self):
-        return iter(())
+    def close(self):
+        """Nothing is left to do."""
 
 
 MAKE = {
@@ -216,8 +252,12 @@ MAKE = {
     "iterable": Chunks,
     "sized iterable": Listing,
     "map": lambda chunks: map(bytes, chunks),
-    "file": lambda chunks: FileWrapper(FileLike()),
+    "file": lambda chunks: FileWrapper(FileLike(chunks)),
+    "closing file": lambda chunks: FileWrapper(ClosingFile(chunks)),
 }
+FILES = ("file", "closing file")
+CLOSING = ("iterable", "sized iterable", "closing file")
+"""They are over when they were closed, the others at their end."""
 ERRORS = [ValueError, SystemExit, KeyboardInterrupt, GeneratorExit, greenlet.GreenletExit]
 
 
@@ -226,7 +266,7 @@ class Response:
 
     def __init__(self, kind, body, entry):
         self.kind, self.body, self.entry = kind, body, entry
-        self.running = self.ended = False
+        self.running = self.over = False
 
 
 class Histories(RuleBasedStateMachine):
@@ -301,9 +341,7 @@ class Histories(RuleBasedStateMachine):
         self.responses.append(Response(kind, self.tell(actor, GoOn(lambda: MAKE[kind](self.chunks(number, error)))),
                                        entry))
         if entry is not None:
-            entry.out = True
-            if kind in ("list", "tuple"):
-                self.model.leave(entry)
+            self.model.hand_out(entry, kind)
         self.look()
 
     @precondition(lambda self: any(self.top(actor) == "call" for actor in self.actors))
@@ -340,12 +378,16 @@ class Histories(RuleBasedStateMachine):
 
     def got(self, response, reply):
         """The chunk *reply*, or the exception that ended the body."""
-        if isinstance(reply, BaseException) and response.kind != "file":
+        if not isinstance(reply, BaseException) or response.over:
+            return
+        if response.kind not in CLOSING and (response.kind != "file" or isinstance(reply, StopIteration)):
             self.end(response)
+        elif response.entry is not None and (isinstance(reply, StopIteration) or response.kind not in FILES):
+            response.entry.ended = True
 
     def end(self, response):
-        response.ended = True
-        self.model.leave(response.entry)
+        response.over = True
+        self.model.leave(response.entry, is_over=True)
 
     @precondition(lambda self: any(self.top(actor) == "chunk" for actor in self.actors))
     @rule(data=strategies.data(), error=strategies.sampled_from([None, None] + ERRORS))
@@ -375,19 +417,20 @@ class Histories(RuleBasedStateMachine):
         index = data.draw(strategies.sampled_from(range(len(self.waiting()))))
         response = self.waiting()[index]
         self.responses.remove(response)
-        self.model.leave(response.entry)
+        self.model.leave(response.entry, is_over=True)
         del response.body
         self.look()
 
-    @precondition(lambda self: not isinstance(self.actors[-1], GreenletActor) and not self.stacks[self.actors[-1]])
-    @rule()
-    def end_a_thread(self):
-        """It leaves its bodies behind; another thread takes its place, perhaps with its identifier."""
-        actor = self.actors.pop()
+    @precondition(lambda self: any(not self.stacks[actor] for actor in self.actors))
+    @rule(data=strategies.data())
+    def end_a_context(self, data):
+        """It leaves its bodies behind; another takes its place, perhaps with its identifier."""
+        idle = [actor for actor in self.actors if not self.stacks[actor]]
+        actor = data.draw(strategies.sampled_from(idle))
         actor.end()
         del self.stacks[actor]
-        self.actors.append(ThreadActor())
-        self.stacks[self.actors[-1]] = []
+        self.actors[self.actors.index(actor)] = successor = type(actor)()
+        self.stacks[successor] = []
 
     @precondition(lambda self: hasattr(os, "fork") and self.model.requests > 1 and not self.forked)
     @rule(number=strategies.integers(0, 3))
@@ -410,7 +453,7 @@ class Histories(RuleBasedStateMachine):
     def fork_without_hooks(self):
         """In uWSGI's workers only the mark tells; the bodies of the parent are nobody's here."""
         marks = self.guard._ledger.marks
-        marks[CALM] = marks[SAME_PROCESS] = 0
+        marks[FAST_PATH] = marks[SAME_PROCESS] = 0
         self.model.forget()
         self.look()
 
@@ -437,7 +480,7 @@ class Histories(RuleBasedStateMachine):
                 del response.body
             self.compare()
             ledger = self.guard._ledger
-            assert (ledger.inside, ledger._streams, list(self.guard._group.turns._line)) == ({}, {}, [])
+            assert (ledger.inside, ledger._pending, ledger._abandoned, list(ledger.line)) == ({}, {}, {}, [])
         finally:
             for actor in self.actors:
                 actor.end()
@@ -452,6 +495,7 @@ def fail(error):
 def quick(monkeypatch):
     """No rule calls these greenlets a server's, and the collector looks only at what the test has made."""
     monkeypatch.setattr(readers.rules, "RULES", ())
+    monkeypatch.setattr(pending, "GRACE", DEADLINE)
     hypothesis.find(strategies.just(None), lambda value: True)  # it asks the collector who holds its random numbers
     gc.collect()
     gc.freeze()

@@ -58,7 +58,7 @@ def remedy(need):
         return "apt-get install %s (make setup-servers)" % DEBIAN[need]
     kind = need.partition(":")[0]
     if need in COMPILED and OLD[kind]:
-        return "make test-live-oldest, whose Python compiles %s" % COMPILED[need]
+        return "make test-live-pythons, whose Python 3.8 compiles %s" % COMPILED[need]
     if kind in OLD:
         return "an environment with tests/live/requirements-%s.txt, its Python named in THREADGUARD_LIVE_%s" % (
             kind, kind.upper())

@@ -1,5 +1,7 @@
 """The health endpoint: what it tells, to whom, and what it never tells."""
 
+import base64
+import html
 import json
 import threading
 from html.parser import HTMLParser
@@ -7,7 +9,9 @@ from html.parser import HTMLParser
 import pytest
 from conftest import DEADLINE, Response, held_inside, in_thread, new_environ
 
+from threadguard import codes
 from threadguard.guard import meeting
+from threadguard.report import health_page
 
 TOKEN = "s3cret"
 
@@ -19,6 +23,11 @@ def never(environ, start_response):
 def hello(environ, start_response):
     start_response("200 OK", [])
     return [b"hello"]
+
+
+def basic(password, user="operator"):
+    """What a browser sends for a user and a password."""
+    return "Basic " + base64.b64encode(("%s:%s" % (user, password)).encode("utf-8")).decode("ascii")
 
 
 def ask(guard, path="/-/tg", token=None, **changes):
@@ -65,10 +74,68 @@ def test_the_scheme_is_written_in_any_case(checked, given):
     assert "verdict" in json.loads(ask(checked(server_threads=1), HTTP_AUTHORIZATION=given).body)
 
 
-@pytest.mark.parametrize("given", ["s3cret", "Basic s3cret", "Bearer", "Bearer s3cret,s3cret"])
-def test_the_token_comes_as_a_bearer_token_or_not_at_all(checked, given):
-    """Another scheme is none."""
+@pytest.mark.parametrize("given", [
+    "s3cret", "Basic s3cret", "Bearer", "Bearer s3cret,s3cret", "Digest s3cret", "Basic", "Basic =", "Basic \u20ac",
+    "Bearer \u20ac", "Basic " + base64.b64encode(b"s3cret").decode(), "Basic " + base64.b64encode(b"s3cret:").decode(),
+])
+def test_the_token_comes_as_a_bearer_token_or_a_password_or_not_at_all(checked, given):
+    """Another scheme is none, nor is a user name."""
     assert json.loads(ask(checked(server_threads=1), HTTP_AUTHORIZATION=given).body) == {"status": "pass"}
+
+
+@pytest.mark.parametrize("user", ["", "operator", "caf\xe9"])
+@pytest.mark.parametrize("token", [TOKEN, "caf\xe9", "with:colon", "voil\xe0"])
+def test_a_browser_sends_the_token_as_a_password(checked, user, token):
+    """With any user name, in UTF-8, as the challenge says (RFC 7617, 2.1)."""
+    response = ask(checked(server_threads=1, health_token=token), HTTP_AUTHORIZATION=basic(token, user))
+    assert "verdict" in json.loads(response.body)
+
+
+def test_a_browser_that_asks_for_details_is_asked_for_the_token(checked):
+    """By the page's own link, whose answer still has the status; a wrong password is asked for again."""
+    guard = checked(server_threads=1)
+    assert '<a href="?details">' in ask(guard, HTTP_ACCEPT="text/html").body.decode()
+    for changes in ({}, {"HTTP_AUTHORIZATION": basic("wrong")}):
+        response = ask(guard, HTTP_ACCEPT="text/html", QUERY_STRING="details", **changes)
+        assert response.status == "401 Unauthorized"
+        assert dict(response.headers)["WWW-Authenticate"].startswith("Basic realm=")
+        assert "single-threaded" in response.body.decode().lower() and b"<dl" not in response.body
+    response = ask(guard, HTTP_ACCEPT="text/html", QUERY_STRING="details", HTTP_AUTHORIZATION=basic(TOKEN))
+    assert response.status == "200 OK" and b"<dl" in response.body
+
+
+@pytest.mark.parametrize("changes", [{}, {"HTTP_ACCEPT": "text/html"}, {"HTTP_AUTHORIZATION": "Basic eDp5"},
+                                     {"QUERY_STRING": "detail&x=%ff"}])
+def test_a_load_balancer_never_meets_a_401(checked, changes):
+    """Whatever it sends: 401 would take the instance out."""
+    assert ask(checked(server_threads=1), **changes).status == "200 OK"
+
+
+def test_without_a_token_nothing_is_to_be_signed_in_to(guarded):
+    """No link, and no 401."""
+    guard = guarded(never, health_path="/-/tg", server_threads=1)
+    response = ask(guard, HTTP_ACCEPT="text/html", QUERY_STRING="details")
+    assert response.status == "200 OK" and b"<a " not in response.body
+
+
+def test_a_foreign_page_holds_no_process_with_the_browsers_password(checked):
+    """A browser would send it along with any request: the probe takes Bearer alone."""
+    assert ask(checked(), "/-/tg/probe", HTTP_AUTHORIZATION=basic(TOKEN)).status == "401 Unauthorized"
+
+
+def test_a_token_that_is_no_utf_8_keeps_its_bytes(checked):
+    """As Python reads a variable of such bytes (PEP 383); question marks are no such token."""
+    raw = b"\xe4\xf6\xfc\xdf"
+    guard = checked(server_threads=1, health_token=raw.decode("utf-8", "surrogateescape"))
+    assert "verdict" in json.loads(ask(guard, token=raw.decode("latin-1")).body)
+    for other in ("????", "", "\xe4", raw.decode("utf-8", "backslashreplace")):
+        assert json.loads(ask(guard, token=other).body) == {"status": "pass"}
+
+
+def test_a_header_that_no_server_gives_is_no_token(checked):
+    """What is not Latin-1 is not taken for question marks."""
+    guard = checked(server_threads=1, health_token="what?")
+    assert json.loads(ask(guard, token="what\u20ac").body) == {"status": "pass"}
 
 
 @pytest.mark.parametrize("accept, content_type", [
@@ -136,6 +203,20 @@ def test_with_the_token_it_tells_everything(checked, gate):
     assert "hidden" not in json.dumps(content)
 
 
+@pytest.mark.parametrize("options, status", [({"server_threads": 1}, "pass"), ({"policy": "log"}, "fail"),
+                                             ({"policy": "serialize"}, "warn")])
+def test_the_document_is_one_of_the_draft(checked, options, status):
+    """draft-inadarei-api-health-check-06: no output of what passes, and no version, which is the service's own."""
+    guard = checked(**options)
+    content = json.loads(ask(guard, token=TOKEN, wsgi__multithread=True).body)
+    checks = [check for name in content["checks"] for check in content["checks"][name]]
+    for part in [content] + checks:
+        assert part["status"] == status and ("output" in part) is (status != "pass")
+    assert all(name.count(":") == 1 for name in content["checks"])
+    assert {check["componentType"] for check in checks} == {"component"}
+    assert not {"version", "releaseId", "serviceId"} & set(content)
+
+
 class Texts(HTMLParser):
     """The tags and texts of a page."""
 
@@ -160,12 +241,93 @@ def test_a_browser_gets_a_page(checked):
     assert "script" not in page.tags
     assert "<script>alert(1)</script>" in page.texts
     assert "pass" in page.texts and "single-threaded" in page.texts
+    assert dict(response.headers)["Content-Security-Policy"].startswith("default-src 'none'")
 
 
-def test_a_browser_without_the_token_gets_the_status(checked):
+@pytest.mark.parametrize("options, flag, status, title", [
+    pytest.param({"server_threads": 1}, True, "pass", "Single-threaded", id="single-threaded"),
+    pytest.param({}, False, "warn", "Single-threaded, as the server declares", id="declared only"),
+    pytest.param({}, None, "warn", "Not known", id="unknown"),
+    pytest.param({"policy": "serialize"}, True, "warn", "Threaded: requests wait in line", id="serialised"),
+    pytest.param({}, True, "fail", "Threaded: every request is refused", id="refused"),
+    pytest.param({"policy": "log"}, True, "fail", "Threaded: requests run at the same time", id="logged"),
+])
+def test_the_page_says_at_once_what_the_operator_wants_to_know(checked, options, flag, status, title):
+    """The verdict, then what to change, then the counts, then how it is known; what is certain is called so."""
+    page = ask(checked(**options), token=TOKEN, HTTP_ACCEPT="text/html", wsgi__multithread=flag).body.decode()
+    texts = Texts(page).texts
+    assert texts.index(status) < texts.index(title)
+    order = [title, "Change this", "overlaps", "How it is known", "This process"]
+    if title.startswith("Single-threaded"):
+        order.remove("Change this")
+    assert [text for text in texts if text in (*order, "Change this")] == order
+    assert "not certain" not in page
+
+
+@pytest.mark.parametrize("options, flag, title", [
+    ({"server_threads": 1}, True, "Single-threaded"), ({"policy": "serialize"}, True, "Needs a look"),
+    ({"policy": "log"}, True, "Threaded")])
+def test_a_browser_without_the_token_gets_the_status(checked, options, flag, title):
     """The page has no details either."""
-    page = Texts(ask(checked(server_threads=1), HTTP_ACCEPT="text/html").body.decode())
-    assert "pass" in page.texts and "table" not in page.tags
+    page = Texts(ask(checked(**options), HTTP_ACCEPT="text/html", wsgi__multithread=flag).body.decode())
+    assert title in page.texts and not {"dl", "ul", "pre"} & set(page.tags)
+
+
+def test_a_cause_is_told_once_and_its_remedy_above(checked, gate):
+    """An overlap's stacks are in its report alone, folded; a remedy that stands in the banner is not repeated."""
+    guard = checked(gate, policy="log")
+    with held_inside(guard, gate, "/inside"):
+        with held_inside(guard, gate, "/late"):
+            page = ask(guard, token=TOKEN, HTTP_ACCEPT="text/html").body.decode()
+    assert page.count("GET /inside") == page.count("GET /late") == page.count("<details>") == 1
+    assert page.index("How it is known") < page.index("<details>")
+    [remedy] = {finding.remedy for finding in guard.verdict.findings if finding.remedy}
+    assert page.count(html.escape(remedy)) == 1
+
+
+def test_each_code_leads_to_its_page(checked):
+    """With the meaning where a pointer rests on it."""
+    page = ask(checked(server_threads=1), token=TOKEN, HTTP_ACCEPT="text/html").body.decode()
+    assert '<a href="%s" title="%s">' % (
+        codes.page_of("TG103"), html.escape(codes.CODES["TG103"].meaning)) in page
+
+
+LIBRARY = "/srv/venv/lib/python3/site-packages/"
+SIDES = """  inside: GET /first, in thread waitress-0
+      File "%(library)swaitress/task.py", line 84, in handler_thread
+        task.service()
+      File "%(guard)sguard/middleware.py", line 90, in __call__
+        body = self.app(environ, start_response)
+%(application)s      File "%(python)sthreading.py", line 655, in wait
+        self._cond.wait()
+  entering: GET /second, in thread waitress-1
+      File "%(library)swaitress/task.py", line 84, in handler_thread
+        task.service()"""
+OWN = """      File "/srv/site/app.py", line 3, in view
+        journal(user)
+               ^^^^
+"""
+INSTALLED = OWN.replace("/srv/site/", LIBRARY + "kallithea/")
+
+
+@pytest.mark.parametrize("application, shown", [
+    pytest.param(OWN, OWN, id="the application's own file"),
+    pytest.param(INSTALLED, INSTALLED, id="an installed application"),
+    pytest.param(INSTALLED + OWN, OWN, id="a framework around it"),
+])
+def test_a_report_shows_the_applications_calls_alone(application, shown):
+    """No line of the server, of threadguard, of a library or of Python's own, where the application's say it."""
+    places = {"library": LIBRARY, "guard": health_page._GUARD, "python": health_page._STANDARD[0]}
+    told = health_page._without_libraries(SIDES % {**places, "application": application})
+    assert told.count("File ") == 1 and shown in told + "\n"
+    assert "GET /first" in told and "GET /second" in told and "waitress/task.py" not in told
+
+
+def test_a_report_without_any_call_of_the_application_is_shown_whole():
+    """Better than nothing."""
+    sides = SIDES.replace("%(guard)sguard/", "%(library)sother/") % {
+        "library": LIBRARY, "python": health_page._STANDARD[0], "application": ""}
+    assert health_page._without_libraries(sides) == sides
 
 
 def test_head_has_no_body(checked):

@@ -23,10 +23,9 @@ def seen_by_chromium(url, profile):
     return done.stdout
 
 
-def with_token(app):
-    """A proxy of the operator's that adds the token, as a browser cannot."""
+def renamed(app):
+    """A server whose name tries to be a script."""
     def proxy(environ, start_response):
-        environ["HTTP_AUTHORIZATION"] = "Bearer " + TOKEN
         environ["SERVER_SOFTWARE"] = "<script>document.title='broken'</script>"
         return app(environ, start_response)
     return proxy
@@ -38,12 +37,13 @@ def test_a_browser_shows_the_verdict_and_the_overlap(guarded, gate, tmp_path):
     with held_inside(guard, gate, "/first"):
         with held_inside(guard, gate, new_environ(PATH_INFO="/<script>document.title='broken'</script>")):
             gate.open.set()
-    with served(with_token(guard), False) as url:
-        page = seen_by_chromium(url + "/-/tg", tmp_path)
+    with served(renamed(guard), False) as url:
+        page = seen_by_chromium(url.replace("//", "//operator:%s@" % TOKEN) + "/-/tg?details", tmp_path)
     assert "<title>threadguard: fail</title>" in page
-    assert "TG301 two requests were inside the application at once" in page
+    assert "<h1>Threaded: requests run at the same time</h1>" in page
+    assert "<b>TG301</b></a> two requests were inside the application at once" in page
     assert "GET /first" in page and "/&lt;script&gt;document.title" in page
-    assert "<th>overlaps</th><td>1</td>" in page
+    assert '<dt>overlaps</dt><dd class="bad">1</dd>' in page
 
 
 def test_a_browser_without_the_token_sees_the_status(guarded, tmp_path):
@@ -51,4 +51,4 @@ def test_a_browser_without_the_token_sees_the_status(guarded, tmp_path):
     guard = guarded(lambda environ, start: [], server_threads=1, health_path="/-/tg", health_token=TOKEN)
     with served(guard, False) as url:
         page = seen_by_chromium(url + "/-/tg", tmp_path)
-    assert "<h1>pass</h1>" in page and "<table>" not in page
+    assert "<h1>Single-threaded</h1>" in page and "<dl" not in page

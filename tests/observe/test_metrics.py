@@ -8,6 +8,7 @@ from conftest import Response, held_inside, new_environ
 from threadguard import metrics
 
 prometheus_client = pytest.importorskip("prometheus_client", reason="prometheus_client is not installed")
+parser = pytest.importorskip("prometheus_client.parser")
 
 
 def hello(environ, start_response):
@@ -34,8 +35,9 @@ def registry():
 
 
 def values(registry):
-    """What a scrape of *registry* gives: {(name, label values beside pid and group): value}."""
-    return {(sample.name, *(value for label, value in sorted(sample.labels.items()) if label not in ("pid", "group"))):
+    """What a scrape of *registry* gives: {(name, label values beside process and group): value}."""
+    everywhere = ("process_pid", "threadguard_group")
+    return {(sample.name, *(value for label, value in sorted(sample.labels.items()) if label not in everywhere)):
             sample.value for metric in registry.collect() for sample in metric.samples}
 
 
@@ -62,7 +64,8 @@ def test_each_series_names_its_process_and_group(guarded, registry):
     guard = guarded(hello, server_threads=1)
     Response(guard)
     labels = [sample.labels for metric in registry.collect() for sample in metric.samples]
-    assert {(each["pid"], each["group"]) for each in labels} == {(str(guard.stats().pid), guard._group.name)}
+    assert {(each["process_pid"], each["threadguard_group"]) for each in labels} == {
+        (str(guard.stats().pid), guard._group.name)}
 
 
 def test_requests_inside_are_told_by_method_and_scheme(guarded, registry, gate):
@@ -154,10 +157,70 @@ def test_opentelemetry_gets_the_same(guarded):
         ("threadguard.refused_requests", "{request}"): 0,
         ("threadguard.overlaps", "{overlap}"): 0,
         ("threadguard.capacity", "{request}"): 1,
-        ("threadguard.verdict", "1", "single-threaded"): 1,
-        ("threadguard.verdict", "1", "threaded"): 0,
-        ("threadguard.verdict", "1", "unknown"): 0,
+        ("threadguard.verdict", "{verdict}", "single-threaded"): 1,
+        ("threadguard.verdict", "{verdict}", "threaded"): 0,
+        ("threadguard.verdict", "{verdict}", "unknown"): 0,
     }
+
+
+def exposed(registry):
+    """Names and labels of a page that Prometheus scrapes, without those of the exporter itself."""
+    text = prometheus_client.generate_latest(registry).decode()
+    return {(sample.name, *sorted(label for label in sample.labels if not label.startswith("otel_scope_")))
+            for family in parser.text_string_to_metric_families(text) for sample in family.samples
+            if sample.name != "target_info"}
+
+
+def test_prometheus_gets_the_same_by_opentelemetrys_exporter(guarded, registry):
+    """Names and labels are equal, so alerts and dashboard fit both."""
+    exporter = pytest.importorskip("opentelemetry.exporter.prometheus",
+                                   reason="opentelemetry-exporter-prometheus is not installed")
+    from opentelemetry.sdk.metrics import MeterProvider
+
+    other = prometheus_client.CollectorRegistry()
+    provider = MeterProvider([exporter.PrometheusMetricReader(registry=other)])
+    metrics.instrument(provider.get_meter("threadguard"))
+    guard = guarded(hello, server_threads=1)
+    Response(guard)
+    by_exporter = exposed(other)
+    provider.shutdown()
+    assert by_exporter == exposed(registry)
+
+
+def test_a_group_that_no_encoding_takes_costs_no_scrape(guarded, registry):
+    """A lone surrogate, as a variable that is no UTF-8 may give it, would break the whole page."""
+    guard = guarded(hello, server_threads=1, group="site \udce4")
+    Response(guard)
+    assert b'threadguard_group="site \\\\udce4"' in prometheus_client.generate_latest(registry)
+
+
+ROW = {"pid": 7, "group": "a", "active": [["GET", "http", 1]], "peak": 1, "requests": 3, "refused": 0, "overlaps": 0,
+       "capacity": 1, "unbounded": False, "status": "single-threaded"}
+
+
+def test_a_row_of_another_process_comes_as_it_was_told():
+    """JSON has no tuples; a method that nobody knows would make series without end."""
+    assert metrics.checked_row(ROW) == {**ROW, "active": [("GET", "http", 1)]}
+    assert metrics.checked_row({**ROW, "active": [["BREW", "gopher", 1]], "more": 1})["active"] == [
+        ("_OTHER", "http", 1)]
+
+
+@pytest.mark.parametrize("change", [
+    {"pid": "7"}, {"pid": -1}, {"pid": True}, {"requests": 1.5}, {"overlaps": 10 ** 400}, {"peak": None},
+    {"group": None}, {"group": "\ud800"}, {"status": "fine"}, {"status": []}, {"capacity": "4"}, {"active": None},
+    {"active": [["GET"]]}, {"active": [[["GET"], "http", 1]]}, {"active": [["GET", "http", None]]},
+], ids=str)
+def test_what_is_no_row_of_this_version_is_told_from_one(change):
+    """One such value would take all others of the scrape with it."""
+    with pytest.raises((ValueError, TypeError, KeyError)):
+        metrics.checked_row({**ROW, **change})
+
+
+@pytest.mark.parametrize("name", sorted(ROW))
+def test_a_row_that_lacks_a_value_is_none(name):
+    """As of another version."""
+    with pytest.raises(KeyError):
+        metrics.checked_row({key: value for key, value in ROW.items() if key != name})
 
 
 def test_the_name_in_flight_is_that_of_the_semantic_conventions():

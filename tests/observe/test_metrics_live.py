@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 from programs import Program, Prometheus, free_ports, get, program
 
-from threadguard import metrics
+from threadguard import codes, metrics
 
 MONITORING = Path(__file__).resolve().parents[2] / "examples" / "monitoring"
+GRAFANA = MONITORING.parents[1] / ".venv" / "grafana" / "node_modules"
 needs_gunicorn = pytest.mark.skipif(not (Path(sys.executable).parent / "gunicorn").exists(),
                                     reason="gunicorn is not installed: pip install gunicorn")
 needs_prometheus = pytest.mark.skipif(not program("prometheus"),
@@ -61,11 +62,11 @@ def requests_by_pid(port):
         if "\nthreadguard_silent_processes 0.0\n" in page:
             break
     return {int(pid): float(value) for pid, value in re.findall(
-        r'^threadguard_requests_total\{group="default",pid="(\d+)"\} (\S+)$', page, re.MULTILINE)}
+        r'^threadguard_requests_total\{process_pid="(\d+)",threadguard_group="default"\} (\S+)$', page, re.MULTILINE)}
 
 
 def pids_of(series):
-    return {int(labels["pid"]) for labels, _ in series}
+    return {int(labels["process_pid"]) for labels, _ in series}
 
 
 def all_four(port):
@@ -120,7 +121,7 @@ def test_the_alert_rules_are_right(arguments):
 
 
 def metric_names(text):
-    return set(re.findall(r"\b((?:threadguard|http_server)_[a-z_]+)\b", text))
+    return set(re.findall(r"\b((?:threadguard|http_server)_[a-z_]+)\b", text)) - {"threadguard_group"}
 
 
 EXPORTED = {each.prometheus_name + ("_total" if each.kind == "counter" else "") for each in metrics.INSTRUMENTS}
@@ -142,15 +143,43 @@ def test_the_dashboard_shows_every_metric():
     assert metric_names(" ".join(target["expr"] for panel in panels for target in panel["targets"])) == EXPORTED
 
 
+def test_each_alert_names_a_page_that_there_is():
+    """A code's page, as `threadguard explain` has it, or one of the documentation."""
+    addresses = re.findall(r"runbook_url: (\S+)", (MONITORING / "alerts.yml").read_text())
+    assert len(addresses) == (MONITORING / "alerts.yml").read_text().count("- alert:")
+    pages = {codes.page_of(code) for code in codes.CODES}
+    pages |= {codes.DOCUMENTATION + path.stem + ".html" for path in (MONITORING.parents[1] / "docs").glob("*.md")}
+    assert set(addresses) <= pages
+
+
+def test_the_dashboard_is_one_of_grafanas_own_schema(tmp_path):
+    """Every property of it is one that Grafana knows there, with a value that it takes: Grafana's package says so."""
+    if not (GRAFANA / ".bin" / "tsc").exists():
+        pytest.skip("Grafana's schema is not installed: make dashboard installs it")
+    (tmp_path / "node_modules").symlink_to(GRAFANA)
+    text = (MONITORING / "dashboard.json").read_text()
+    check = (Path(__file__).parent / "grafana" / "check.ts").read_text()
+    (tmp_path / "check.ts").write_text(check.replace(" = DASHBOARD;", " = %s;" % text))
+    run = subprocess.run([
+        "node", str(GRAFANA / ".bin" / "tsc"), "--noEmit", "--strict", "--skipLibCheck", "--module", "nodenext",
+        "--moduleResolution", "nodenext", "--target", "es2022", "check.ts"], cwd=str(tmp_path), timeout=120,
+        universal_newlines=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    assert run.returncode == 0, run.stdout
+
+
 TWO_PROCESSES = """
 evaluation_interval: 1m
 tests:
   - interval: 1m
     input_series:
-      - {series: 'threadguard_verdict{job="j", instance="i", pid="1", group="a", status="threaded"}', values: '1x5'}
-      - {series: 'threadguard_verdict{job="j", instance="i", pid="1", group="b", status="threaded"}', values: '1x5'}
-      - {series: 'threadguard_verdict{job="j", instance="i", pid="2", group="a", status="threaded"}', values: '0x5'}
-      - {series: 'threadguard_verdict{job="j", instance="i", pid="2", group="a", status="unknown"}', values: '1x5'}
+      - series: 'threadguard_verdict{job="j", instance="i", process_pid="1", threadguard_group="a", status="threaded"}'
+        values: '1x5'
+      - series: 'threadguard_verdict{job="j", instance="i", process_pid="1", threadguard_group="b", status="threaded"}'
+        values: '1x5'
+      - series: 'threadguard_verdict{job="j", instance="i", process_pid="2", threadguard_group="a", status="threaded"}'
+        values: '0x5'
+      - series: 'threadguard_verdict{job="j", instance="i", process_pid="2", threadguard_group="a", status="unknown"}'
+        values: '1x5'
     promql_expr_test:
       - {eval_time: 2m, expr: '%s', exp_samples: [{labels: '{}', value: %d}]}
 """

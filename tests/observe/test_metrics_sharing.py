@@ -1,15 +1,24 @@
 """Several processes behind one port: all that live are told of, and no other."""
 
+import errno
+import itertools
+import json
 import multiprocessing
 import os
+import shutil
 import signal
 import socket
+import stat
+import threading
+import time
 
 import pytest
-from conftest import DEADLINE, Response
+import real_servers
+from conftest import DEADLINE, Response, held_inside, new_environ
 
 from threadguard import metrics
-from threadguard.guard import groups
+from threadguard.guard import group, groups
+from threadguard.model import Finding
 from threadguard.observe import metrics_sharing
 
 prometheus_client = pytest.importorskip("prometheus_client", reason="prometheus_client is not installed")
@@ -33,6 +42,7 @@ def directory(tmp_path_factory, monkeypatch):
     path = str(tmp_path_factory.mktemp("m"))
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", path)
     yield path
+    group.overlap_records[:] = []
     known = metrics_sharing._listening.pop(path, None)
     if known is not None:
         known[1].shutdown(socket.SHUT_RDWR)  # ends its thread
@@ -68,7 +78,8 @@ def child():
 
 
 def requests_by_pid(registry):
-    return {int(sample.labels["pid"]): sample.value for metric in registry.collect() for sample in metric.samples
+    samples = (sample for metric in registry.collect() for sample in metric.samples)
+    return {int(sample.labels["process_pid"]): sample.value for sample in samples
             if sample.name == "threadguard_requests_total"}
 
 
@@ -135,6 +146,236 @@ def test_one_that_does_not_answer_is_counted_as_silent(directory, guarded, monke
         mute.listen(1)
         assert value(registry, "threadguard_silent_processes") == [1]
         assert requests_by_pid(registry) == {os.getpid(): 1}
+
+
+def test_one_that_hangs_stays_silent_for_as_long_as_it_hangs(directory, guarded, monkeypatch):
+    """Also when so many scrapes have asked it that its backlog is full."""
+    monkeypatch.setattr(metrics_sharing, "PATIENCE", 0.02)
+    with socket.socket(socket.AF_UNIX) as hung:
+        hung.bind(os.path.join(directory, "threadguard_1_hung.sock"))
+        hung.listen(2)
+        assert [metrics_sharing.read_all(directory) for _ in range(8)] == [([], 1)] * 8
+    assert metrics_sharing.read_all(directory) == ([], 0)
+    assert os.listdir(directory) == [], "a dead one is forgotten"
+
+
+class Answering:
+    """Something else that listens in the directory: it answers each connection with what *chunks* gives."""
+
+    def __init__(self, directory, chunks):
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(os.path.join(directory, "threadguard_1_other.sock"))
+        self._listener.listen(8)
+        self._chunks = chunks
+        self._thread = threading.Thread(target=self._answer)
+
+    def __enter__(self):
+        self._thread.start()
+
+    def __exit__(self, *exc):
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._thread.join(DEADLINE)
+        self._listener.close()
+        assert not self._thread.is_alive()
+
+    def _answer(self):
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            with connection:
+                try:
+                    for chunk in self._chunks():
+                        connection.sendall(chunk)
+                except OSError:
+                    continue
+
+
+def row(**changes):
+    return {"pid": 1, "group": "default", "active": [], "peak": 0, "requests": 5, "refused": 0, "overlaps": 0,
+            "capacity": 1, "unbounded": False, "status": "single-threaded", **changes}
+
+
+def dripping():
+    """A byte now and then, for ever."""
+    while True:
+        yield b"["
+        threading.Event().wait(0.05)
+
+
+@pytest.mark.parametrize("chunks", [
+    pytest.param(lambda: itertools.repeat(b"[" * 65536), id="without end"),
+    pytest.param(dripping, id="a byte now and then"),
+    pytest.param(lambda: [], id="nothing"),
+    pytest.param(lambda: [b"\xff\xfe"], id="no text"),
+    pytest.param(lambda: [b"[" * 100000], id="a list without end"),
+    pytest.param(lambda: [b'{"version": 2}'], id="another version's answer"),
+    pytest.param(lambda: [json.dumps([{"pid": 1, "requests": 5}]).encode()], id="another version's row"),
+    pytest.param(lambda: [json.dumps([row(overlaps=10 ** 400)]).encode()], id="a number that is no float"),
+    pytest.param(lambda: [json.dumps([row(group="\ud800")]).encode()], id="a name that no encoding takes"),
+    pytest.param(lambda: [json.dumps([row(), row()]).encode()], id="one series twice"),
+    pytest.param(lambda: [json.dumps([row(pid=os.getpid())]).encode()], id="the series of another process"),
+])
+def test_a_bad_answer_takes_no_others(directory, guarded, child, monkeypatch, chunks):
+    """It counts as silent; the processes that answer are told of, and the page can be written."""
+    monkeypatch.setattr(metrics_sharing, "PATIENCE", 1.0)
+    registry = prometheus_client.CollectorRegistry()
+    guard = guarded(hello, server_threads=1, group="default")
+    metrics.register(registry)
+    Response(guard)
+    other = child(lambda: Response(guard))
+    with Answering(directory, chunks):
+        assert requests_by_pid(registry) == {os.getpid(): 1, other.pid: 1}
+        assert value(registry, "threadguard_silent_processes") == [1]
+        assert b"threadguard_silent_processes 1.0" in prometheus_client.generate_latest(registry)
+
+
+def test_an_answer_without_end_is_read_to_its_bound_and_no_further(directory, guarded):
+    """However much time there is: it would fill the memory."""
+    start = time.monotonic()
+    with Answering(directory, lambda: itertools.repeat(b"[" * 65536)):
+        assert metrics_sharing.read_all(directory) == ([], 1)
+    assert time.monotonic() - start < metrics_sharing.PATIENCE / 2
+
+
+def test_a_good_answer_of_another_process_is_told(directory, guarded):
+    """What the parametrized test above is measured against."""
+    with Answering(directory, lambda: [json.dumps([row()]).encode()]):
+        assert metrics_sharing.read_all(directory) == ([row()], 0)
+
+
+def test_sockets_are_for_their_owner_alone(directory, guarded):
+    """Whatever the umask is."""
+    before = os.umask(0)
+    try:
+        metrics_sharing.share(directory)
+    finally:
+        os.umask(before)
+    [name] = os.listdir(directory)
+    assert stat.S_IMODE(os.stat(os.path.join(directory, name)).st_mode) == 0o600
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can give a file away")
+def test_a_strangers_socket_is_not_asked(directory, guarded):
+    """In a directory that others can write, anybody could tell anything."""
+    with Answering(directory, lambda: [json.dumps([row()]).encode()]):
+        os.chown(os.path.join(directory, "threadguard_1_other.sock"), 12345, 12345)
+        assert metrics_sharing.read_all(directory) == ([], 0)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can give up its rights")
+def test_a_worker_that_gives_up_roots_rights_is_told_of(directory, guarded, child):
+    """As gunicorn's with --user and --preload: it forks first. It listens anew, and is silent to none of its kind."""
+    guard = guarded(hello, server_threads=1)
+
+    def worker():
+        os.seteuid(12345)
+        Response(guard)
+        assert metrics_sharing.read_all(place)[1] == 0, "root's own socket is none that this one may ask"
+        metrics_sharing.share(place)
+        assert [row["pid"] for row in metrics_sharing.read_all(place)[0]] == [os.getpid()]
+
+    with real_servers.directory() as path:
+        place = str(path)
+        path.chmod(0o777)
+        metrics_sharing.share(place)
+        Response(guard)
+        assert child(worker).is_alive()
+        listener = metrics_sharing._listening.pop(place)[1]
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+
+
+def test_a_process_out_of_file_descriptors_answers_again_later(directory, guarded, monkeypatch):
+    """accept() failed, and the thread that answers is still there."""
+    listener = metrics_sharing._listener(directory)
+    failing = [OSError(errno.EMFILE, "Too many open files")]
+
+    class Listener:
+        fileno = listener.fileno
+
+        def accept(self):
+            if failing:
+                raise failing.pop()
+            return listener.accept()
+
+    thread = threading.Thread(target=metrics_sharing._answer, args=(Listener(),), daemon=True)
+    thread.start()
+    assert metrics_sharing.read_all(directory) == ([], 0) and not failing
+    listener.shutdown(socket.SHUT_RDWR)
+    listener.close()
+    thread.join(DEADLINE)
+    assert not thread.is_alive()
+
+
+# -- overlaps that outlive their process
+
+
+def overlapping(guard, gate):
+    """Two requests inside *guard* at once."""
+    with held_inside(guard, gate, "/first"):
+        with held_inside(guard, gate, "/second"):
+            pass
+
+
+def page_of(guard, accept="application/json"):
+    """The health page of *guard*, with all details."""
+    return Response(guard, new_environ(PATH_INFO="/-/tg", HTTP_ACCEPT=accept, HTTP_AUTHORIZATION="Bearer t")).body
+
+
+def test_an_overlap_is_on_the_page_after_its_worker_was_replaced(directory, guarded, gate, child):
+    """Another process tells of it, with both requests; in its own reports it has none."""
+    guard = guarded(gate, policy="log", server_threads=4, health_path="/-/tg", health_token="t")
+    metrics_sharing.share(directory)
+    worker = child(lambda: overlapping(guard, gate))
+    os.kill(worker.pid, signal.SIGKILL)
+    worker.join(DEADLINE)
+    told = json.loads(page_of(guard))
+    assert told["overlaps"] == [] and told["stats"]["overlaps"] == 0
+    [record] = told["recorded"]
+    assert (record["pid"], record["code"]) == (worker.pid, "TG301")
+    assert "GET /first" in record["evidence"] and "GET /second" in record["evidence"]
+    page = page_of(guard, "text/html").decode()
+    assert "Overlaps in other processes" in page and "in process %d" % worker.pid in page
+
+
+def test_a_processes_own_overlap_is_told_once(directory, guarded, gate):
+    """As a report, and not as a record of another process."""
+    guard = guarded(gate, policy="log", server_threads=4, health_path="/-/tg", health_token="t")
+    metrics_sharing.share(directory)
+    overlapping(guard, gate)
+    told = json.loads(page_of(guard))
+    assert (len(told["overlaps"]), told["recorded"]) == (1, [])
+
+
+def test_only_the_newest_records_are_kept(directory, monkeypatch):
+    """A site that overlaps all the time, under workers that are replaced, fills no disk."""
+    monkeypatch.setattr(metrics_sharing.OverlapRecords, "KEPT", 3)
+    records = metrics_sharing.OverlapRecords(directory)
+    for number in range(6):
+        records.keep("a", Finding("TG301", "number %d" % number, "in process 1"))
+    monkeypatch.setattr(os, "getpid", lambda: 0)
+    assert [record["sentence"] for record in records.of_others("a")] == ["number 5", "number 4", "number 3"]
+    assert len(os.listdir(directory)) == 3 and list(records.of_others("b")) == []
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", "[" * 100000, '{"code": "TG999"}', "\udcff"], ids=repr)
+def test_what_is_no_record_is_passed_over(directory, text):
+    """A page without it is better than none."""
+    with open(os.path.join(directory, "threadguard_1_1_x.overlap.json"), "w", errors="surrogateescape") as file:
+        file.write(text)
+    assert list(metrics_sharing.OverlapRecords(directory).of_others("a")) == []
+
+
+def test_a_directory_that_vanished_costs_no_report(directory, guarded, gate):
+    """Neither the request that overlaps, nor the page."""
+    guard = guarded(gate, policy="log", server_threads=4, health_path="/-/tg", health_token="t")
+    metrics_sharing.share(directory)
+    shutil.rmtree(directory)
+    overlapping(guard, gate)
+    assert len(json.loads(page_of(guard))["overlaps"]) == 1
+    os.mkdir(directory)
 
 
 def test_prometheus_client_does_not_mind_the_sockets(directory, guarded):

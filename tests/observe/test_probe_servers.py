@@ -1,12 +1,16 @@
 """The live proof against real servers, by itself and through real proxies: right each time."""
 
+import os
+import shlex
 from contextlib import ExitStack
 
 import pytest
 import real_servers
+from programs import program
 from real_servers import free_ports, probed, serving
 
 from threadguard.cli import main
+from threadguard.servers import uwsgi, waitress
 
 PATH, TOKEN = "/-/threadguard", "a token"
 HOLD = {False: 0.05, True: 1.0}
@@ -65,8 +69,8 @@ def place():
         yield path
 
 
-def started(command, place, port, name="server"):
-    """The server of *command*, once it answers; the test is skipped where it is not installed."""
+def started_words(command, place, port):
+    """The words of *command*; the test is skipped where it is not installed."""
     words = command.format(port=port, dir=place).split()
     reason = real_servers.lacks(words[0])
     if words[0] == "uwsgi-core" and not (place / "threadguard").exists():
@@ -75,7 +79,12 @@ def started(command, place, port, name="server"):
         pytest.skip(reason)
     if "gevent" in command:
         pytest.importorskip("gevent", reason="gevent is not installed")
-    return serving(name, words, place, port)
+    return real_servers.words(words)
+
+
+def started(command, place, port, name="server"):
+    """The server of *command*, once it answers."""
+    return serving(name, started_words(command, place, port), place, port)
 
 
 @pytest.mark.parametrize("command, processes, threaded", SERVERS)
@@ -121,4 +130,55 @@ def test_the_one_instance_with_threads_behind_a_proxy_is_found(fleet, capsys):
     [pid] = [process.pid for process in outcome.processes.values() if process.met]
     assert main(["probe", "http://127.0.0.1:%d%s" % (port, PATH), "--token", TOKEN, "--hold", "0.1"]) == 1
     said = capsys.readouterr().out.splitlines()
-    assert [line for line in said if line.startswith("TG306")][0].startswith("TG306 process %d on " % pid)
+    assert [line.split()[1] for line in said if line.endswith("TG306 threaded")] == [str(pid)]
+    assert said[-2:] == ["2 processes on 1 host: threaded", "  remedy:  " + waitress.REMEDY]
+
+
+# -- two machines
+
+ON = "unshare --uts sh -c".split()
+TWO_MACHINES = {"web-1": GUNICORN % "--workers=4", "web-2": UWSGI % "--processes=3"}
+
+
+@pytest.fixture
+def machines(place):
+    """Starts each command of a table on a machine of its own, as far as its name goes, behind HAProxy."""
+    if program("unshare") is None or os.geteuid() != 0:
+        pytest.skip("only root can give a machine another name, with unshare of util-linux")
+    with ExitStack() as stack:
+        def start(commands):
+            port, *instances = free_ports(3)
+            for (host, command), each in zip(commands.items(), instances):
+                words = started_words(command, place, each)
+                named = "hostname %s && exec %s" % (host, " ".join(map(shlex.quote, words)))
+                stack.enter_context(serving(host, [*ON, named], place, each))
+            command, name, text = PROXIES["haproxy"]
+            for which, each in zip(("port", "a", "b"), (port, *instances)):
+                text = text.replace("{%s}" % which, str(each))
+            (place / name).write_text(text)
+            stack.enter_context(started(command, place, port, "proxy"))
+            return port
+        yield start
+
+
+def asked(port, *words):
+    """The command as it is typed, for seven processes."""
+    return main(["probe", "http://127.0.0.1:%d%s" % (port, PATH), "--token", TOKEN, "--processes", "7", *words])
+
+
+def test_seven_processes_on_two_machines_are_each_told(machines, capsys):
+    """In one command through the load balancer; and one that is missing is missed."""
+    port = machines(TWO_MACHINES)
+    assert asked(port, "--hold", "0.1") == 0
+    *table, total = capsys.readouterr().out.splitlines()
+    assert total == "7 processes on 2 hosts: single-threaded"
+    assert sorted(line.split()[0] for line in table[1:]) == ["web-1"] * 4 + ["web-2"] * 3
+
+
+def test_a_machine_with_threads_is_told_by_its_name(machines, capsys):
+    """With the remedy of its own server."""
+    port = machines({**TWO_MACHINES, "web-2": UWSGI % "--processes=3 --threads=2"})
+    assert asked(port, "--hold", "0.5") == 1
+    said = capsys.readouterr().out.splitlines()
+    assert {line.split()[0] for line in said if line.endswith("threaded") and "TG306" in line} == {"web-2"}
+    assert "  remedy:  " + uwsgi.REMEDY in said, said

@@ -104,28 +104,31 @@ def container(place):
     return {**found, "command": [place.here(word) for word in found["command"]]}
 
 
-def probed(place, found, name):
-    """The answer to the probe *name*, asked as the kubelet asks it."""
-    asked = found[name]["httpGet"]
+def probed(place, found):
+    """The answer to the readiness probe, asked as the kubelet asks it."""
+    asked = found["readinessProbe"]["httpGet"]
     ports = {each["name"]: each["containerPort"] for each in found["ports"]}
     assert ports[asked["port"]] == 8000
     return ask(place.port, asked["path"], {each["name"]: each["value"] for each in asked.get("httpHeaders", ())})
 
 
-@pytest.mark.parametrize("name", ["startupProbe", "readinessProbe"])
-def test_kubernetes_probes_pass_a_single_threaded_container_and_no_other(name, place, gunicorn):
+def test_kubernetes_sends_requests_to_a_single_threaded_container_and_no_other(place, gunicorn):
     """200 is success to a kubelet, 503 is none."""
     found = container(place)
     with place.serving(found["command"]):
-        status, headers, body = probed(place, found, name)
+        status, headers, body = probed(place, found)
         assert (status, json.loads(body)) == (200, {"status": "pass"})
     with place.serving(found["command"] + ["--threads=4"], THREADGUARD_POLICY="log"):
-        assert probed(place, found, name)[0] == 503
+        assert probed(place, found)[0] == 503
 
 
-def test_kubernetes_has_no_liveness_probe(place):
-    """A restart mends no setting."""
-    assert "livenessProbe" not in container(place)
+@pytest.mark.parametrize("name", ["livenessProbe", "startupProbe"])
+def test_kubernetes_kills_no_container_for_its_setting(place, name):
+    """A container whose liveness or startup probe fails is killed and started anew, and no restart mends a setting.
+
+    Under the policy log a threaded process starts and its health says fail, for ever: that were a restart a minute.
+    """
+    assert name not in container(place)
 
 
 # -- systemd
@@ -142,7 +145,7 @@ def test_systemd_starts_a_unit_that_is_single_threaded(place, gunicorn):
     service = unit(place)
     status, said = run(shlex.split(service["ExecStartPre"]), service["WorkingDirectory"])
     assert (status, said) == (
-        0, "%s/site.service:9: TG100 gunicorn's sync worker lets one request at a time into each process\n"
+        0, "%s/site.service:12: TG100 gunicorn's sync worker lets one request at a time into each process\n"
         % place.path)
     with place.serving(shlex.split(service["ExecStart"])):
         assert place.health()[0] == 200
@@ -153,7 +156,7 @@ def test_systemd_does_not_start_a_unit_with_threads(place, gunicorn):
     service = unit(place, " --threads=4")
     status, said = run(shlex.split(service["ExecStartPre"]), service["WorkingDirectory"])
     assert (status, said.splitlines()[0]) == (
-        1, "%s/site.service:9: TG101 gunicorn's gthread worker lets 4 requests at once into each process" % place.path)
+        1, "%s/site.service:12: TG101 gunicorn's gthread worker lets 4 requests at once into each process" % place.path)
 
 
 def test_systemd_itself_finds_nothing_wrong_with_the_unit(place, gunicorn):
@@ -162,6 +165,38 @@ def test_systemd_itself_finds_nothing_wrong_with_the_unit(place, gunicorn):
         pytest.skip("systemd-analyze is not installed: make setup-servers installs it")
     unit(place)
     assert run(["systemd-analyze", "verify", str(place.path / "site.service")], place.path) == (0, "")
+
+
+def test_systemd_gives_up_a_unit_that_is_never_right(place, gunicorn):
+    """Restart= tries again after ExecStartPre= as well; how often is said, and does not depend on how long it takes."""
+    parser = configparser.RawConfigParser()
+    parser.optionxform = str
+    parser.read_string(snippet("site.service"))
+    assert parser["Service"]["Restart"] == "on-failure"
+    assert (parser["Unit"]["StartLimitIntervalSec"], parser["Unit"]["StartLimitBurst"]) == ("10min", "3")
+
+
+# -- supervisord
+
+
+def supervised(place, more=""):
+    """supervisord with the program, whose server has *more* options."""
+    need(real_servers.lacks("supervisord"))
+    place.write("supervisord.conf", snippet("supervisord.conf").replace(" site_health", "%s site_health" % more))
+    return ["supervisord", "-c", "supervisord.conf"]
+
+
+def test_supervisord_starts_what_is_single_threaded(place, gunicorn):
+    """The real supervisord: the check passes, and its process becomes the server."""
+    with place.serving(supervised(place)):
+        assert place.health()[0] == 200
+
+
+def test_supervisord_gives_up_what_is_never_right(place, gunicorn):
+    """It is FATAL after the retries, and not started for ever: each check failed within startsecs."""
+    with start("server", supervised(place, " --threads=4"), place.path, **real_servers.environment()) as running:
+        running.until(lambda: "gave up: site entered FATAL state" in running.output())
+        assert running.output().count("spawned: 'site'") == 3
 
 
 # -- Docker
@@ -263,5 +298,6 @@ def test_apache_does_not_start_with_the_default_threads(place, apache):
 def test_the_page_has_no_block_that_is_not_tested_here():
     """Each is asked for by its name."""
     named = {block.text.partition("\n")[0][2:] for block in blocks("wiring.md")}
-    assert named == {"site_health.py", "deployment.yaml", "site.service", "Dockerfile", "uwsgi.ini",
+    assert named == {"site_health.py", "deployment.yaml", "site.service", "supervisord.conf", "Dockerfile",
+                     "uwsgi.ini",
                      "/etc/systemd/system/apache2.service.d/threadguard.conf", "/etc/apache2/sites-enabled/site.conf"}

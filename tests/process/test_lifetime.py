@@ -9,7 +9,7 @@ from itertools import chain
 import pytest
 from conftest import DEADLINE, Response, in_thread, new_environ, start_response
 
-from threadguard.process import lifetime
+from threadguard.process import contexts
 
 
 class ThreadOfC:
@@ -76,30 +76,30 @@ def test_a_body_of_a_thread_that_runs_c_is_not_abandoned(guarded, app, policy, e
 
 def test_a_thread_that_threading_did_not_make_ends_with_its_state():
     """Where it runs on it is alive, and so is the thread that made the interpreter."""
-    with ThreadOfC(lifetime.mine) as other:
+    with ThreadOfC(contexts.my_life) as other:
         assert other.result.made_by is None
-        assert lifetime.is_alive(other.result._replace(number=0))
-    assert soon(lambda: not lifetime.is_alive(other.result))
-    assert lifetime.mine().made_by is None and lifetime.is_alive(lifetime.mine()._replace(number=0))
+        assert contexts.is_alive(other.result._replace(number=0))
+    assert soon(lambda: not contexts.is_alive(other.result))
+    assert contexts.my_life().made_by is None and contexts.is_alive(contexts.my_life()._replace(number=0))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells by number which threads run")
 def test_a_thread_without_a_state_is_asked_for_by_its_number():
     """As long as Linux has a thread of that number the body may go on."""
-    mine = lifetime.mine()
+    mine = contexts.my_life()
     assert mine.number == threading.get_native_id()
-    stateless = mine._replace(life=lambda: None, made_by=None)
-    assert lifetime.is_alive(stateless)
-    assert not lifetime.is_alive(stateless._replace(number=1 if threading.get_native_id() != 1 else 2))
-    assert not lifetime.is_alive(stateless._replace(number=0))
+    stateless = mine._replace(sentinel=lambda: None, made_by=None)
+    assert contexts.is_alive(stateless)
+    assert not contexts.is_alive(stateless._replace(number=1 if threading.get_native_id() != 1 else 2))
+    assert not contexts.is_alive(stateless._replace(number=0))
 
 
 def test_a_thread_of_threading_is_dead_as_soon_as_it_was_joined():
     """Also while the system still has it, and though its object lives on."""
-    thread = threading.Thread(target=lambda: found.append(lifetime.mine()))
+    thread = threading.Thread(target=lambda: found.append(contexts.my_life()))
     found = []
     thread.start()
     thread.join(DEADLINE)
     assert found[0].made_by() is thread
-    assert not lifetime.is_alive(found[0])
-    assert in_thread(lambda: lifetime.is_alive(lifetime.mine()))
+    assert not contexts.is_alive(found[0])
+    assert in_thread(lambda: contexts.is_alive(contexts.my_life()))

@@ -118,3 +118,19 @@ def test_sarif_of_nothing_is_a_run_without_results():
     """A clean run, which closes the alerts of the one before."""
     (run,) = json.loads(report_formats.sarif([checked(RIGHT)], quiet=True))["runs"]
     assert run["results"] == run["tool"]["driver"]["rules"] == []
+
+
+@pytest.mark.parametrize("variables, is_terminal, colour", [
+    ({}, True, True), ({}, False, False), ({"TERM": "dumb"}, True, False),
+    ({"FORCE_COLOR": "1"}, False, True), ({"FORCE_COLOR": "1", "TERM": "dumb"}, True, True),
+    ({"FORCE_COLOR": ""}, False, False),
+    ({"NO_COLOR": "1"}, True, False), ({"NO_COLOR": "1", "FORCE_COLOR": "1"}, True, False),
+], ids=str)
+def test_colours_are_for_terminals_and_for_who_asks(variables, is_terminal, colour, monkeypatch):
+    """NO_COLOR, FORCE_COLOR and TERM in the order of Python's own traceback (3.13)."""
+    for name in ("NO_COLOR", "FORCE_COLOR", "TERM"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(report_formats.sys.stdout, "isatty", lambda: is_terminal, raising=False)
+    assert report_formats.use_colour() is colour

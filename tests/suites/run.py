@@ -1,4 +1,4 @@
-"""Run the test suites of other projects without the pytest plugin and with ``--threadguard=fail``: nothing may change.
+"""Run the test suites of other projects without a guard and behind one that refuses (refusing.py): nothing may change.
 
     make test-suites
     make test-suites ARGS="WebTest Flask"
@@ -7,6 +7,7 @@ Each project's sdist is downloaded, checked against its hash, unpacked under .ve
 that runs this. What a suite must show, both times, is in projects.py.
 """
 
+import os
 import re
 import shutil
 import subprocess
@@ -24,8 +25,9 @@ LIMIT = 300
 PIP = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
 PYTEST = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
 COUNTS = re.compile(r"^(\d+ [a-z]+(?:, \d+ [a-z]+)*?)(?:, \d+ warnings?)? in [\d.]+s", re.MULTILINE)
-FINDING = re.compile(r"^((?:THREADED|OVERLAP) \S+) - .*\n  (TG.*)$", re.MULTILINE)
-SUMMARY = re.compile(r"^=+ threadguard: fail =+\n(.*)$", re.MULTILINE)
+SUMMARY = re.compile(r"^guarded: (.*)$", re.MULTILINE)
+NOTHING = " requests, 0 refused, 0 overlaps, single-threaded"
+"""The end of the line of refusing.py."""
 
 
 def install(project):
@@ -47,17 +49,18 @@ def install(project):
 
 def output_of(directory, *arguments):
     """What pytest prints for the suite in *directory*. A run that does not end is an error here."""
-    return subprocess.run(PYTEST + list(arguments), cwd=directory, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, universal_newlines=True, timeout=LIMIT).stdout
+    environment = dict(os.environ, PYTHONPATH=str(Path(__file__).parent))
+    return subprocess.run([*PYTEST, "-p", "no:threadguard", *arguments], cwd=directory, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True, timeout=LIMIT,
+                          env=environment).stdout
 
 
 def differences(project, without, guarded):
     """Where the two outputs are not what *project* says, as lines."""
     shown = [
-        ("counts without the plugin", COUNTS.findall(without), [project.counts]),
-        ("counts with --threadguard=fail", COUNTS.findall(guarded), [project.counts]),
-        ("plugin's summary", SUMMARY.findall(guarded), [project.guarded]),
-        ("findings", [" - ".join(found) for found in FINDING.findall(guarded)], list(project.findings)),
+        ("counts without a guard", COUNTS.findall(without), [project.counts]),
+        ("counts behind a guard", COUNTS.findall(guarded), [project.counts]),
+        ("what the guard saw", SUMMARY.findall(guarded), ["%d%s" % (project.requests, NOTHING)]),
     ]
     return ["%s: %s\n    found  %s\n    wanted %s" % (project, what, found, wanted)
             for what, found, wanted in shown if found != wanted]
@@ -67,11 +70,11 @@ def try_one(project):
     """Run the suite of *project* twice; the differences."""
     directory = install(project)
     start = time.monotonic()
-    without = output_of(directory, "-p", "no:threadguard")
-    guarded = output_of(directory, "--threadguard=fail")
+    without = output_of(directory)
+    guarded = output_of(directory, "-p", "refusing")
     found = differences(project, without, guarded)
-    print("%s: %s, the same with --threadguard=fail: %s (%d findings; %.0f s)" % (
-        project, project.counts, project.guarded, len(project.findings), time.monotonic() - start)
+    print("%s: %s, the same behind a guard that refuses: %d%s (%.0f s)" % (
+        project, project.counts, project.requests, NOTHING, time.monotonic() - start)
         if not found else "\n".join([without[-3000:], guarded[-6000:], *found]), flush=True)
     return found
 

@@ -279,7 +279,8 @@ def test_after():
     left[0].join(DEADLINE)
 ''').run()
     result.assert_outcomes(passed=2, errors=1)
-    result.stdout.fnmatch_lines(["E *TimeoutError: <BackgroundServer http://127.0.0.1:*> was stopped, but after 0.1*"])
+    result.stdout.fnmatch_lines([
+        "E *threadguard.StillInside: <BackgroundServer http://127.0.0.1:*> was stopped, but after 0.1*"])
 
 
 def test_only_an_application_is_served():

@@ -9,10 +9,9 @@ import webob
 from conftest import DEADLINE
 from werkzeug.test import EnvironBuilder, TestResponse
 
-from threadguard.testing import gate as gates
-from threadguard.testing import together as module
 from threadguard.guard.group import Group
-from threadguard.testing.together import Entrance, together
+from threadguard.testing import sending, together
+from threadguard.testing.sending import Entrance
 
 
 def echo(environ, start_response):
@@ -255,8 +254,8 @@ def test_every_way_to_answer_is_understood():
 
 def test_a_gate_opens_once_for_each_who_is_expected():
     """Leaving twice, or waiting after leaving, counts once."""
-    gate = gates.Gate(2, DEADLINE)
-    one, two = gate.place(), gate.place()
+    gate = sending.Gate(2, DEADLINE)
+    one, two = gate.new_slot(), gate.new_slot()
     one.leave()
     one.leave()
     one.wait()
@@ -270,7 +269,7 @@ def test_no_thread_is_left():
     before = set(threading.enumerate())
     together(Meeting(3), ["/"] * 3)
     assert set(threading.enumerate()) <= before
-    assert module._switching._users == 0
+    assert sending._switching._users == 0
 
 
 @pytest.mark.parametrize("request_", ["/path", {"PATH_INFO": "/path"}])

@@ -7,17 +7,23 @@ written down beside it.
 import logging
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Callable, Iterable, List, Optional, Tuple
+from typing import TYPE_CHECKING, Callable, Iterable, List, Literal, Optional, Tuple, Type
 
 import pytest
 from prometheus_client import CollectorRegistry
 
 from threadguard import (
+    Busy,
     Finding,
+    LoadError,
     OptionError,
+    ProbeError,
+    SharingError,
     Stats,
+    StillInside,
     ThreadedDeploymentError,
     ThreadGuard,
+    ThreadguardError,
     Verdict,
     inspect_process,
     metrics,
@@ -25,10 +31,10 @@ from threadguard import (
 from threadguard.observe.metrics_sharing import share
 from threadguard.paste import filter_factory
 from threadguard.preflight import Checked, Options, check_command, check_file
-from threadguard.observe.probe import Outcome, Prober, ProbeError, Seen
-from threadguard.pytest_plugin.fixture import Guards, Overlaps
+from threadguard.observe.probe import Outcome, Prober, Seen
+from threadguard.testing.fixture import Guards, Overlaps
 from threadguard.testing.server import BackgroundServer, serve
-from threadguard.wsgi import LoadError, load, make
+from threadguard.wsgi import load, make
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -51,6 +57,9 @@ def guarded() -> "WSGIApplication":
 def told(guard: ThreadGuard) -> Tuple[str, Optional[int], int]:
     """Verdict, findings and counts."""
     verdict: Verdict = guard.verdict
+    policy: Literal["refuse", "serialize", "log"] = guard.policy
+    status: Literal["single-threaded", "threaded", "unknown"] = verdict.status
+    print(policy, status)
     for finding in verdict.findings:
         one: Finding = finding
         place: Tuple[Optional[str], Optional[int]] = (one.file, one.line)
@@ -73,6 +82,18 @@ def refused() -> Optional[ThreadGuard]:
         raise SystemExit(str(wrong)) from None
     logging.error("not started: %s", problem)
     return None
+
+
+def caught() -> str:
+    """One base class for all of them, and the standard exception that each is as well."""
+    errors: Tuple[Type[ThreadguardError], ...] = (
+        Busy, LoadError, OptionError, ProbeError, SharingError, StillInside, ThreadedDeploymentError)
+    late: Tuple[Type[TimeoutError], ...] = (Busy, StillInside)
+    try:
+        ThreadGuard(site)
+    except ThreadguardError as error:
+        return "%s of %d, %d" % (error, len(errors), len(late))
+    return ""
 
 
 def asked() -> int:

@@ -1,32 +1,24 @@
-"""Response bodies: which are finished when the application returns, and a wrapper for those that must be watched.
+"""Response bodies: which are finished when the application returns, and a wrapper for those that are not.
 
 A body that can be handed out as it is, is: a list, a generator (its end shows in ``gi_frame``), a file wrapper (servers
-know it by its identity). Every other iterable is wrapped, and keeps its length if it has one: without ``__len__``
-waitress and wsgiref turn ``Content-Length`` into chunks.
+know it by its identity). Every other one is wrapped. The wrapper is an `itertools.chain`, so a chunk costs no Python
+code: it gives `chain` the chunks of the body first, and is asked for more at their end.
 """
 
-import io
 import weakref
-from types import GeneratorType
-from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple, Type
+from itertools import chain
+from types import FunctionType, GeneratorType
+from typing import Any, Callable, Dict, Iterable, Iterator, Optional, Tuple
 
-from threadguard.process import contexts
+from threadguard.guard import files
 from threadguard.guard.ledger import Ledger
+from threadguard.guard.pending import PendingResponse
+from threadguard.process import contexts, stacks
+
+_PLAIN = (list, tuple, str, bytes)
 
 
-def is_file_wrapper(body: Any, environ: Dict[str, Any]) -> bool:
-    """Whether *body* is what the server's ``wsgi.file_wrapper`` made: it must reach the server as it is.
-
-    gunicorn, waitress and wsgiref offer a class; uWSGI a function that returns the file itself and compares pointers
-    later (plugins/python/wsgi_handlers.c `py_uwsgi_sendfile`).
-    """
-    wrapper = environ.get("wsgi.file_wrapper") if isinstance(environ, dict) else None
-    if isinstance(wrapper, type):
-        return isinstance(body, wrapper)
-    return wrapper is not None and hasattr(body, "read")
-
-
-def runs_no_code(body: Any, environ: Dict[str, Any]) -> bool:
+def is_finished_on_return(body: Any, environ: Dict[str, Any]) -> bool:
     """Whether no code of the application is left to run when it has returned *body*.
 
     So it is for a plain list or tuple, for a file wrapper over a real file, and for what is no iterable of chunks at
@@ -38,13 +30,10 @@ def runs_no_code(body: Any, environ: Dict[str, Any]) -> bool:
     if kind is GeneratorType:
         return False
     if body is None or not (hasattr(kind, "__iter__") or hasattr(kind, "__getitem__")):
-        return True
+        return not files.is_file_wrapper(body, environ) or files.is_over_real_file(body, environ)
     if issubclass(kind, _PLAIN):
         return _is_plain(body, kind)
-    return is_file_wrapper(body, environ) and _is_real_file(body)
-
-
-_PLAIN = (list, tuple, str, bytes)
+    return files.is_file_wrapper(body, environ) and files.is_over_real_file(body, environ)
 
 
 def _is_plain(body: Any, kind: type) -> bool:
@@ -56,233 +45,241 @@ def _is_plain(body: Any, kind: type) -> bool:
     return getattr(kind, "__iter__", None) is base.__iter__ and not hasattr(body, "close")
 
 
-def _is_real_file(body: Any) -> bool:
-    """Whether *body*, or the file that it wraps, is one of `io`'s own, over a descriptor or in memory."""
-    for name in ("filelike", "file", "_file"):  # gunicorn, wsgiref, mod_wsgi; werkzeug, waitress; tempfile
-        body = getattr(body, name, body)
-    return isinstance(body, io.IOBase) and type(body).__module__ in ("io", "_io")
+def track_body(ledger: Ledger, ticket: int, environ: Dict[str, Any], body: Iterable[bytes],
+               before_chunk: Optional[Callable[[PendingResponse], object]] = None,
+               serializes: bool = False) -> Iterable[bytes]:
+    """*body* as it goes to the server; *ticket* stays inside until it is finished.
 
-
-class Watch(NamedTuple):
-    """What is looked at before each chunk, where others may go on meanwhile: first what is cheap."""
-
-    inside: Dict[int, Any]
-    """Who is inside, by ticket."""
-    ticket: int
-    look: Callable[[int], object]
-    """Called with the ticket where it is not inside alone."""
-
-
-class Body:
-    """A body that says when it ends: what iterators and iterables have in common.
-
-    *at_end* is called once: after the inner ``close()``, at the end of the iteration or an exception in it, or when
-    nobody holds the body any more.
-
-    A ``for`` gets a generator, which takes a quarter of the time of a method that is called for each chunk, and which
-    tells by itself whether it makes a chunk. It holds this body and is not held by it.
+    *before_chunk* is called before each chunk where one context may have several bodies in work: under an event loop,
+    in uWSGI's async mode, whose environ has ``x-wsgiorg.fdevent.readable`` (uWSGI's plugins/python/wsgi_subhandler.c),
+    and, if it *serializes*, from the moment a context has entered again with an unfinished body.
     """
+    is_kept = contexts.event_loop_runs() or "x-wsgiorg.fdevent.readable" in environ
+    is_watched = before_chunk is not None and (is_kept or serializes and ledger.leaves_bodies)
+    pending = PendingResponse(ledger, ticket, environ, is_kept, is_watched)
+    pending.serializes = serializes
+    pending.before_chunk = before_chunk if is_watched or serializes else None
+    if type(body) is GeneratorType:
+        if not is_watched:
+            pending.follow(body)
+            ledger.follow(pending)
+            return body
+    elif files.is_file_wrapper(body, environ):
+        files.track(pending, body, environ)
+        ledger.follow(pending)
+        return body
+    wrapped: Iterable[bytes] = wrap(body, pending)
+    pending.follow(wrapped)
+    ledger.follow(pending)
+    return wrapped
 
-    _is_closed = False
-    _is_asked = False
-    """Whether it makes a chunk, or begins to, outside of a generator of its own."""
-    is_finished = False
-    _at_end: Callable[[], object] = staticmethod(bool)  # whoever is interrupted before it has one tells nobody
 
-    def __init__(self, body: Any, at_end: Callable[[], object], watch: Optional[Watch] = None):
-        self._body = body
-        self._at_end = at_end
-        self._watch = watch
-        self._iterations: "List[weakref.ref[Any]]" = []
+def wrap(body: Any, pending: PendingResponse) -> Any:
+    """*body* as one that tells *pending* of its end: iterator or iterable as it is, and with a length if it has one."""
+    # A generator is finished when its frame is gone, whatever its `close` is for.
+    pending.closes = type(body) is not GeneratorType and hasattr(body, "close")
+    is_sized = _has_length(body)
+    if not hasattr(type(body), "__next__"):
+        return (SizedIterableBody if is_sized else IterableBody)(body, pending)
+    wrapper = (SizedIteratorBody if is_sized else IteratorBody).of(Course(body, pending))
+    wrapper._body = body
+    if pending.is_watched:
+        wrapper.watch()
+    return wrapper
+
+
+def _has_length(body: Any) -> bool:
+    """Whether *body* answers `len`: a proxy's class has ``__len__`` whatever it stands for."""
+    if not hasattr(type(body), "__len__"):
+        return False
+    try:
+        len(body)
+    except Exception:  # noqa: B902  the body's own
+        return False
+    return True
+
+
+class Course:
+    """The course of an iteration, for `chain`: it gives the chunks of *body* first, and then tells of their end."""
+
+    __slots__ = ("body", "source", "pending", "is_begun", "_is_given")
+
+    def __init__(self, body: Any, pending: PendingResponse) -> None:
+        self.body = body
+        self.source: Any = None
+        """What makes the chunks; None before and after."""
+        self.pending = pending
+        self.is_begun = self._is_given = False
+
+    def begin(self) -> Any:
+        """Ask the body for its iterator, as a server does: an error there makes another page than one in a chunk."""
+        try:
+            self.is_begun = True
+            chunks = iter(self.body)
+            self.source = _source(chunks)
+            return chunks
+        except BaseException:
+            self.pending.end()
+            raise
+
+    def __iter__(self) -> "Course":
+        return self
+
+    def __next__(self) -> Any:
+        if not self._is_given:
+            if not self.is_begun:
+                self.begin()
+            self._is_given = True
+            return self.source
+        self.source = None
+        self.pending.iteration_ended()
+        raise StopIteration
+
+
+_NO_CHUNK = object()
+_EMPTY: Tuple[Iterable[Any], ...] = [], (), "", b"", {}, set(), range(0)
+_RUN_NO_CODE = tuple(type(iter(empty)) for empty in _EMPTY)
+
+
+def _source(chunks: Any) -> Any:
+    """*chunks* as something of which can be told whether it makes a chunk at this moment.
+
+    A generator tells; a method written in Python shows on the stack, in this thread and, where there is a GIL, in
+    others. What runs code in C, as a `map` does, or in a greenlet, is iterated by a generator.
+    """
+    kind = type(chunks)
+    if kind is GeneratorType or kind in _RUN_NO_CODE:
+        return chunks
+    method = getattr(kind, "__next__", None)
+    if type(method) is FunctionType and hasattr(kind, "__iter__"):
+        if stacks.runs_alone() and not contexts.current().greenlet:
+            contexts.makes_a_chunk(method)
+            return chunks
+    return _in_a_generator(chunks if hasattr(kind, "__iter__") else iter(chunks.__next__, _NO_CHUNK))
+
+
+def _in_a_generator(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    for chunk in chunks:
+        yield chunk
+
+
+class Chunks(chain):  # type: ignore[type-arg]
+    """One iteration over a body."""
+
+    _course: Course
+    _pending: PendingResponse
+    _held: object = None
+    """The wrapper that is iterated: it is not gone meanwhile."""
+
+    @classmethod
+    def of(cls, course: Course, held: object = None) -> Any:
+        """The chunks of *course*."""
+        chunks: Any = cls.from_iterable(course)
+        chunks._course, chunks._pending, chunks._held = course, course.pending, held
+        course.pending.iterations.append(weakref.ref(chunks))
+        return chunks
 
     @property
-    def is_running(self) -> bool:
-        """Whether it makes a chunk at this moment."""
-        return self._is_asked or any(getattr(each(), "gi_running", False) for each in list(self._iterations))
+    def source(self) -> Any:
+        """What makes the chunks; None before and after."""
+        return self._course.source
+
+    def watch(self) -> None:
+        """Look around before each chunk from now on."""
+        self.__class__ = _WATCHED.get(type(self), type(self))
+
+
+@contexts.makes_a_chunk
+def _watched_next(self: Any) -> Any:
+    """A chunk, once it was looked whether another body of this context is in work."""
+    pending = self._pending
+    try:
+        pending.maker = contexts.current()
+        if not pending.is_over:
+            pending.before_chunk(pending)
+        return chain.__next__(self)
+    finally:
+        pending.maker = None
+
+
+class WatchedChunks(Chunks):
+    """One that looks around before each chunk."""
+
+    __next__ = _watched_next
+
+
+class _Wrapper:
+    """A body that tells of its end."""
+
+    _body: Any
+    _pending: PendingResponse
 
     @contexts.makes_a_chunk
-    def __iter__(self) -> Iterator[bytes]:
-        """Start at once, as the inner body does: a server answers an error here with another page than one later."""
-        self._is_asked = True
-        try:
-            chunks = iter(self._body)
-        except BaseException:
-            self._end()
-            raise
-        finally:
-            self._is_asked = False
-            if self._is_closed:
-                self._end_unless_running()
-        iteration = self._chunks(chunks if hasattr(chunks, "__iter__") else iter(chunks.__next__, _NO_CHUNK))
-        self._iterations.append(weakref.ref(iteration, self._iterations.remove))
-        return iteration
-
-    @contexts.makes_a_chunk
-    def _chunks(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
-        """*chunks*, which the inner body makes, one by one: what stands in this loop is paid for each."""
-        watch, is_left = self._watch, False
-        inside, ticket, look = watch or _NO_WATCH
-        self._begin()
-        try:
-            if watch is not None and not self.is_finished:
-                look(ticket)
-            for chunk in chunks:
-                try:
-                    yield chunk
-                except BaseException:
-                    is_left = True
-                    raise
-                if watch is not None and (len(inside) != 1 or ticket not in inside) and not self.is_finished:
-                    look(ticket)
-        finally:
-            self._cease(is_left)
-
-    def _begin(self) -> None:
-        """An iteration begins."""
-
-    def _cease(self, is_left: bool) -> None:
-        """An iteration is over: at its end, by an exception, or because somebody *is_left* it half-way."""
-        raise NotImplementedError
-
     def close(self) -> None:
-        """Close the inner body, once, and leave: as soon as no other thread makes a chunk of it any more."""
-        if self._is_closed:
-            return
-        self._is_closed = True
-        try:
-            close = getattr(self._body, "close", None)
-            if close is not None:
-                close()
-        finally:
-            self._end_unless_running()
-
-    def _end_unless_running(self) -> None:
-        if not self.is_running:
-            self._end()
-
-    def _end(self) -> None:
-        if not self.is_finished:
-            self.is_finished = True
-            self._at_end()
+        """Close the application's body, once."""
+        if not self._pending.is_closed:
+            self._pending.close(getattr(self._body, "close", None))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.__dict__["_body"], name)
 
-    def __del__(self) -> None:
-        self._end()
 
-
-_NO_CHUNK = object()
-_NO_WATCH = Watch({}, 0, bool)
-
-
-class IteratorBody(Body):
-    """One that can be iterated once, as an iterator can: who leaves it half-way may go on with another."""
-
-    _next: Optional[Callable[[], bytes]] = None
-
-    def _cease(self, is_left: bool) -> None:
-        if not is_left or self._is_closed:
-            self._end()
+class IteratorBody(_Wrapper, Chunks):
+    """A body that is its own iterator."""
 
     @contexts.makes_a_chunk
-    def __next__(self) -> bytes:
-        if self._watch is not None and not self.is_finished:
-            self._watch.look(self._watch.ticket)
-        self._is_asked = True
-        try:
-            if self._next is None:
-                self._next = self._body.__next__
-            return self._next()
-        except BaseException:
-            self._end()
-            raise
-        finally:
-            self._is_asked = False
-            if self._is_closed:
-                self._end_unless_running()
+    def __iter__(self) -> Any:
+        if self._course.is_begun:
+            return self
+        chunks = self._course.begin()
+        return self if chunks is self._body else _iteration(self, self._course)
 
 
-class IterableBody(Body):
-    """One that can be iterated again, also while it is being iterated: it ends with the last iteration.
+class SizedIteratorBody(IteratorBody):
+    """One with a length."""
+
+    def __len__(self) -> int:
+        return len(self._body)
+
+
+class WatchedIteratorBody(IteratorBody):
+    """One that looks around before each chunk."""
+
+    __next__ = _watched_next
+
+
+class WatchedSizedIteratorBody(SizedIteratorBody):
+    """One that looks around before each chunk."""
+
+    __next__ = _watched_next
+
+
+_WATCHED: Dict[type, Any] = {
+    Chunks: WatchedChunks, IteratorBody: WatchedIteratorBody, SizedIteratorBody: WatchedSizedIteratorBody}
+
+
+class IterableBody(_Wrapper):
+    """A body that can be iterated again, also while it is being iterated: it ends with the last iteration.
 
     gevent adds up the lengths of the chunks while it sends the first (gevent/pywsgi.py `WSGIHandler.finalize_headers`).
     """
 
-    _under_way = 0
+    def __init__(self, body: Any, pending: PendingResponse) -> None:
+        self._body, self._pending = body, pending
 
-    def _begin(self) -> None:
-        self._under_way += 1
-
-    def _cease(self, is_left: bool) -> None:
-        self._under_way -= 1
-        if not self._under_way:
-            self._end()
-
-
-class SizedIterator(IteratorBody):
-    """An iterator with a length."""
-
-    def __len__(self) -> int:
-        return len(self._body)
+    @contexts.makes_a_chunk
+    def __iter__(self) -> Any:
+        course = Course(self._body, self._pending)
+        course.begin()
+        return _iteration(self, course)
 
 
-class SizedIterable(IterableBody):
-    """An iterable with a length."""
+class SizedIterableBody(IterableBody):
+    """One with a length."""
 
     def __len__(self) -> int:
         return len(self._body)
 
 
-_KINDS: Dict[Tuple[bool, bool], Type[Body]] = {
-    (True, False): IteratorBody, (False, False): IterableBody,
-    (True, True): SizedIterator, (False, True): SizedIterable}
-"""Whether it is an iterator, whether it has a length."""
-
-
-def wrap(body: Any, at_end: Callable[[], object], watch: Optional[Watch] = None) -> Body:
-    """*body* as one that says when it ends: iterator or iterable as it is, and with its length if it has one."""
-    kind = type(body)
-    return _KINDS[hasattr(kind, "__next__"), hasattr(kind, "__len__")](body, at_end, watch)
-
-
-def hand_out(ledger: Ledger, ticket: int, environ: Dict[str, Any], body: Iterable[bytes],
-             at_end: Optional[Callable[[], object]] = None,
-             before_chunk: Optional[Callable[[int], object]] = None) -> Iterable[bytes]:
-    """*body* as it goes to the server, *ticket* staying inside until it is finished.
-
-    *at_end*: wrap every iterable, and call this when it is finished as well. *before_chunk* is called with the ticket
-    before each chunk where one context may have several bodies in work: under an event loop, and in uWSGI's async mode,
-    whose environ has ``x-wsgiorg.fdevent.readable`` (uWSGI's plugins/python/wsgi_subhandler.c).
-    """
-    interleaves = contexts.event_loop_runs() or "x-wsgiorg.fdevent.readable" in environ
-    if type(body) is GeneratorType:
-        if at_end is None and not interleaves:
-            ledger.follow(ticket, body)
-            return body
-    elif is_file_wrapper(body, environ):
-        return _follow(ledger, ticket, body, at_end)
-
-    def leave() -> None:
-        ledger.leave(ticket)
-        if at_end is not None:
-            at_end()
-
-    watched = before_chunk is not None and (interleaves or at_end is not None)
-    wrapped = wrap(body, leave, Watch(ledger.inside, ticket, before_chunk) if watched and before_chunk else None)
-    ledger.follow(ticket, wrapped, kept=interleaves)
-    return wrapped
-
-
-def _follow(ledger: Ledger, ticket: int, body: Iterable[bytes],
-            at_end: Optional[Callable[[], object]]) -> Iterable[bytes]:
-    """*body* as it is: its end is seen by a weak reference, or at once where it takes none."""
-    try:
-        ledger.follow(ticket, body)
-        if at_end is not None:
-            weakref.finalize(body, at_end).atexit = False
-    except TypeError:
-        ledger.leave(ticket)
-        if at_end is not None:
-            at_end()
-    return body
+def _iteration(wrapper: Any, course: Course) -> Any:
+    return (WatchedChunks if course.pending.is_watched else Chunks).of(course, held=wrapper)

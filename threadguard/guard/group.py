@@ -6,7 +6,7 @@ By default all guards of a process are one group, because what is not thread-saf
 
 import logging
 import weakref
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
 
 from threadguard.process import contexts
 from threadguard.report import text as report
@@ -14,11 +14,17 @@ from threadguard.servers import poolstart, readers
 from threadguard.codes import CODES
 from threadguard.servers.evidence import Evidence
 from threadguard.guard.ledger import NEVER, Ledger
-from threadguard.guard.meeting import Meeting
-from threadguard.model import THREADED, UNKNOWN, Finding, Reading, Stats, Verdict
+from threadguard.guard.rendezvous import Rendezvous
+from threadguard.guard.pending import PendingResponse
+from threadguard.model import SINGLE_THREADED, THREADED, UNKNOWN, Finding, Reading, Stats, Verdict
 from threadguard.options import OptionError
-from threadguard.report.log import Telling
-from threadguard.guard.queue import Turns
+from threadguard.process.tally import Tally
+from threadguard.report.log import FindingLog
+from threadguard.guard.queue import RequestQueue
+
+
+overlap_records: List[Any] = []
+"""Each `OverlapRecords` in which reports are kept beyond this process: `observe.metrics_sharing.share` adds one."""
 
 
 class Group:
@@ -27,36 +33,41 @@ class Group:
     def __init__(self, name: str) -> None:
         self.name = name
         self.ledger = Ledger()
-        self.turns = Turns(self.ledger)
-        self.meeting = Meeting()
+        self.ledger.report_hang_up = self._log_hang_up
+        self.queue = RequestQueue(self.ledger)
+        self.rendezvous = Rendezvous()
         self.guards: "weakref.WeakSet[Any]" = weakref.WeakSet()
         self.refuses = False
         """Whether a guard of the group has the policy refuse: under a threaded verdict it must see every request."""
         self.reports_kept = 5
         """How many overlaps are reported with both sides; the others are only counted."""
         self._watches: List[Callable[[], None]] = []
+        self._log = FindingLog(self._facts)
         self._forget(Evidence())
 
     def _forget(self, evidence: Evidence) -> None:
         self._evidence = evidence
-        self._telling = Telling()
+        self._log.reset_after_fork()
+        self._stuck: Dict[int, object] = {}
         self._mutex = contexts.new_mutex()
         self.reports: Tuple[Finding, ...] = ()
         """The first overlaps, with both sides."""
         self._next_look = 0
-        self._refused = 0
+        self._refused = Tally()
+        self._said_it_is_right = False
 
-    def start_afresh(self, ticket: Optional[int] = None, environ: Optional[Dict[str, Any]] = None) -> None:
-        """In a forked child, a process of its own: only *ticket* is inside, and only what startup found is known."""
-        self.ledger.start_afresh(ticket, environ)
-        self.turns.start_afresh()
-        self.meeting.start_afresh()
+    def reset_after_fork(self) -> None:
+        """In a forked child, a process of its own: nothing is inside, and only what startup found is known."""
+        self.ledger.reset_after_fork(self._reset)
+
+    def _reset(self) -> None:
+        self.rendezvous.reset_after_fork()
         self._forget(Evidence(self._evidence.startup, self._evidence.server_threads))
 
     def notice_fork(self) -> None:
-        """Start afresh where this is not the process that was counted in."""
+        """Start anew where this is not the process that was counted in."""
         if self.ledger.was_forked():
-            self.start_afresh()
+            self.reset_after_fork()
 
     # -- what the server says -------------------------------------------------------------------------------------
 
@@ -83,6 +94,7 @@ class Group:
 
     def keep(self, evidence: Evidence, refuses: bool) -> None:
         """The guard for which *evidence* was considered is built."""
+        self._log.note_guard()
         with self._mutex:
             self._evidence = evidence
             self.refuses = self.refuses or refuses
@@ -144,7 +156,12 @@ class Group:
     def _set_watch(self) -> None:
         """Tell the ledger whom to look at: everybody while there is something to refuse."""
         refusing = self.refuses and self.verdict.status == THREADED
-        self.ledger.watch_from(0 if refusing or self._evidence.may_be_withdrawn else self._next_look)
+        self.ledger.needs_inspection(0 if refusing or self._evidence.may_be_withdrawn else self._next_look)
+
+    @property
+    def remedy(self) -> str:
+        """What to change, in the words of the server that was found."""
+        return self._evidence.remedy
 
     # -- what is seen ----------------------------------------------------------------------------------------------
 
@@ -158,13 +175,15 @@ class Group:
         if code != "TG302":
             self.ledger.count_overlap()
         if len(self.reports) >= self.reports_kept:
-            self._telling.again(code)
+            self._log.count_repeat(code)
             return
         finding = self._overlap(code, environ, other)
         with self._mutex:
             self.reports += (finding,)
+        for records in overlap_records:
+            records.keep(self.name, finding)
         if any(known.code == code for known in self._evidence.observed):
-            self._telling.again(code)
+            self._log.count_repeat(code)
         else:
             self._prove(finding)
 
@@ -179,63 +198,94 @@ class Group:
                 self._evidence.observed += (finding,)
                 self._evidence.weigh()
                 self._set_watch()
-        self.tell()
+        self.log_findings()
 
     def _overlap(self, code: str, environ: Any, other: int) -> Finding:
-        earlier, place = self.ledger.whereabouts(other)
+        earlier, place = self.ledger.place_of(other)
         server = self._evidence.server
         evidence = "in process %d%s\n  %s\n  %s" % (
             self.ledger.pid, ", served by " + server if server is not None else "",
             report.side("inside", earlier, place), report.side("entering", environ, contexts.here()))
         return Finding(code, CODES[code].title, evidence, self._evidence.remedy)
 
-    def before_chunk(self, ticket: int) -> None:
-        """The body of *ticket* is asked for a chunk, where one context may have several in work."""
+    def before_chunk(self, pending: PendingResponse) -> None:
+        """The body of *pending* is asked for a chunk, where one context may have several in work."""
         ledger = self.ledger
-        if len(ledger.inside) > 1 or ticket not in ledger.inside:
-            later = ledger.interleaved_with(ticket)
-            if later is not None:
-                self.observe("TG303", ledger.request_of(ticket), later)
-
-    def before_late_chunk(self, ticket: int) -> None:
-        """The same for a body that had the turn: only one that lost it, abandoned, can meet another."""
-        if ticket not in self.ledger.inside:
-            self.before_chunk(ticket)
+        is_inside = pending.ticket in ledger.inside
+        if is_inside and len(ledger.inside) == 1:
+            return
+        # Under serialize, calls that come beside a body which has the turn are about to stand in line.
+        later = ledger.interleaved_with(pending, bodies_only=is_inside and pending.serializes)
+        if later is not None:
+            ledger.note_interleaving(later)
+            self.observe("TG303", pending.request, later)
 
     def count_refused(self) -> None:
         """One more request is answered with 503."""
-        with self._mutex:
-            self._refused += 1
+        self._refused.add()
 
     def stats(self) -> Stats:
         """The counts of this process."""
         self.notice_fork()
         in_flight, peak, requests, overlaps = self.ledger.counts()
-        return Stats(in_flight, peak, requests, self._refused, overlaps, self.ledger.pid)
+        return Stats(in_flight, peak, requests, self._refused.total(), overlaps, self.ledger.pid)
 
-    # -- what is told ----------------------------------------------------------------------------------------------
+    # -- what is logged --------------------------------------------------------------------------------------------
 
-    def tell(self) -> None:
+    def log_findings(self) -> None:
         """Log the findings of a threaded or unknown verdict, each once for this process."""
         verdict = self.verdict
         if verdict.status == THREADED:
-            self._telling.once(logging.ERROR, self._evidence.grounds)
+            self._log_each(logging.ERROR, self._evidence.grounds)
         elif verdict.status == UNKNOWN and self._evidence.request is not None:
-            self._telling.once(logging.WARNING, verdict.findings)
-        self._telling.once(logging.WARNING, [finding for finding in verdict.findings if finding.code == "TG402"])
+            self._log_each(logging.WARNING, verdict.findings)
+        self._log_each(logging.WARNING, [finding for finding in verdict.findings if finding.code == "TG402"])
+        self._log_what_is_right()
 
-    def tell_serialized(self, waited: bool = False) -> None:
+    def _log_what_is_right(self) -> None:
+        """Log once for this process that it is single-threaded, and why: silence is not the only sign of health."""
+        if self.verdict.status == SINGLE_THREADED and not self._said_it_is_right:
+            self._said_it_is_right = True
+            self._log_each(logging.INFO, self._evidence.grounds)
+
+    def _log_each(self, level: int, findings: Iterable[Finding]) -> None:
+        for finding in findings:
+            self._log.log_once(level, finding)
+
+    def log_serialized(self, waited: bool = False) -> None:
         """Log, once for this process, that requests are serialised, if that makes a difference."""
+        self._log_what_is_right()
         if waited or self.verdict.status == THREADED:
-            self._telling.once_by_code(logging.WARNING, Finding(
+            self._log.log_once(logging.WARNING, Finding(
                 "TG305", "requests are let in one at a time, by the policy serialize",
                 "a request had to wait for another" if waited else self._evidence.grounds[0].sentence,
                 self._evidence.remedy))
 
-    def tell_stuck(self, ticket: int) -> None:
-        """Log that *ticket* has held the turn for longer than another would wait."""
-        environ, place = self.ledger.whereabouts(ticket)
-        self._telling.once(logging.ERROR, [Finding(
+    def log_stuck(self, ticket: int) -> None:
+        """Log that *ticket* has held the turn for longer than another would wait: once, however many wait."""
+        mark = object()
+        if self._stuck.setdefault(ticket, mark) is not mark:
+            self._log.count_repeat("TG304")
+            return
+        for earlier in [other for other in self._stuck.copy() if other < ticket]:  # they have lost the turn
+            self._stuck.pop(earlier, None)
+        environ, place = self.ledger.place_of(ticket)
+        self._log.log(logging.ERROR, Finding(
             "TG304", CODES["TG304"].title, "in process %d\n  %s" % (
                 self.ledger.pid, report.side("inside", environ, place)),
-            "find out what this request waits for; policy refuse, and a single-threaded server, do without turns")])
+            "find out what this request waits for; policy refuse, and a single-threaded server, do without turns"))
+
+    def _log_hang_up(self, pending: PendingResponse) -> None:
+        """Log that the body of *pending* has lost the turn."""
+        self._log.log_once(logging.WARNING, Finding(
+            "TG304", "a response that interleaves with others was not asked for its next chunk for serialize_timeout:"
+            " it no longer keeps others waiting", "in process %d\n  %s" % (
+                self.ledger.pid, report.side("inside", pending.request, pending.place())),
+            "its client has probably hung up; a server of one thread that finishes a response before it begins the next"
+            " does without turns"))
+
+    def _facts(self) -> Dict[str, Any]:
+        """What the record of every finding says of this process."""
+        verdict = self.verdict
+        return {"verdict": verdict.status, "server": self._evidence.server, "capacity": verdict.capacity,
+                "group": self.name}

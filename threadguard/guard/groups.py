@@ -22,4 +22,4 @@ def group_named(name: Optional[str]) -> Group:
 def _after_fork() -> None:
     """uWSGI's workers do not get here (its fork runs no hooks), so every request looks for itself as well (fork.py)."""
     for group in list(_groups.values()):
-        group.start_afresh()
+        group.reset_after_fork()

@@ -1,32 +1,53 @@
-"""Who is inside: a ticket for each request, from the call of the application until its response is finished.
+"""Which requests are inside: a ticket for each, from the call of the application until its response is finished.
 
-The ledger knows no WSGI. For a ticket it holds the request itself while the call runs, and then a `Stream` for as long
-as a body can still be iterated. Entering is one store into a dict and leaving one deletion: both are atomic, with and
-without the GIL, and a dict keeps its order: of two that enter together exactly one sees the other before itself.
+How a request is counted
+------------------------
+1. `ThreadGuard.__call__` draws a ticket and puts the request into `Ledger.inside` under it. That is one store into a
+   dict: atomic with and without the GIL, and a dict keeps its order. So of two requests that enter together exactly one
+   finds the other before itself. No lock is taken, on the way in or out: an exception that strikes between two
+   bytecodes, as a signal's handler raises it, could leave it taken.
+2. If it is alone and the ledger's fast path is open, it goes on to the application. The fast path is closed while a
+   reading of the server is due, as on the first request, and in a process that was forked meanwhile (`process.fork`).
+3. Otherwise `classify` looks at those who came before. The same request may be inside already, because a second guard
+   of the group is further out; it may be nested, called by code of a request that is inside; or there is a collision.
+   What seems to be inside may be over by now: a body that was abandoned, whose context died, or that nothing can reach.
+   The policy decides what becomes of a collision. ``refuse`` and ``log`` let the request leave at once or go on; under
+   ``serialize`` it waits in `queue` until the ledger is empty: the ledger itself is the turn.
+4. When the application has returned, a list or a real file is finished, and the ticket leaves (`bodies`). For any other
+   body a `PendingResponse` takes the place of the request in `inside`. It leaves when `close()` has returned, or at the
+   end of a body that has none, or when the body is gone.
+5. Who leaves wakes the first of those who wait, whatever its policy is.
+6. An exception in the call takes the ticket out. If a second one strikes at just that moment, the request stays in the
+   dict, but nothing else refers to it any more, so that `collect` and `counts` clear it away.
+
+In a forked child the ledger starts with a dict of its own. In the parent's it leaves a mark, so that a request that was
+put there while another one noticed the fork is not alone there, looks again, and moves over.
+
+The ledger knows no WSGI, and does not know what a policy is.
 """
 
 import gc
 import os
 import sys
 import weakref
-from typing import Any, Dict, List, NamedTuple, Optional, Set, Tuple
+from collections import deque
+from typing import Any, Callable, Deque, Dict, List, NamedTuple, Optional, Set, Tuple
 
-from threadguard.process import contexts, fork
-from threadguard.guard.stream import Stream
-from threadguard.process.tally import Tally, go_on, new_count
+from threadguard.guard.pending import PendingResponse
+from threadguard.process import contexts, fork, tally
 
 NEVER = sys.maxsize
-"""The ticket that is never drawn: `Ledger.look_from` where nothing is to be looked at."""
+"""The ticket that is never drawn: `Ledger.inspect_from` where nothing is to be inspected."""
 
-CALM, SAME_PROCESS = 0, 1
-"""Of a ledger's marks: a request that is alone need not be looked at; and this process was not forked meanwhile."""
+FAST_PATH, SAME_PROCESS = 0, 1
+"""Of a ledger's marks: a request that is alone needs no inspection; and this process was not forked meanwhile."""
 
 
-class Neighbours(NamedTuple):
-    """Who else is inside, as one that has just entered sees them."""
+class Entry(NamedTuple):
+    """What a request that has just entered is to those that are inside."""
 
     same: bool = False
-    """The request itself is inside already: another guard of the group has counted it."""
+    """It is inside already: another guard of the group has counted it."""
     nested: bool = False
     """It was called by a request that is inside, on the same stack."""
     collision: Optional[int] = None
@@ -34,124 +55,215 @@ class Neighbours(NamedTuple):
 
 
 _new = tuple.__new__
-NOBODY, SAME, NESTED = Neighbours(), Neighbours(same=True), Neighbours(nested=True)
+ALONE, SAME, NESTED = Entry(), Entry(same=True), Entry(nested=True)
 
 
 def _by_ticket(pair: Tuple[int, Any]) -> int:
     return pair[0]
 
 
-def _holders(inside: Dict[int, Any], ticket: int) -> int:
+_count_references: Callable[[Any], int] = getattr(sys, "getrefcount", lambda thing: 0)
+"""PyPy counts none: there a call that ended without leaving stays until its context enters again."""
+
+
+def _references_to(inside: Dict[int, Any], ticket: int) -> int:
     """How many refer to the request of *ticket*; no variable here may. 0 for a body: it has other ways to tell."""
-    return 0 if type(inside.get(ticket)) is Stream else sys.getrefcount(inside.get(ticket))
+    return 0 if type(inside.get(ticket)) is PendingResponse else _count_references(inside.get(ticket))
 
 
-_NO_HOLDER = _holders({0: object()}, 0)
-"""The ledger itself does, and the call that counts."""
+_NO_REFERENCE = _references_to({0: object()}, 0) or -1
+"""The ledger itself does refer to it, and the call that counts."""
 
 
 class Ledger:
     """The tickets of one group in this process."""
 
-    __slots__ = ("inside", "tickets", "marks", "look_from", "pid",
-                 "_streams", "_earliest", "_mutex", "_not_entered", "_overlaps", "_peak")
+    __slots__ = ("inside", "line", "tickets", "marks", "inspect_from", "pid", "leaves_bodies", "interleaves",
+                 "told", "report_hang_up", "_pending", "_abandoned",
+                 "_earliest", "_mutexes", "_first_ticket", "_moved", "_cancelled",
+                 "_overlaps", "_peaks", "_peak")
 
     def __init__(self) -> None:
-        self.inside: Dict[int, Any] = {}
-        self._streams: Dict[int, Stream] = {}
-        self._earliest = NEVER
-        self.tickets = new_count()
+        self.line: "Deque[weakref.ref[Any]]" = deque()
+        """Those who wait to enter, in order (`queue`)."""
+        self.report_hang_up: Callable[[PendingResponse], object] = bool
+        """Called with a body that loses the turn because its client has hung up."""
+        self.tickets = tally.new_count()
         self.marks = fork.new_marks()
-        self._settle()
-        self._mutex = contexts.new_mutex()
-        self._not_entered = 0
-        self._overlaps = Tally()
-        self._peak = 0
+        self._mutexes: Dict[int, contexts.Mutex] = {}
+        self._begin()
 
-    def _settle(self) -> None:
+    def _begin(self) -> None:
+        self.inside: Dict[int, Any] = {}
+        self._pending: Dict[int, PendingResponse] = {}
+        self._abandoned: Dict[int, PendingResponse] = {}
+        self.line.clear()
+        self.leaves_bodies = False
+        """Whether a context has entered again while a body of its own was unfinished."""
+        self.interleaves = False
+        """Whether bodies of one context were found to be in work in turns."""
+        self.told = -1
+        """The newest request of which that was told, under serialize."""
+        self._earliest = NEVER
+        self._first_ticket = tally.drawn(self.tickets)
+        self._moved = tally.Tally()
+        self._cancelled = tally.Tally()
+        self._overlaps = tally.Tally()
+        self._peaks: Dict[int, None] = {}  # of two that note theirs at the same time none is lost
+        self._peak = 1
         self.pid = os.getpid()
         self.marks[SAME_PROCESS] = 1
-        self.watch_from(0)
+        self.needs_inspection(0)
 
-    def watch_from(self, ticket: int) -> None:
-        """From *ticket* on, who enters is looked at. 0: everybody."""
-        self.look_from = ticket
-        self.marks[CALM] = ticket == NEVER and self.marks[SAME_PROCESS]
+    def needs_inspection(self, ticket: int) -> None:
+        """From *ticket* on, each request is inspected. 0: all, `NEVER`: none."""
+        self.inspect_from = ticket
+        self.marks[FAST_PATH] = ticket == NEVER and self.marks[SAME_PROCESS]
+
+    # -- forks
 
     def was_forked(self) -> bool:
         """Whether this is another process than the one that was counted in."""
         return not self.marks[SAME_PROCESS]
 
-    def start_afresh(self, ticket: Optional[int] = None, request: Any = None) -> None:
-        """In a forked child: nobody is inside but *ticket*, nothing was counted, everybody is to be looked at."""
-        self._mutex = contexts.new_mutex()
-        go_on(self.tickets)
-        self.inside.clear()
-        self._streams.clear()
-        self._not_entered = next(self.tickets) + 1
-        self._overlaps = Tally()
-        self._peak = 0
-        if ticket is not None:
+    def reset_after_fork(self, reset_others: Callable[[], object] = bool) -> None:
+        """In a forked child nothing is inside and nothing was counted. *reset_others* resets what belongs to it.
+
+        The first requests of a process may come together, where no hook of Python's has told of the fork: one resets,
+        the others wait for that.
+        """
+        with self._mutexes.setdefault(os.getpid(), contexts.new_mutex()):
+            if self.was_forked():
+                reset_others()
+                self.inside[NEVER] = None  # who has entered in there is not alone, looks again, and moves over
+                tally.reset_after_fork(self.tickets)
+                self._begin()
+
+    def move(self, ticket: int, request: Any) -> None:
+        """*ticket* entered before this process noticed that it was forked."""
+        if ticket not in self.inside:
             self.inside[ticket] = request
-            self._not_entered -= 1
-        self._settle()
+            if ticket < self._first_ticket:
+                self._moved.add()
+
+    # -- in and out
+
+    def follow(self, pending: PendingResponse) -> None:
+        """The call has returned: it is inside for as long as *pending* is not finished."""
+        self._pending[pending.ticket] = self.inside[pending.ticket] = pending
 
     def leave(self, ticket: int) -> None:
         """*ticket* is no longer inside. Leaving twice does no harm."""
         self.inside.pop(ticket, None)
-        self._streams.pop(ticket, None)
+        self._pending.pop(ticket, None)
+        if self._abandoned:
+            self._abandoned.pop(ticket, None)
+        if self.line:
+            self.wake_next()
 
-    def withdraw(self, ticket: int) -> None:
+    def cancel(self, ticket: int) -> None:
         """*ticket* was drawn but did not enter: it does not count."""
+        self._cancelled.add()
         self.leave(ticket)
-        with self._mutex:
-            self._not_entered += 1
 
-    def follow(self, ticket: int, body: Any, kept: bool = False) -> None:
-        """The call of *ticket* has returned; it is inside for as long as *body* is not finished.
+    def wake_next(self) -> None:
+        """What was inside has left: wake the first of those who wait."""
+        while self.line:
+            try:
+                first = self.line[0]
+                waiter = first()
+                if waiter is not None:
+                    waiter.wake()
+                    return
+                self.line.remove(first)
+            except (IndexError, ValueError):  # it has left the line meanwhile
+                continue
 
-        Raises `TypeError` where *body* takes no weak reference.
+    # -- what is inside
+
+    def classify(self, ticket: int, request: Any, patience: Optional[float] = None) -> Entry:
+        """Compare *ticket* with those that entered before it, and clear away who is finished or was abandoned.
+
+        *patience*: it wants the turn, which unfinished bodies of its own context hold as well where they interleave;
+        one that was not asked for a chunk for so many seconds has lost it.
         """
-        reference = weakref.ref(body, lambda _: self.leave(ticket))
-        stream = Stream(self.inside.get(ticket), contexts.current(), reference, kept)
-        self._streams[ticket] = self.inside[ticket] = stream
-
-    def look_around(self, ticket: int, request: Any) -> Neighbours:
-        """See who was inside before *ticket*, and clear away who is finished or was abandoned."""
         mine = self._on_my_stack()
         if mine is not None:
             return SAME if mine is request else NESTED
-        first, entry = self._first()  # nobody copies ten thousand of them to see the first
+        first, entry = self._first()  # ten thousand are not copied to see the first
         if first == ticket:
-            return NOBODY
-        return self._meet(first, entry, request) or self._meet_all(ticket, request)
+            return ALONE
+        return self._compare(first, entry, request, patience) or self._compare_all(ticket, request, patience)
 
-    def _meet_all(self, ticket: int, request: Any) -> Neighbours:
+    def _compare_all(self, ticket: int, request: Any, patience: Optional[float]) -> Entry:
         for other, entry in self._items():
             if other == ticket:
                 break
-            found = self._meet(other, entry, request)
+            found = self._compare(other, entry, request, patience)
             if found is not None:
                 return found
-        return NOBODY
+        return ALONE
 
-    def _meet(self, other: int, entry: Any, request: Any) -> Optional[Neighbours]:
-        """What *other* is to one that enters with *request*; None where it is over."""
-        if type(entry) is not Stream:
-            return SAME if entry is request else _new(Neighbours, (False, False, other))
-        return None if self._is_over(other, entry) else _new(Neighbours, (False, False, other))
+    def _compare(self, other: int, entry: Any, request: Any, patience: Optional[float]) -> Optional[Entry]:
+        """What one that enters with *request* is to *other*; None where that is over."""
+        if type(entry) is not PendingResponse:
+            return SAME if entry is request else _new(Entry, (False, False, other))
+        return None if self._is_over(entry, patience) else _new(Entry, (False, False, other))
+
+    def _is_over(self, pending: PendingResponse, patience: Optional[float]) -> bool:
+        """Whether *pending* is finished, or abandoned: nothing goes on with it."""
+        if pending.is_finished() or pending.has_lost_its_context() and not pending.is_running():
+            self.leave(pending.ticket)
+            return True
+        if patience is not None and pending.has_lost_its_turn(patience):
+            if pending.ended_at is None:
+                self.report_hang_up(pending)
+            self.leave(pending.ticket)
+            return True
+        if pending.context != contexts.current() or pending.is_running():
+            return False
+        if pending.is_read_elsewhere:
+            return False
+        if pending.ended_at is None or pending.is_closed:
+            if pending.is_kept or self.interleaves:
+                return patience is None
+            self.leaves_bodies = True
+            pending.watch()
+            if pending.serializes:
+                self._abandoned[pending.ticket] = pending
+        self.inside.pop(pending.ticket, None)
+        self._pending.pop(pending.ticket, None)
+        return True
+
+    def note_interleaving(self, later: int) -> None:
+        """Bodies are in work in turns here; what entered up to *later* has been told.
+
+        Those that were taken for abandoned may go on as well: under ``serialize`` they hold the turn like others.
+        """
+        self.interleaves = True
+        self.told = max(self.told, later)
+        for pending in list(self._abandoned.values()):
+            if not pending.is_finished():
+                self.follow(pending)
 
     def _on_my_stack(self) -> Any:
-        """The request that is inside and whose code calls me: its call, or its body that makes a chunk."""
-        calls, chunks = contexts.on_my_stack(3)  # who called look_around
-        if len(calls) > 1:  # the innermost is the one that looks around
+        """The request that is inside and whose code calls: its call, or its body that makes a chunk."""
+        calls, chunks = contexts.on_my_stack(3)  # what called classify
+        if len(calls) > 1:  # the innermost is the one that is being classified
             for ticket in contexts.tickets_of(calls[1:], self):
                 if ticket in self.inside:
                     return self.request_of(ticket)
-        if chunks and self._streams:
-            for stream in list(self._streams.values()):
-                if stream.is_made_by(chunks):
-                    return stream.request
+        if chunks and self._pending:
+            for pending in list(self._pending.values()):
+                if pending.is_run_by(chunks):
+                    return pending.request
+        return None
+
+    def holder(self, patience: float) -> Optional[int]:
+        """The earliest that keeps others waiting for the turn, None if nothing does."""
+        for ticket, entry in self._items():
+            if type(entry) is not PendingResponse or not self._is_over(entry, patience):
+                return ticket
         return None
 
     def _first(self) -> Tuple[int, Any]:
@@ -180,85 +292,75 @@ class Ledger:
         """The tickets that were drawn for *request* and whose calls have not returned."""
         return [ticket for ticket, entry in self._items() if entry is request]
 
-    def _is_over(self, ticket: int, stream: Stream) -> bool:
-        """Whether *stream* is finished, or abandoned: nobody iterates it any more."""
-        if stream.is_finished():
-            self.leave(ticket)
-            return True
-        if stream.is_running():
-            return False
-        if stream.context == contexts.current():
-            if not stream.kept:
-                self.leave(ticket)
-            return True
-        if stream.has_lost_its_thread():
-            self.leave(ticket)
-            return True
-        return False
-
-    def interleaved_with(self, ticket: int) -> Optional[int]:
-        """The newest request that entered after *ticket* and is inside, in no call of mine; each is told once."""
-        mine = self.inside.get(ticket)
-        told = max(mine.told, ticket) if type(mine) is Stream else ticket
+    def interleaved_with(self, pending: PendingResponse, bodies_only: bool) -> Optional[int]:
+        """The newest that entered after *pending* and is inside, in no call of mine; each is told once."""
+        told = max(pending.told, self.told) if pending.serializes else pending.told
         my_calls: Optional[Set[int]] = None
         for other, entry in sorted(self._items(), key=_by_ticket, reverse=True):
             if other <= told:
                 return None
             if my_calls is None:
                 my_calls = contexts.tickets_of(contexts.on_my_stack()[0], self)
-            if type(entry) is Stream and entry.is_finished() or other in my_calls:
+            is_body = type(entry) is PendingResponse
+            if is_body and entry.is_finished() or bodies_only and not is_body or other in my_calls:
                 continue
-            if type(mine) is Stream:
-                mine.told = other
+            pending.told = other
             return other
         return None
 
     def collect(self, ticket: int) -> bool:
-        """Whether it helps to look again at who is inside: what nobody can reach any more was cleared away.
+        """Whether it helps to look again at what is inside: what nothing can reach any more was cleared away.
 
-        If *ticket* is a body, that is one in a garbage cycle; and calls that ended without telling.
+        If *ticket* is a body, that is one in a garbage cycle; and calls that ended without leaving.
         """
-        is_body = type(self.inside.get(ticket)) is Stream
+        is_body = type(self.inside.get(ticket)) is PendingResponse
         if is_body:
             gc.collect()
         return self._clear_lost() or is_body
 
     def _clear_lost(self) -> bool:
-        """Clear away calls whose requests nobody but the ledger refers to: each does for as long as it runs.
+        """Clear away calls whose requests nothing but the ledger refers to: each is held for as long as it runs.
 
-        They ended without telling: a signal's handler raised just as they handled an exception of the application.
+        They ended without leaving: a signal's handler raised just as they handled an exception of the application.
         """
         tickets = [ticket for ticket, _ in self._items()]
-        lost = [ticket for ticket in tickets if _holders(self.inside, ticket) == _NO_HOLDER]
+        lost = [ticket for ticket in tickets if _references_to(self.inside, ticket) == _NO_REFERENCE]
         for ticket in lost:
             self.leave(ticket)
         return bool(lost)
 
-    def is_inside(self, ticket: int) -> bool:
-        """Whether *ticket* has not left, finished, or lost the thread that ran it."""
-        entry = self.inside.get(ticket)
-        if type(entry) is Stream:
-            return not entry.is_finished() and not entry.has_lost_its_thread()
-        return entry is not None
+    def pending_response(self, ticket: int) -> Optional[PendingResponse]:
+        """The body of *ticket*, None where it has none or has left."""
+        return self._pending.get(ticket)
 
     def request_of(self, ticket: int) -> Any:
         """The request that *ticket* was drawn for, or None where it has left."""
         entry = self.inside.get(ticket)
-        return entry.request if type(entry) is Stream else entry
+        return entry.request if type(entry) is PendingResponse else entry
 
-    def whereabouts(self, ticket: int) -> "Tuple[Any, contexts.Place]":
+    def place_of(self, ticket: int) -> "Tuple[Any, contexts.Place]":
         """The request that *ticket* was drawn for, and where it stands now: for a report."""
         entry = self.inside.get(ticket)
-        if type(entry) is Stream:
+        if type(entry) is PendingResponse:
             return entry.request, entry.place()
         return entry, contexts.find(lambda frame: contexts.holds(frame, self, ticket))
 
-    def keep_peak(self) -> None:
-        """Somebody entered while others were inside: note how many there are."""
+    # -- counts
+
+    def keep_peak(self, ticket: Optional[int] = None) -> None:
+        """A request entered while others were inside: note how many there are.
+
+        With *ticket*, only it and those before it count: where one is refused for the sake of another, each that comes
+        later is still to be let in, and notes the number itself if it is.
+        """
         if len(self.inside) > self._peak:
-            with self._mutex:
-                self._clear_finished()
-                self._peak = max(self._peak, len(self.inside))
+            self._clear_finished()
+            self._peak = len(self.inside) if ticket is None else self._number_up_to(ticket)
+            self._peaks[self._peak] = None
+
+    def _number_up_to(self, ticket: int) -> int:
+        tickets = [other for other, _ in self._items()]
+        return tickets.index(ticket) + 1 if ticket in tickets else len(tickets)
 
     def count_overlap(self) -> None:
         """One more overlap."""
@@ -266,14 +368,12 @@ class Ledger:
 
     def counts(self) -> Tuple[int, int, int, int]:
         """In flight, peak, requests that entered, overlaps."""
-        with self._mutex:
-            self._clear_finished()
-            self._clear_lost()
-            entered = next(self.tickets) - self._not_entered
-            self._not_entered += 1
-            return len(self.inside), max(self._peak, min(entered, 1)), entered, self._overlaps.total()
+        self._clear_finished()
+        self._clear_lost()
+        entered = tally.drawn(self.tickets) - self._first_ticket + self._moved.total() - self._cancelled.total()
+        return len(self.inside), max([min(entered, 1), *list(self._peaks)]), entered, self._overlaps.total()
 
     def _clear_finished(self) -> None:
-        for ticket, stream in list(self._streams.items()) if self._streams else ():
-            if stream.is_finished():
+        for ticket, pending in list(self._pending.items()) if self._pending else ():
+            if pending.is_finished():
                 self.leave(ticket)

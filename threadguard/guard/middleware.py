@@ -1,8 +1,8 @@
 """`ThreadGuard`: the way of a request, and nothing else.
 
-On its way in a request is compared and counted. It is looked at only if it is not alone, or if the ledger's marks are
-not calm: a look at the server is due, as for the first request, or the process was forked, which wipes the marks. Then
-the policy decides what becomes of it.
+On its way in a request is compared and counted (`guard.ledger` tells how). It is inspected only if it is not alone, or
+if the ledger's fast path is closed: a reading of the server is due, as on the first request, or the process was forked.
+Then the policy decides what becomes of it.
 """
 
 import os
@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, Optional, Tuple
 
 from threadguard import options
 from threadguard.process import contexts
-from threadguard.guard.bodies import hand_out, runs_no_code
-from threadguard.guard.ledger import CALM
+from threadguard.guard.bodies import is_finished_on_return, track_body
+from threadguard.guard.ledger import FAST_PATH
 
 if TYPE_CHECKING:
     from threadguard.guard.group import Group
     from threadguard.observe.health import Health
-    from threadguard.model import Stats, Verdict
+    from threadguard.model import PolicyName, Stats, Verdict
     from threadguard.guard.policies import WSGIApp
 
-_NEVER_CALM = (False,)
+_CLOSED = (False,)
 
 
 class ThreadGuard:
@@ -47,9 +47,9 @@ class ThreadGuard:
 
     # In slots: on Python 3.11 and 3.12 other attributes get slower once `__dict__` is looked at, as a reading does.
     __slots__ = ("app", "policy", "_timeout", "_watches_pools", "_health_options", "_group", "_ledger", "_policy",
-                 "_marks", "_health", "_given", "__dict__", "__weakref__")
+                 "_marks", "_line", "_serializes", "_health", "_given", "__dict__", "__weakref__")
 
-    def __init__(self, app: "WSGIApp", *, policy: str = "refuse", serialize_timeout: float = 30.0,
+    def __init__(self, app: "WSGIApp", *, policy: "PolicyName" = "refuse", serialize_timeout: float = 30.0,
                  server_threads: Optional[int] = None, group: Optional[str] = None, health_path: Optional[str] = None,
                  health_token: Optional[str] = None, watch_pool_start: bool = True) -> None:
         if not callable(app):
@@ -59,7 +59,7 @@ class ThreadGuard:
             health_path=health_path, health_token=health_token, watch_pool_start=watch_pool_start)
         self.app = app
         self._given = given
-        self.policy: str = _policy_in_force(given["policy"])
+        self.policy: "PolicyName" = _policy_in_force(given["policy"])
         self._timeout: float = given["serialize_timeout"]
         self._watches_pools: bool = given["watch_pool_start"]
         self._health_options = given["health_path"], given["health_token"]
@@ -79,18 +79,19 @@ class ThreadGuard:
         group.keep(evidence, refuses=self.policy == "refuse")
         group.guards.add(self)
         self._group, self._ledger, self._policy = group, group.ledger, decides
-        self._marks = _NEVER_CALM if decides.asks_always else group.ledger.marks
-        self._health = self._new_health(decides.tell)
-        decides.tell()
+        self._serializes, self._line = decides.handles_every_request, group.queue.line
+        self._marks = _CLOSED if self._serializes else group.ledger.marks
+        self._health = self._new_health(decides.log_findings)
+        decides.log_findings()
         if self._watches_pools:
             group.watch_pools(self)
 
-    def _new_health(self, tell: Callable[[], object]) -> "Optional[Health]":
+    def _new_health(self, log_findings: Callable[[], object]) -> "Optional[Health]":
         path, token = self._health_options
         if path is None:
             return None
         from threadguard.observe.health import Health  # few ask for it
-        return Health(self._group, self.policy, tell, path, token)
+        return Health(self._group, self.policy, log_findings, path, token)
 
     @contexts.calls_the_application
     def __call__(self, environ: Dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -102,45 +103,51 @@ class ThreadGuard:
         ticket = next(ledger.tickets)
         try:
             inside[ticket] = environ
-            if len(inside) > 1 or not self._marks[CALM]:
-                instead = self._look(ticket, environ)
-                if instead is not None:
-                    return instead(environ, start_response)
+            if not self._marks[FAST_PATH] or len(inside) > 1:  # in this order: see `Ledger.reset_after_fork`
+                replacement = self._inspect(ticket, environ)
+                if replacement is not None:
+                    return replacement(environ, start_response)
+                inside = ledger.inside
             body = self.app(environ, start_response)
-            if type(body) is list or runs_no_code(body, environ):
+            if type(body) is list or is_finished_on_return(body, environ):
                 inside.pop(ticket, None)
+                if self._line:
+                    ledger.wake_next()
                 return body
-            return hand_out(ledger, ticket, environ, body, before_chunk=self._group.before_chunk)
+            return track_body(ledger, ticket, environ, body, self._group.before_chunk, self._serializes)
         except BaseException:
-            inside.pop(ticket, None)
+            ledger.leave(ticket)
             raise
 
-    def _look(self, ticket: int, environ: Dict[str, Any]) -> "Optional[WSGIApp]":
+    def _inspect(self, ticket: int, environ: Dict[str, Any]) -> "Optional[WSGIApp]":
         """What takes the place of the application for this request; None if it enters as it is."""
-        group, ledger = self._group, self._ledger
-        if ledger.was_forked():
-            group.start_afresh(ticket, environ)
-        around = ledger.look_around(ticket, environ)
-        if around.same:
-            ledger.withdraw(ticket)
+        group, ledger, policy = self._group, self._ledger, self._policy
+        if self._serializes and ledger.marks[FAST_PATH] and len(ledger.inside) == 1:
+            return policy.answer(ticket, environ, None)
+        if ledger.was_forked() or ticket not in ledger.inside:
+            group.reset_after_fork()
+            ledger.move(ticket, environ)
+        entry = ledger.classify(ticket, environ, policy.patience)
+        if entry.same:
+            ledger.cancel(ticket)
             return self.app
-        if around.nested:
+        if entry.nested:
             ledger.leave(ticket)
             return self.app
-        is_news = ticket >= ledger.look_from and group.read(ticket, environ)
-        if around.collision is not None and not (group.is_proved or self._policy.asks_always):
-            if ledger.collect(around.collision):
-                around = ledger.look_around(ticket, environ)
-        instead = self._policy.answer(ticket, environ, around.collision)
+        is_news = ticket >= ledger.inspect_from and group.read(ticket, environ)
+        if entry.collision is not None and not (group.is_proved or self._serializes):
+            if ledger.collect(entry.collision):
+                entry = ledger.classify(ticket, environ, policy.patience)
+        replacement = policy.answer(ticket, environ, entry.collision)
         if is_news:  # not before: a handler of the log may call the application, nested in this request if it is inside
-            self._policy.tell()
-        return instead
+            policy.log_findings()
+        return replacement
 
     def pool_starts(self, may_raise: bool = True) -> None:
         """A server starts before the first request. Under ``refuse`` this raises if it may, which ends that server."""
         if may_raise:
             self._policy.at_startup(self.verdict)
-        self._policy.tell()
+        self._policy.log_findings()
 
     def __reduce__(self) -> "Tuple[Callable[..., ThreadGuard], Tuple[WSGIApp]]":
         """Copied or unpickled, as for a spawned process, it is a new guard of *app* with the same options."""
@@ -180,13 +187,12 @@ for _name in ("add_url_rule", "after_request", "app_context", "before_request", 
     setattr(ThreadGuard, _name, _FlaskName(_name))
 
 
-def _policy_in_force(policy: str) -> str:
-    override = os.environ.get("THREADGUARD_POLICY", "").strip()
-    if not override:
+def _policy_in_force(policy: "PolicyName") -> "PolicyName":
+    variable = os.environ.get("THREADGUARD_POLICY", "").strip()
+    if not variable:
         return policy
-    override = str(options.convert("policy", override, "the environment variable THREADGUARD_POLICY"))
+    override: "PolicyName" = options.convert("policy", variable, "the environment variable THREADGUARD_POLICY")
     if override != policy:
-        import logging
-        logging.getLogger("threadguard").warning(
-            "THREADGUARD_POLICY overrides the policy: %s instead of %s", override, policy)
+        from threadguard.report.log import log_override
+        log_override(policy, override)
     return override

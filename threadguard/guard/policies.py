@@ -7,31 +7,17 @@ with None (the request enters) or with the WSGI application that takes its place
 from typing import Any, Callable, Dict, Iterable, Optional, Protocol, Type
 
 from threadguard.process import contexts
-from threadguard.report import text as report
-from threadguard.guard.bodies import hand_out, runs_no_code
+from threadguard.errors import ThreadedDeploymentError as ThreadedDeploymentError
+from threadguard.guard.bodies import is_finished_on_return, track_body
 from threadguard.guard.group import Group
 from threadguard.model import THREADED, Verdict
+from threadguard.process.webob import Response
 
 WSGIApp = Callable[[Dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
-class ThreadedDeploymentError(RuntimeError):
-    """The server lets more than one request at once into this process: the guard refuses to be built.
-
-    A `RuntimeError` and never `SystemExit`, which makes gunicorn, uWSGI and mod_wsgi start the worker anew for ever.
-    """
-
-    __module__ = "threadguard"  # as operators meet it at the end of a traceback
-
-    def __init__(self, verdict: Verdict) -> None:
-        super().__init__(report.text_of_all(verdict.findings))
-        self.verdict = verdict
-
-
 def unavailable(code: str, retry_after: Optional[float] = None) -> WSGIApp:
     """An application that answers 503: one line with *code*, no settings, no stacks."""
-    from webob import Response
-
     reason = "busy: requests are served one at a time" if retry_after else "this process is not single-threaded"
     headers = {"Retry-After": str(max(1, round(retry_after)))} if retry_after else {}
 
@@ -48,8 +34,10 @@ def unavailable(code: str, retry_after: Optional[float] = None) -> WSGIApp:
 class Policy(Protocol):
     """What each policy can do."""
 
-    asks_always: bool
+    handles_every_request: bool
     """Whether every request is put to `answer`, not only those that are not alone."""
+    patience: Optional[float]
+    """For how many seconds a request waits for the turn; None where there are no turns."""
 
     def __init__(self, app: WSGIApp, group: Group, timeout: float) -> None:
         """For the guard of *app*; *timeout* in seconds is serialize's."""
@@ -57,17 +45,21 @@ class Policy(Protocol):
     def at_startup(self, verdict: Verdict) -> None:
         """The guard is being built, under *verdict*. It may raise."""
 
-    def tell(self) -> None:
+    def log_findings(self) -> None:
         """Log what is new in the verdict."""
 
     def answer(self, ticket: int, environ: Dict[str, Any], collision: Optional[int]) -> Optional[WSGIApp]:
-        """*ticket* is inside for *environ*, with *collision* before it if that is not None."""
+        """*ticket* is inside for *environ*, with *collision* before it if that is not None.
+
+        Returns the application that takes the place of the guarded one; None where the request enters.
+        """
 
 
 class Refuse:
     """Raise at startup; from the moment the verdict is threaded, answer every request with 503."""
 
-    asks_always = False
+    handles_every_request = False
+    patience: Optional[float] = None
 
     def __init__(self, app: WSGIApp, group: Group, timeout: float) -> None:
         self._group = group
@@ -77,18 +69,18 @@ class Refuse:
         if verdict.status == THREADED:
             raise ThreadedDeploymentError(verdict)
 
-    def tell(self) -> None:
+    def log_findings(self) -> None:
         """See `Policy`."""
-        self._group.tell()
+        self._group.log_findings()
 
     def answer(self, ticket: int, environ: Dict[str, Any], collision: Optional[int]) -> Optional[WSGIApp]:
         """See `Policy`."""
         group = self._group
         is_known = group.verdict.status == THREADED  # then whoever seems to be inside is being refused as well
         if collision is None and not is_known:
-            group.ledger.keep_peak()
+            group.ledger.keep_peak(ticket)
             return None
-        group.ledger.withdraw(ticket)
+        group.ledger.cancel(ticket)
         if collision is not None and not is_known:
             group.observe("TG302", environ, collision)
         group.count_refused()
@@ -98,7 +90,8 @@ class Refuse:
 class Log:
     """Let every request pass, and say what was found."""
 
-    asks_always = False
+    handles_every_request = False
+    patience: Optional[float] = None
 
     def __init__(self, app: WSGIApp, group: Group, timeout: float) -> None:
         self._group = group
@@ -106,9 +99,9 @@ class Log:
     def at_startup(self, verdict: Verdict) -> None:
         """Nothing is raised."""
 
-    def tell(self) -> None:
+    def log_findings(self) -> None:
         """See `Policy`."""
-        self._group.tell()
+        self._group.log_findings()
 
     def answer(self, ticket: int, environ: Dict[str, Any], collision: Optional[int]) -> Optional[WSGIApp]:
         """See `Policy`."""
@@ -121,26 +114,30 @@ class Log:
 class Serialize:
     """Let requests in one at a time."""
 
-    asks_always = True
+    handles_every_request = True
 
     def __init__(self, app: WSGIApp, group: Group, timeout: float) -> None:
         self._app = app
         self._group = group
+        self.patience: Optional[float] = timeout
         self._timeout = timeout
 
     def at_startup(self, verdict: Verdict) -> None:
         """Nothing is raised."""
 
-    def tell(self) -> None:
+    def log_findings(self) -> None:
         """See `Policy`."""
-        self._group.tell_serialized()
+        self._group.log_serialized()
 
     def answer(self, ticket: int, environ: Dict[str, Any], collision: Optional[int]) -> Optional[WSGIApp]:
         """See `Policy`."""
-        self._group.ledger.withdraw(ticket)
-        self._group.turns.pass_on()  # the first in line may have met this one, which now stands in line itself
+        group = self._group
+        if collision is None and not group.queue.line:
+            environ["wsgi.multithread"] = False
+            return None
+        group.ledger.cancel(ticket)  # which wakes the first in line, who may have met this one
         if collision is not None:
-            self._group.tell_serialized(waited=True)
+            group.log_serialized(waited=True)
         return self._in_turn
 
     @contexts.calls_the_application
@@ -148,19 +145,20 @@ class Serialize:
         """Wait for the turn, and give it back when the response is finished."""
         group = self._group
         ledger = group.ledger
-        try:  # around the taking as well: a signal's handler may raise as soon as the turn is had
-            ticket = group.turns.take(environ, self._timeout, group.tell_stuck)
+        try:  # around the acquiring as well: a signal's handler may raise as soon as the turn is had
+            ticket = group.queue.acquire(environ, self._timeout, group.log_stuck)
             if ticket is None:
                 group.count_refused()
                 return unavailable("TG305", self._timeout)(environ, start_response)
             environ["wsgi.multithread"] = False
             body = self._app(environ, start_response)
-            if not runs_no_code(body, environ):
-                return hand_out(ledger, ticket, environ, body, group.turns.pass_on, group.before_late_chunk)
-            group.turns.leave(ticket)
-            return body
+            if is_finished_on_return(body, environ):
+                ledger.leave(ticket)
+                return body
+            return track_body(ledger, ticket, environ, body, group.before_chunk, serializes=True)
         except BaseException:
-            group.turns.give_back(environ)
+            for mine in ledger.calls_of(environ):
+                ledger.leave(mine)
             raise
 
 

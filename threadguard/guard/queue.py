@@ -1,115 +1,118 @@
-"""Turns: one request of a group at a time, those who wait in the order in which they came."""
+"""The queue of ``serialize``: one request of a group at a time, those who wait in the order in which they came.
+
+The turn is the ledger's: who is in it alone has it. The queue is the line of those who wait for that, without any lock.
+The line refers to them weakly, so that one whose call has ended, however it ended, no longer stands in it.
+"""
 
 import time
-from collections import deque
-from typing import Any, Callable, Deque, Dict, Optional
+import weakref
+from typing import Any, Callable, Dict, Optional
 
-from threadguard.process import contexts
 from threadguard.guard.ledger import Ledger
+from threadguard.guard.pending import GRACE
+from threadguard.process import contexts
 from threadguard.process.waiting import Waiter, new_waiter
 
 _SLICE = 0.5
-"""Seconds after which the first in line looks for itself: a holder can end without telling, by losing its
-thread, or its last reference, as part of a cycle that the collector has not seen; and guards with another policy tell
-nobody."""
+"""Seconds after which the first in line looks for itself: what holds the turn can end without telling, by losing its
+thread, or its last reference, as part of a cycle that the collector has not seen."""
+
+_SHORT_SLICE = 0.02
+"""The same where the holder is a generator, which was handed out as it is and tells of its end only if it is looked at
+or gone."""
 
 
-class Turns:
+class RequestQueue:
     """The line in front of a `Ledger`."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        self.start_afresh()
+        self.line = ledger.line
 
-    def start_afresh(self) -> None:
-        """In a forked child: nobody holds the turn, nobody waits."""
-        self._mutex = contexts.new_mutex()
-        self._line: Deque[Waiter] = deque()
-        self._holder: Optional[int] = None
-
-    def take(self, environ: Dict[str, Any], seconds: float, stuck: Callable[[int], object]) -> Optional[int]:
+    def acquire(self, environ: Dict[str, Any], seconds: float, log_stuck: Callable[[int], object]) -> Optional[int]:
         """A ticket that is inside, and alone; None where it cannot be had within *seconds*.
 
-        *stuck* is called with the ticket that held the turn all the while, if one did.
+        *log_stuck* is called with the ticket that held the turn all the while, if one did.
         """
-        waiter = None
-        try:
-            with self._mutex:
-                ticket = None if self._line else self._enter(environ)
-                holder = self._holder
-                waiter = new_waiter(environ) if ticket is None else None
-                if waiter is None:
-                    return ticket
-                self._line.append(waiter)
-            ticket = self._wait(waiter, environ, seconds)
-        except BaseException:  # what strikes may strike as the waiting begins, or as it steps out of the line
-            self._step_out(waiter)
-            raise
-        if ticket is None and holder is not None and holder == self._holder:
-            stuck(holder)
+        ticket = None if self.line else self._enter(environ, seconds)
+        if ticket is not None:
+            return ticket
+        holder = self._ledger.holder(seconds)
+        waiter = None if self._would_stop(holder) else new_waiter(environ)
+        if waiter is None:
+            return self._enter(environ, seconds) if holder is None and not self.line else None
+        ticket = self._wait(waiter, environ, seconds)
+        if ticket is None and holder is not None and holder == self._ledger.holder(seconds):
+            log_stuck(holder)
         return ticket
 
+    def _would_stop(self, holder: Optional[int]) -> bool:
+        """Whether *holder* is a body that the calling context itself is to go on with."""
+        pending = None if holder is None else self._ledger.pending_response(holder)
+        return pending is not None and not pending.is_read_elsewhere and pending.context == contexts.current()
+
     def _wait(self, waiter: Waiter, environ: Dict[str, Any], seconds: float) -> Optional[int]:
-        left, end = seconds, time.monotonic() + seconds
+        place, ticket, looked = weakref.ref(waiter, self._forget), None, time.monotonic()
+        end = looked + seconds
         try:
-            # Who left just before *waiter* stood in line has woken nobody: look again before the first waiting.
-            ticket = self._enter_first(waiter, environ)
-            while ticket is None and left > 0:
-                waiter.wait(min(left, _SLICE))
-                ticket = self._enter_first(waiter, environ)
-                if ticket is None:
-                    self._collect_if_first(waiter)
+            self.line.append(place)
+            # What left just before *waiter* stood in line has woken nothing: look again before the first waiting.
+            while True:
+                ticket = self._enter(environ, seconds) if self._is_first(waiter) else None
                 left = end - time.monotonic()
-            return ticket
+                if ticket is not None or left <= 0:
+                    return ticket
+                waiter.wait(min(left, self._slice()))
+                if time.monotonic() - looked >= _SLICE and self._is_first(waiter):
+                    self._collect()
+                    looked = time.monotonic()
         finally:
-            self._step_out(waiter)
+            self.leave(place, has_entered=ticket is not None)
 
-    def _step_out(self, waiter: Optional[Waiter]) -> None:
-        with self._mutex:
-            if waiter in self._line:
-                self._line.remove(waiter)  # type: ignore[arg-type]
-        self.pass_on()
+    def leave(self, place: "weakref.ref[Waiter]", has_entered: bool = False) -> None:
+        """*place* is given up; the next in line may enter, unless it was given up to enter."""
+        try:
+            self.line.remove(place)
+        except ValueError:  # it was cleared away already
+            pass
+        if not has_entered:
+            self._ledger.wake_next()
 
-    def _enter_first(self, waiter: Waiter, environ: Dict[str, Any]) -> Optional[int]:
-        with self._mutex:
-            return self._enter(environ) if self._line[0] is waiter else None
+    def _forget(self, place: "weakref.ref[Waiter]") -> None:
+        """Who waited at *place* is gone: it was interrupted just as it left."""
+        self.leave(place)
 
-    def _collect_if_first(self, waiter: Waiter) -> None:
-        with self._mutex:
-            holder = self._holder if self._line[0] is waiter else None
-        if holder is not None:
+    def _is_first(self, waiter: Waiter) -> bool:
+        for place in list(self.line):
+            first = place()
+            if first is not None:
+                return first is waiter
+        return False
+
+    def _slice(self) -> float:
+        """How long to wait before the next look, if nothing wakes who waits."""
+        holder = next(iter(list(self._ledger.inside)), None)
+        pending = None if holder is None else self._ledger.pending_response(holder)
+        if pending is None:
+            return _SLICE
+        if pending.is_seen_late():
+            return _SHORT_SLICE
+        if pending.ended_at is not None:
+            return max(_SHORT_SLICE, pending.ended_at + GRACE - time.monotonic())
+        return _SLICE
+
+    def _collect(self) -> None:
+        """Have it looked for garbage, and for calls that ended without leaving: the holder may be such."""
+        for holder in list(self._ledger.inside)[:1]:
             self._ledger.collect(holder)
 
-    def _enter(self, environ: Dict[str, Any]) -> Optional[int]:
+    def _enter(self, environ: Dict[str, Any], patience: float) -> Optional[int]:
         ledger = self._ledger
-        if self._holder is not None and ledger.is_inside(self._holder):
+        if ledger.inside and ledger.holder(patience) is not None:
             return None
         ticket = next(ledger.tickets)
         ledger.inside[ticket] = environ
-        if len(ledger.inside) > 1:  # another guard of the group, whose policy knows no turns, may have let somebody in
-            other = ledger.look_around(ticket, environ).collision
-            if other is not None:
-                ledger.withdraw(ticket)
-                self._holder = other
-                return None
-        self._holder = ticket
+        if len(ledger.inside) > 1 and ledger.classify(ticket, environ, patience).collision is not None:
+            ledger.cancel(ticket)
+            return None
         return ticket
-
-    def leave(self, ticket: int) -> None:
-        """*ticket* leaves, and with it the turn."""
-        self._ledger.leave(ticket)
-        self.pass_on()
-
-    def give_back(self, environ: Dict[str, Any]) -> None:
-        """The call for *environ* is over, by an exception: whatever turn it had got, it leaves with it."""
-        for ticket in self._ledger.calls_of(environ):
-            self._ledger.leave(ticket)
-        self.pass_on()
-
-    def pass_on(self) -> None:
-        """Whoever held the turn may have left: wake the first in line."""
-        try:
-            first = self._line[0]
-        except IndexError:
-            return
-        first.wake()

@@ -2,45 +2,53 @@
 
 It is answered outside the counted section and never touches the application. It makes the first request's reading, so
 that a check that comes before any user tells the truth. Without the token it tells the status and nothing else.
+
+A program sends the token as a Bearer token. A browser cannot: it sends it as the password of Basic (RFC 7617), with any
+user name, and is asked for it (401) at the page's link ``?details``, so that a load balancer never meets a 401. The
+probe takes Bearer alone: a foreign page that a browser shows must not hold this process with the browser's password.
 """
 
+import base64
 import hmac
 import json
 import socket
 import sys
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, Optional
+from typing import Any, Callable, Dict, Iterable, Optional, Tuple
 
-from threadguard.report import health_page as report_health
+from threadguard import options
+from threadguard.guard import group as groups
 from threadguard.guard.group import Group
-from threadguard.model import THREADED, Verdict
-
-if TYPE_CHECKING:
-    from webob import Request, Response
+from threadguard.model import THREADED, UNKNOWN, PolicyName, Verdict
+from threadguard.process.webob import Request, Response
+from threadguard.report import health_page
 
 JSON = "application/health+json"
 """The media type of draft-inadarei-api-health-check."""
 HTML = "text/html"
 PROBE = "/probe"
+_BEARER = 'Bearer realm="threadguard"'
+_BASIC = 'Basic realm="threadguard: any name, and the health_token as the password", charset="UTF-8"'
 
 
 def status_of(verdict: Verdict, policy: str) -> str:
     """``pass``, ``warn`` (unknown, declared only, serialised) or ``fail``."""
     if verdict.status == THREADED:
         return "warn" if policy == "serialize" else "fail"
-    return "pass" if verdict.status != "unknown" and not verdict.declared_only else "warn"
+    return "warn" if verdict.status == UNKNOWN or verdict.declared_only else "pass"
 
 
 class Health:
     """The WSGI application that answers at *path* and, with a *token*, at *path* + ``/probe``."""
 
-    def __init__(self, group: Group, policy: str, tell: Callable[[], object], path: str, token: Optional[str]) -> None:
+    def __init__(self, group: Group, policy: PolicyName, log_findings: Callable[[], object], path: str,
+                 token: Optional[str]) -> None:
         self._group = group
-        self._log_verdict = tell
+        self._log_findings = log_findings
         self._policy = policy
-        self._token = token
+        self._token = None if token is None else _stripped(options.token_bytes(token))
         path = path.encode("utf-8").decode("latin-1")  # as PATH_INFO has it (PEP 3333, "Unicode Issues")
-        self._answers: Dict[str, Callable[["Request"], "Response"]] = {path: self._tell}
+        self._answers: Dict[str, Callable[[Request], Response]] = {path: self._tell}
         if token is not None:
             self._answers[path + PROBE] = self._probe
 
@@ -50,80 +58,90 @@ class Health:
 
     def __call__(self, environ: Dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer one request."""
-        from webob import Request, Response
-
         request = Request({"REQUEST_METHOD": "GET", **environ})
         if request.method not in ("GET", "HEAD"):
-            response = Response("405 Method Not Allowed\n", status=405, content_type="text/plain", charset="UTF-8")
-            response.headers["Allow"] = "GET, HEAD"
+            response = _response("405 Method Not Allowed\n", "text/plain", 405, Allow="GET, HEAD")
         else:
             if self._group.read_now(environ):
-                self._log_verdict()
+                self._log_findings()
             response = self._answers[environ["PATH_INFO"]](request)
-        response.headers["Cache-Control"] = "no-store"
-        response.headers["Vary"] = "Accept, Authorization"
         body: Iterable[bytes] = response(request.environ, start_response)
         return body
 
-    def _is_trusted(self, request: "Request") -> bool:
+    def _is_trusted(self, request: Request, *schemes: str) -> bool:
+        """Whether *request* shows the token, in one of these *schemes*."""
         scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-        if self._token is None or scheme.lower() != "bearer":
+        if self._token is None or scheme.lower() not in schemes:
             return False
-        # A header is bytes, which WSGI gives as Latin-1 (PEP 3333, "Unicode Issues").
-        return hmac.compare_digest(given.strip().encode("latin-1", "replace"), self._token.encode("utf-8", "replace"))
+        try:
+            sent = _stripped(given.encode("latin-1"))  # the header's bytes (PEP 3333, "Unicode Issues")
+            if scheme.lower() == "basic":
+                sent = _stripped(base64.b64decode(sent, validate=True).partition(b":")[2])
+        except ValueError:  # no base64, or no string of a server that keeps to PEP 3333
+            return False
+        return hmac.compare_digest(sent, self._token)
 
-    def _tell(self, request: "Request") -> "Response":
+    def _tell(self, request: Request) -> Response:
         verdict = self._group.verdict
         status = status_of(verdict, self._policy)
-        facts = self._facts(request.environ, verdict) if self._is_trusted(request) else None
+        is_trusted = self._is_trusted(request, "bearer", "basic")
+        facts = self._facts(request.environ, verdict) if is_trusted else None
+        has_more = self._token is not None and not is_trusted
+        code, headers = 503 if status == "fail" else 200, {}
+        if has_more and request.query_string == "details":
+            code, headers = 401, {"WWW-Authenticate": _BASIC}
         offers = request.accept.acceptable_offers([JSON, HTML, "application/json"])
         if offers and offers[0][0] == HTML:
-            return _response(report_health.page(status, facts), HTML, status)
-        content: Dict[str, Any] = {"status": status}
-        if facts is not None:
-            content.update(report_health.document(status, facts))
-        return _response(json.dumps(content, indent=1) + "\n", offers[0][0] if offers else JSON, status)
+            return _response(health_page.page(status, facts, has_more), HTML, code, **headers)
+        content = {"status": status} if facts is None else health_page.document(status, facts)
+        return _response(json.dumps(content, indent=1) + "\n", offers[0][0] if offers else JSON, code, **headers)
 
     def _facts(self, environ: Dict[str, Any], verdict: Verdict) -> Dict[str, Any]:
         from threadguard import __version__
 
         return {
             "verdict": verdict,
-            "policy": self._policy,
-            "group": self._group.name,
             "stats": asdict(self._group.stats()),
             "overlaps": self._group.reports,
-            "host": socket.gethostname(),
-            "server": str(environ.get("SERVER_SOFTWARE", "not named")),
+            "recorded": self._recorded(),
+            "process": {"host": socket.gethostname(), "pid": self._group.stats().pid, "group": self._group.name,
+                        "policy": self._policy, "server": str(environ.get("SERVER_SOFTWARE", "not named"))},
             "versions": {"threadguard": __version__, "python": sys.version.split()[0]},
         }
 
-    def _probe(self, request: "Request") -> "Response":
+    def _recorded(self) -> Tuple[Dict[str, Any], ...]:
+        """The overlaps of other processes, where they share their metrics: a worker that was replaced is among them."""
+        return tuple(record for kept in groups.overlap_records for record in kept.of_others(self._group.name))
+
+    def _probe(self, request: Request) -> Response:
         """Hold this request until a second one comes to the same process; two that meet prove it threaded."""
-        if not self._is_trusted(request):
-            response = _response("401 Unauthorized\n", "text/plain", "pass")
-            response.status = 401
-            response.headers["WWW-Authenticate"] = 'Bearer realm="threadguard"'
-            return response
+        if not self._is_trusted(request, "bearer"):
+            return _response("401 Unauthorized\n", "text/plain", 401, **{"WWW-Authenticate": _BEARER})
         try:
             seconds = float(request.GET.get("hold", "0.5"))
         except ValueError:
             seconds = 0.5
-        probe = self._group.meeting.hold(request.environ, max(0.0, seconds))
+        probe = self._group.rendezvous.hold(request.environ, max(0.0, seconds))
         if probe.met:
             self._group.observe_meeting()
         return _response(json.dumps({
             "host": socket.gethostname(), "pid": self._group.stats().pid, "group": self._group.name, "met": probe.met,
-            "held": round(probe.held, 3), "can_hold": probe.waiter is not None,
-            "verdict": self._group.verdict.status}) + "\n", "application/json", "pass")
+            "held": round(probe.held, 3), "can_hold": probe.waiter is not None, "verdict": self._group.verdict.status,
+            "remedy": self._group.remedy}) + "\n", "application/json", 200)
 
 
-def _response(text: str, content_type: str, status: str) -> "Response":
-    from webob import Response
+def _stripped(token: bytes) -> bytes:
+    """*token* as any server hands it on: wsgiref.simple_server (`get_environ`) takes a byte A0 from its end as well."""
+    return token.decode("latin-1").strip().encode("latin-1")
 
-    response = Response(text.encode("utf-8", "backslashreplace"), status=503 if status == "fail" else 200,
-                        content_type=content_type, charset="UTF-8")
+
+def _response(text: str, content_type: str, status: int, **headers: str) -> Response:
+    response = Response(text.encode("utf-8", "backslashreplace"), status=status, content_type=content_type,
+                        charset="UTF-8")
+    response.headers.update({"Cache-Control": "no-store", "Vary": "Accept, Authorization", **headers})
     if content_type == HTML:
-        response.headers["Content-Security-Policy"] = "default-src 'none'; style-src 'unsafe-inline'"
-        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers.update({
+            "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none';"
+                                       " form-action 'none'; frame-ancestors 'none'",
+            "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"})
     return response

@@ -2,6 +2,9 @@
 
 It sends requests to the guard's probe endpoint, many at once. Each is held for a moment in the process that it reaches;
 two that meet prove that process threaded. It works through a load balancer, over many processes and machines.
+
+What answers is not trusted: an answer is read up to a size and until a deadline, its numbers and words are checked, and
+its texts are escaped before anything shows them.
 """
 
 import http.client
@@ -10,24 +13,32 @@ import math
 import queue
 import ssl
 import threading
+import time
 from dataclasses import dataclass, field
-from typing import Any, Callable, Dict, List, Optional, Tuple, Union
+from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple, Union
 from urllib.parse import SplitResult, quote, urlencode, urlsplit
 
-from threadguard.model import SINGLE_THREADED, THREADED, UNKNOWN
+from threadguard import options
+from threadguard.errors import ProbeError as ProbeError
+from threadguard.model import SINGLE_THREADED, THREADED, UNKNOWN, Status
+from threadguard.report import text
 
-__all__ = ["Outcome", "ProbeError", "Prober", "Seen"]
+__all__ = ["Outcome", "Prober", "Seen"]
 
 HOLD = 0.2
 """Seconds for which each probe asks to be held."""
+DEADLINE = 120.0
+"""Seconds for all probes together."""
 ENOUGH = 0.01
 """The chance that luck kept the probes of a threaded process apart, up to which a "no two met" counts."""
+ROUNDS = 4
+"""How often all requests are sent at the most, where so many processes are expected and not all of them are decided."""
 _PATIENCE = 30.0
 _LONGEST_ANSWER = 65536
 
 
-class ProbeError(RuntimeError):
-    """The endpoint cannot be asked: wrong URL, no answer, no such endpoint, wrong token."""
+Answer = Union[Dict[str, Any], str]
+"""What the endpoint said, checked; or why it did not."""
 
 
 @dataclass
@@ -35,7 +46,7 @@ class Seen:
     """What was seen of one process."""
 
     host: str
-    """The host name of its machine."""
+    """The host name of its machine, escaped: another side may say anything."""
     pid: int
     """Its number there."""
     requests: int = 0
@@ -43,9 +54,11 @@ class Seen:
     met: int = 0
     """Those of them that met another one: it is threaded, proved."""
     held: int = 0
-    """Probes that were held for as long as they asked for, and met nobody."""
-    verdict: str = "unknown"
+    """Probes that were held for as long as they asked for, and met no other."""
+    verdict: Status = "unknown"
     """The status of its own verdict, as its guard told it."""
+    remedy: str = ""
+    """What to change, in the words of its own server, as its guard told it; escaped."""
 
 
 @dataclass
@@ -58,16 +71,24 @@ class Outcome:
     """Those that were reached, by host name and number."""
     failures: List[str] = field(default_factory=list)
     """Why probes had no answer, in words."""
+    expected: Optional[int] = None
+    """How many processes there are, if that was said."""
 
     @property
-    def status(self) -> str:
-        """``threaded``, ``single-threaded`` or ``unknown``: the worst of all processes."""
+    def missing(self) -> int:
+        """How many of the expected processes did not answer."""
+        return max(0, (self.expected or 0) - len(self.processes))
+
+    @property
+    def status(self) -> Status:
+        """``threaded``, ``single-threaded`` or ``unknown``: the worst of all processes, a missing one is unknown."""
         statuses = {self.status_of(process) for process in self.processes.values()}
         if THREADED in statuses:
             return THREADED
-        return UNKNOWN if UNKNOWN in statuses or self.failures or not statuses else SINGLE_THREADED
+        is_partial = UNKNOWN in statuses or self.failures or self.missing or not statuses
+        return UNKNOWN if is_partial else SINGLE_THREADED
 
-    def status_of(self, process: Seen) -> str:
+    def status_of(self, process: Seen) -> Status:
         """What was shown of one process."""
         if process.met or process.verdict == THREADED:
             return THREADED
@@ -82,6 +103,22 @@ class Outcome:
         share = process.requests / (1 + sum(other.requests for other in self.processes.values()))
         pairs = process.held * (self.concurrency - 1) / 2
         return math.exp(pairs * math.log1p(-share))
+
+    def is_decided(self) -> bool:
+        """Whether more probes would tell no more."""
+        return not self.missing and all(self.status_of(process) != UNKNOWN for process in self.processes.values())
+
+    def note(self, answer: Answer) -> None:
+        """Count an answer, or why there is none."""
+        if isinstance(answer, str):
+            self.failures.append(answer)
+            return
+        host, pid = text.one_line(answer["host"]), answer["pid"]
+        seen = self.processes.setdefault((host, pid), Seen(host, pid))
+        seen.requests += 1
+        seen.met += answer["met"]
+        seen.held += answer["can_hold"] and not answer["met"] and answer["held"] > 0
+        seen.verdict, seen.remedy = answer["verdict"], text.one_line(answer["remedy"])
 
 
 def _parts(url: str) -> SplitResult:
@@ -107,86 +144,119 @@ class Prober:
     def __init__(self, url: str, token: str, hold: float = HOLD) -> None:
         self._parts = _parts(url)
         self._where = self._parts.netloc.rpartition("@")[2]  # without a password
-        if not token.isprintable():
-            raise ProbeError("the token has a character that no header may have")
+        try:
+            token = options.convert("health_token", token)
+        except options.OptionError:
+            raise ProbeError("the token has a character that no header may have") from None
         self._target = "%s/probe?%s" % (quote(self._parts.path.rstrip("/"), "/%"), urlencode({"hold": hold}))
-        self._headers = {"Authorization": b"Bearer " + token.encode("utf-8", "replace"), "Connection": b"close",
+        self._headers = {"Authorization": b"Bearer " + options.token_bytes(token), "Connection": b"close",
                          "Accept": b"application/json"}
 
-    def run(self, requests: int, concurrency: int, progress: Callable[[int], object] = lambda done: None) -> Outcome:
+    def run(self, requests: int, concurrency: int, progress: Callable[[int], object] = lambda done: None, *,
+            processes: Optional[int] = None, deadline: float = DEADLINE) -> Outcome:
         """Send *requests* probes, *concurrency* at once, and tell *progress* how many are done.
 
-        Raises `ProbeError` if the first one cannot be asked at all.
+        :param processes: how many processes there are: more probes are sent, up to `ROUNDS` times *requests*, until
+            each of them is found to be threaded or not.
+        :param deadline: seconds for all of it. What has no answer by then has failed.
+        :raises ProbeError: if the first one cannot be asked at all.
         """
-        outcome = Outcome(max(1, min(concurrency, requests - 1)))
-        self._note(outcome, {**self._ask(), "held": 0})  # it was alone: nobody could have met it
-        progress(1)
-        work: "queue.SimpleQueue[Optional[int]]" = queue.SimpleQueue()
-        for number in list(range(1, requests)) + [None] * outcome.concurrency:
-            work.put(number)
-        lock = threading.Lock()
-        workers = [threading.Thread(target=self._work, args=(work, outcome, lock, progress), daemon=True)
-                   for _ in range(outcome.concurrency)]
-        for worker in workers:
-            worker.start()
-        for worker in workers:
-            worker.join()
+        end = time.monotonic() + deadline
+        outcome = Outcome(max(1, min(concurrency, requests - 1)), expected=processes)
+        for first in self._answers(1, 1, end):
+            if isinstance(first, str):
+                raise ProbeError(first)
+            outcome.note({**first, "held": 0})  # it was alone: no other could have met it
+            progress(1)
+        done, number = 1, requests - 1
+        for _ in range(ROUNDS):
+            for answer in self._answers(number, outcome.concurrency, end):
+                outcome.note(answer)
+                done += 1
+                progress(done)
+            if processes is None or outcome.is_decided() or time.monotonic() > end:
+                break
+            number = requests
         return outcome
 
-    def _work(self, work: "queue.SimpleQueue[Optional[int]]", outcome: Outcome, lock: threading.Lock,
-              progress: Callable[[int], object]) -> None:
-        while work.get() is not None:
-            try:
-                answer: Union[Dict[str, Any], str] = self._ask()
-            except ProbeError as error:
-                answer = str(error)
-            with lock:
-                self._note(outcome, answer)
-                progress(len(outcome.failures) + sum(process.requests for process in outcome.processes.values()))
+    def _answers(self, number: int, concurrency: int, end: float) -> Iterator[Answer]:
+        """*number* answers, as they come; at *end* (`time.monotonic`) those that are missing have failed.
 
-    def _ask(self) -> Dict[str, Any]:
-        connection = self._connection()
+        The threads that ask may be left behind: a resolver, or an answer that drips, is not to be waited for.
+        """
+        work: "queue.SimpleQueue[int]" = queue.SimpleQueue()
+        answers: "queue.SimpleQueue[Answer]" = queue.SimpleQueue()
+        for one in range(number):
+            work.put(one)
+        for _ in range(min(number, concurrency)):
+            threading.Thread(target=self._work, args=(work, answers, end), daemon=True).start()
+        for _ in range(number):
+            try:
+                yield answers.get(timeout=max(0.0, end - time.monotonic()))
+            except queue.Empty:
+                yield "no answer from %s: it was not there at the deadline" % self._where
+
+    def _work(self, work: "queue.SimpleQueue[int]", answers: "queue.SimpleQueue[Answer]", end: float) -> None:
+        while time.monotonic() < end:
+            try:
+                work.get_nowait()
+            except queue.Empty:
+                return
+            try:
+                answers.put(self._ask(end))
+            except ProbeError as error:
+                answers.put(str(error))
+
+    def _ask(self, end: float) -> Dict[str, Any]:
+        connection = self._connection(max(0.01, min(_PATIENCE, end - time.monotonic())))
         try:
             connection.request("GET", self._target, headers=self._headers)
             response = connection.getresponse()
-            text = response.read(_LONGEST_ANSWER)
+            said = _bounded(response, end)
         except (OSError, http.client.HTTPException, UnicodeError) as error:  # a host name that cannot be encoded
-            said = str(error).strip() or type(error).__name__
-            raise ProbeError("no answer from %s: %s" % (self._where, said)) from None
+            why = str(error).strip() or type(error).__name__
+            raise ProbeError("no answer from %s: %s" % (self._where, text.one_line(why))) from None
         finally:
             connection.close()
         if 300 <= response.status < 400:
             raise ProbeError("%s redirects to %r: give the URL that is behind it" % (
-                self._where, str(response.getheader("Location")).partition("/probe?")[0]))
-        return self._read(response.status, text)
+                self._where, text.one_line(str(response.getheader("Location")).partition("/probe?")[0])))
+        if response.status == 401:
+            raise ProbeError("the token is not the one that %s takes" % self._where)
+        answer = _checked(said) if response.status == 200 else None
+        if answer is None:
+            raise ProbeError("there is no probe endpoint at %s (HTTP %d): the URL is that of health_path, and the guard"
+                             " needs a health_token" % (self._target.partition("?")[0], response.status))
+        return answer
 
-    def _connection(self) -> http.client.HTTPConnection:
+    def _connection(self, timeout: float) -> http.client.HTTPConnection:
         host, port = self._parts.hostname or "", self._parts.port
         if self._parts.scheme == "https":
-            return http.client.HTTPSConnection(host, port, timeout=_PATIENCE, context=ssl.create_default_context())
-        return http.client.HTTPConnection(host, port, timeout=_PATIENCE)
+            return http.client.HTTPSConnection(host, port, timeout=timeout, context=ssl.create_default_context())
+        return http.client.HTTPConnection(host, port, timeout=timeout)
 
-    def _read(self, status: int, text: bytes) -> Dict[str, Any]:
-        if status == 401:
-            raise ProbeError("the token is not the one that %s takes" % self._where)
-        try:
-            answer = json.loads(text.decode("utf-8"))
-            if status == 200 and isinstance(answer["met"], bool) and isinstance(answer["pid"], int):
-                return {**answer, "held": float(answer["held"])}
-        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
-            pass  # not ours: said below
-        raise ProbeError("there is no probe endpoint at %s (HTTP %d): the URL is that of health_path, and the guard"
-                         " needs a health_token" % (self._target.partition("?")[0], status))
 
-    @staticmethod
-    def _note(outcome: Outcome, answer: Union[Dict[str, Any], str]) -> None:
-        """Put into *outcome* an answer, or why there is none."""
-        if isinstance(answer, str):
-            outcome.failures.append(answer)
-            return
-        key = (str(answer.get("host")), answer["pid"])
-        seen = outcome.processes.setdefault(key, Seen(*key))
-        seen.requests += 1
-        seen.met += answer["met"]
-        seen.held += bool(answer.get("can_hold")) and not answer["met"] and answer["held"] > 0
-        seen.verdict = str(answer.get("verdict"))
+def _bounded(response: http.client.HTTPResponse, end: float) -> bytes:
+    """What *response* says, but no more than an answer can have, nor after *end*."""
+    said = b""
+    while len(said) <= _LONGEST_ANSWER and time.monotonic() < end:
+        part = response.read1(_LONGEST_ANSWER)
+        if not part:
+            return said
+        said += part
+    raise TimeoutError("its answer has no end")
+
+
+def _checked(said: bytes) -> Optional[Dict[str, Any]]:
+    """The answer of a guard, every value of the type that it must have; None if it is none."""
+    try:
+        answer = json.loads(said.decode("utf-8"))
+        pid, held = answer["pid"], float(answer["held"])
+        if type(answer["met"]) is bool and type(pid) is int and 0 <= pid < 2 ** 32 and 0 <= held < math.inf:
+            verdict = answer.get("verdict")
+            return {"host": str(answer["host"]), "pid": pid, "met": answer["met"], "held": held,
+                    "can_hold": answer.get("can_hold") is True, "remedy": str(answer.get("remedy", "")),
+                    "verdict": verdict if verdict in (SINGLE_THREADED, THREADED) else UNKNOWN}
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError, AttributeError):
+        pass
+    return None

@@ -1,15 +1,18 @@
 """What runs code on its own in this process: threads, and greenlets within them.
 
-With `process.py` the only module that looks at threads and stacks. That one tells facts about servers; this one tells
-who is who: which context I am, whether another still lives, whether a call is on my own stack, and where it stands.
+`facts` tells what servers show; this module tells contexts apart: which one calls, whether one still lives, which calls
+are on the caller's own stack, and where another stands.
 """
 
+import os
 import sys
+import threading
+import weakref
 from types import CodeType, FrameType, GeneratorType
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Set, Tuple, TypeVar
 
 from threadguard.process import stacks
-from threadguard.process.facts import dig, instances, module_of, outward
+from threadguard.process.facts import dig, instances, local, module_of, outward
 
 _CO_GENERATOR = 0x20
 """`inspect.CO_GENERATOR`; that module alone takes half as long to load as this package."""
@@ -34,8 +37,35 @@ def original(name: str) -> Any:
 
 get_ident: Callable[[], int] = original("get_ident")
 new_lock: Callable[[], Any] = original("allocate_lock")
-new_mutex: Callable[[], Any] = original("RLock")
+_new_lock_of_a_thread: Callable[[], Any] = original("RLock")
 
+
+class Mutex:
+    """A lock that others wait for, for a second at most: then they take it for lost, and go on with a new one.
+
+    An exception that strikes between two bytecodes, as a signal's handler raises it, can leave any lock taken: on
+    Python 3.14 even one of a ``with`` statement, which looks for such exceptions once the lock is taken and before the
+    block is guarded (Python/bytecodes.c, `CALL`). What it protects here takes microseconds, and does no harm if it is
+    done twice.
+    """
+
+    PATIENCE = 1.0
+
+    def __init__(self) -> None:
+        self._lock = _new_lock_of_a_thread()
+
+    def __enter__(self) -> None:
+        if not self._lock.acquire(True, self.PATIENCE):
+            self._lock = _new_lock_of_a_thread()
+
+    def __exit__(self, *error: object) -> None:
+        try:
+            self._lock.release()
+        except RuntimeError:  # it was lost, and replaced
+            return
+
+
+new_mutex = Mutex
 
 _modules = sys.modules
 _new = tuple.__new__
@@ -47,13 +77,82 @@ class Context(NamedTuple):
     ident: int
     """The identifier of the OS thread."""
     greenlet: int
-    """`id` of the greenlet; 0 where greenlets are not in use."""
+    """`id` of the greenlet; 0 for a thread's main greenlet, also before the package greenlet is imported."""
 
 
 def current() -> Context:
     """The context that calls."""
     module = _modules.get("greenlet")
-    return _new(Context, (get_ident(), 0 if module is None else id(module.getcurrent())))
+    if module is None:
+        return _new(Context, (get_ident(), 0))
+    greenlet = module.getcurrent()
+    return _new(Context, (get_ident(), 0 if greenlet.parent is None else id(greenlet)))
+
+
+class _Sentinel:
+    """Goes when Python clears the thread state that holds it: at the end of the thread, if not before."""
+
+    __slots__ = ("__weakref__",)
+
+
+class Life(NamedTuple):
+    """What is known of a context, to tell later whether it has ended, also where it runs no Python at the moment.
+
+    A thread that a server makes in C has no frame while it sends a chunk (uWSGI, mod_wsgi), and some servers take the
+    thread state away from it until they ask for the next one (`PyGILState_Release`): so `sys._current_frames` is no
+    answer.
+    """
+
+    sentinel: "weakref.ref[_Sentinel]"
+    made_by: "Optional[weakref.ref[threading.Thread]]"
+    """`threading`'s object; None where it did not start this thread, and at the most made an object up for it."""
+    number: int
+    """What Linux calls the thread; 0 elsewhere."""
+    greenlet: "Optional[weakref.ref[Any]]" = None
+    """The greenlet; None for a thread's main one."""
+
+
+_mine: Any = original("_local")()
+
+
+def my_life() -> Life:
+    """The life of the calling context."""
+    try:
+        life: Life = _mine.life
+    except AttributeError:
+        _mine.sentinel = _Sentinel()
+        _mine.life = life = Life(weakref.ref(_mine.sentinel), _maker_of_my_thread(), _number_of_my_thread())
+    module = _modules.get("greenlet")
+    if module is None or module.getcurrent().parent is None:
+        return life
+    return life._replace(greenlet=weakref.ref(module.getcurrent()))
+
+
+def _maker_of_my_thread() -> "Optional[weakref.ref[threading.Thread]]":
+    thread = threading._active.get(get_ident())  # type: ignore[attr-defined]
+    is_made_up = isinstance(thread, (threading._DummyThread, threading._MainThread))  # type: ignore[attr-defined]
+    return None if thread is None or is_made_up else weakref.ref(thread)
+
+
+def _number_of_my_thread() -> int:
+    return threading.get_native_id() if sys.platform == "linux" else 0
+
+
+def is_alive(life: Life) -> bool:
+    """Whether the context of *life* may still run."""
+    if life.greenlet is not None:
+        greenlet = life.greenlet()
+        if greenlet is None or greenlet.dead:
+            return False
+    if life.made_by is not None:
+        made = life.made_by()
+        return made is not None and threading.Thread.is_alive(made)
+    return life.sentinel() is not None or _has_thread(life.number)
+
+
+def _has_thread(number: int) -> bool:
+    """Whether Linux has a thread of that *number* in this process."""
+    return bool(number) and os.path.exists("/proc/self/task/%d" % number)
 
 
 def name_of(ident: int) -> str:
@@ -100,7 +199,7 @@ _CHUNKS: Dict[int, CodeType] = {}
 
 
 def makes_a_chunk(function: _F) -> _F:
-    """Mark *function* as the method of a body that makes a chunk."""
+    """Mark *function* as a method that runs code of a body: to make a chunk, or to close it."""
     _CHUNKS[id(function.__code__)] = function.__code__
     return function
 
@@ -128,11 +227,23 @@ def tickets_of(calls: List[FrameType], ledger: Any) -> Set[int]:
     return {call["ticket"] for call in found if call.get("ledger") is ledger and "ticket" in call}
 
 
-def makes(frames: List[FrameType], body: Any) -> bool:
-    """Whether one of *frames* makes a chunk of *body*."""
-    if type(body) is GeneratorType:
-        return any(frame.f_code is body.gi_code and frame is body.gi_frame for frame in frames)
-    return any(id(frame.f_code) in _CHUNKS and frame.f_locals.get("self") is body for frame in frames)
+def makes(frame: FrameType, source: Any) -> bool:
+    """Whether *frame* makes a chunk of *source*: a generator, or an object whose method is marked."""
+    if type(source) is GeneratorType:
+        return frame.f_code is source.gi_code and frame is source.gi_frame
+    code = frame.f_code
+    return id(code) in _CHUNKS and code.co_argcount > 0 and local(frame, code.co_varnames[0]) is source
+
+
+def owner_of(frame: FrameType) -> Any:
+    """The object whose marked method *frame* runs, where that is one of this package; else None."""
+    return frame.f_locals.get("self") if id(frame.f_code) in _CHUNKS and _is_own(frame) else None
+
+
+def is_made_elsewhere(source: Any) -> bool:
+    """Whether another thread makes a chunk of *source* at this moment, as far as its stack may be looked at."""
+    me = get_ident()
+    return any(makes(frame, source) for ident, top in stacks.tops().items() if ident != me for frame in outward(top))
 
 
 def _greenlet_frames() -> List[FrameType]:

@@ -34,7 +34,8 @@ class Numbered:
 
 def new_marks() -> Any:
     """A row of small numbers, all 0 now, and again in every process that is forked."""
-    page = new_page() if sys.platform == "linux" else None
+    # PyPy writes a traceback of its own to stderr where the system refuses an advice (rpython/rlib/rmmap.py `madvise`).
+    page = new_page() if sys.platform == "linux" and sys.implementation.name == "cpython" else None
     return Numbered() if page is None else page
 
 

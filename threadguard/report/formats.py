@@ -141,5 +141,7 @@ def exit_status(checked: Sequence[Checked], fail_on: str = "") -> int:
 
 
 def use_colour() -> bool:
-    """Whether to use colours: on a terminal that has them, unless NO_COLOR is set (no-color.org)."""
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    """Whether to use colours: where NO_COLOR and FORCE_COLOR say (in this order, as Python does), or on a terminal."""
+    if os.environ.get("NO_COLOR") or os.environ.get("FORCE_COLOR"):
+        return not os.environ.get("NO_COLOR")
+    return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"

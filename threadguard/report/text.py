@@ -1,6 +1,6 @@
 """The only place that formats: findings as text, requests without their secrets, overlaps with both sides."""
 
-from typing import Any, Dict, Iterable, Optional
+from typing import Any, Dict, Iterable, Optional, Tuple
 
 from threadguard.process.contexts import Place
 from threadguard.model import Finding
@@ -10,15 +10,25 @@ _LONGEST = 200
 
 def text_of(finding: Finding) -> str:
     """*finding* in the one form in which findings are printed."""
+    return template_of(finding.code) % arguments_of(finding)
+
+
+def template_of(code: str) -> str:
+    """What the texts of all findings of *code* have in common, for `arguments_of` each."""
+    return "%s" + code + " %s"
+
+
+def arguments_of(finding: Finding) -> Tuple[str, str]:
+    """Where *finding* stands, if in a file, and what it says."""
     where = ""
     if finding.file is not None:
         where = finding.file + ":" + ("%d:" % finding.line if finding.line is not None else "") + " "
-    lines = ["%s%s %s" % (where, finding.code, finding.sentence)]
+    lines = [finding.sentence]
     if finding.evidence:
         lines.append("  because: " + finding.evidence)
     if finding.remedy:
         lines.append("  remedy:  " + finding.remedy)
-    return "\n".join(lines)
+    return where, "\n".join(lines)
 
 
 def text_of_all(findings: Iterable[Finding]) -> str:
@@ -32,10 +42,11 @@ def escaped(text: str) -> str:
         text = text.encode("latin-1").decode("utf-8", "backslashreplace")
     except UnicodeEncodeError:
         pass  # not a WSGI string: it is shown as it is
-    return _shortened(text)
+    return one_line(text)
 
 
-def _shortened(text: str) -> str:
+def one_line(text: str) -> str:
+    """*text* with what is not printable escaped, cut to 200 characters."""
     shown = "".join(_visible(character) for character in text[:_LONGEST])
     rest = len(text) - _LONGEST
     return shown + ("… (%d more)" % rest if rest > 0 else "")
@@ -58,5 +69,5 @@ def request_line(environ: Optional[Dict[str, Any]]) -> str:
 def side(name: str, environ: Optional[Dict[str, Any]], place: Place) -> str:
     """One side of an overlap: the request, its context and its stack."""
     stack = "".join(place.stack).rstrip("\n").replace("\n", "\n    ")
-    context = _shortened(place.context)  # an application may name its threads after what they serve
+    context = one_line(place.context)  # an application may name its threads after what they serve
     return "%s: %s, in %s\n    %s" % (name, request_line(environ), context, stack)

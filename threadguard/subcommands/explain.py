@@ -24,6 +24,9 @@ _MEND = {
     "TG104": "In the ini file: filter-with = threadguard in the application's section, and a section"
              " [filter:threadguard] with use = egg:threadguard. In code: app = ThreadGuard(app).",
     "TG304": "Find out what the request that the report names waits for; it keeps its place until it is finished.",
+    "TG308": "Let one request at a time into each process: app = ThreadGuard(app) makes sure of it. Or keep what the"
+             " window of lines shares in the request, in a threading.local, or behind a lock that is held from its first"
+             " line to its last.",
     "TG401": "If the server has one thread, option server_threads = 1 states it.",
     "TG402": "Please report it, with the text of the finding; server_threads states the capacity until then.",
     "TG403": "Check the file that includes the others, or the server's command: threadguard check -- COMMAND. Write"

@@ -17,6 +17,8 @@ import time
 from contextlib import contextmanager
 from typing import Any, Callable, Dict, Iterator, List, Tuple
 
+from threadguard.errors import StillInside
+
 __all__ = ["BackgroundServer", "serve"]
 
 log = logging.getLogger("threadguard.testserver")
@@ -121,7 +123,8 @@ class BackgroundServer:
     def stop(self, timeout: float = 10.0) -> None:
         """Stop, and close what is open. Stopping twice does no harm.
 
-        Raises `TimeoutError` if the application holds a request for longer than *timeout* seconds.
+        Raises `threadguard.StillInside`, a `TimeoutError`, if the application holds a request for longer than *timeout*
+        seconds.
         """
         if self._is_stopping:
             return
@@ -130,8 +133,8 @@ class BackgroundServer:
         threads = self._hang_up(time.monotonic() + timeout)
         self._server.server_close()
         if threads:
-            raise TimeoutError("%r was stopped, but after %g seconds a request is still inside the application, in %s"
-                               % (self, timeout, ", ".join(thread.name for thread in threads)))
+            raise StillInside("%r was stopped, but after %g seconds a request is still inside the application, in %s"
+                              % (self, timeout, ", ".join(thread.name for thread in threads)))
 
     def _hang_up(self, end: float) -> List[threading.Thread]:
         """Let each connection end after the request that it is in; the threads that have not ended at *end*."""

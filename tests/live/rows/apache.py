@@ -54,7 +54,7 @@ def row(name, mpm, lines, threaded, capacity=None, alias=ALIAS, more="", **kind)
 def pypi(name, mpm, lines, threaded, capacity=None, alias=ALIAS, more="", **kind):
     """A row of PyPI's mod_wsgi, loaded where ``mod_wsgi-express module-location`` says; *name* begins with its version.
 
-    The Python that it was compiled with may be a copy, and lie elsewhere than it believes: see .ci/readable-python.
+    The Python that it was compiled with may be a copy, and lie elsewhere than it believes: see .ci/setup-servers.
     """
     text = conf(mpm, lines, alias, wsgi="LoadModule wsgi_module {mod_wsgi}\nWSGIPythonHome {home}", more=more)
     needs = ("/usr/sbin/apache2",) + kind.pop("needs", ("mod_wsgi",))

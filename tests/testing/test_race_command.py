@@ -1,0 +1,186 @@
+"""``threadguard race``: what is typed, what it prints, and its exit status."""
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+
+import pytest
+
+from threadguard import ThreadGuard
+
+SITE = """
+import time
+user = None
+
+def application(environ, start_response):
+    global user
+    user = environ.get("HTTP_X_USER", environ["PATH_INFO"])
+    body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)).decode()
+    text = "%s %s " % (environ["REQUEST_METHOD"], body)
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [(text + user).encode()]
+
+def right(environ, start_response):
+    print("printed by the application")
+    start_response("200 OK", [])
+    return [environ["PATH_INFO"].encode()]
+
+def clock(environ, start_response):
+    start_response("200 OK", [])
+    return [b"%f" % time.time()]
+
+def without_time(body):
+    return b""
+
+def create_app():
+    return application
+
+def broken(environ, start_response):
+    raise LookupError(environ["PATH_INFO"])
+"""
+INI = """
+[app:main]
+use = call:site_race:make
+[filter:guard]
+use = egg:threadguard
+[pipeline:guarded]
+pipeline = guard main
+"""
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Run ``threadguard race`` in a directory with `SITE`; gives status, stdout and stderr."""
+    (tmp_path / "site_race.py").write_text(SITE + "\ndef make(config, **options):\n    return application\n")
+    (tmp_path / "production.ini").write_text(INI)
+    (tmp_path / "body.txt").write_text("sent")
+    (tmp_path / "fails.py").write_text("1 / 0")
+    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+    def run(*words, **variables):
+        ended = subprocess.run([sys.executable, "-m", "threadguard", "race", *words], cwd=str(tmp_path), timeout=120,
+                               env=dict(os.environ, PYTHONPATH=root, **variables), stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, universal_newlines=True)
+        return ended.returncode, ended.stdout, ended.stderr
+
+    return run
+
+
+@pytest.mark.parametrize("target", ["site_race:application", "site_race:create_app()", "config:production.ini",
+                                    "config:production.ini#guarded"])
+def test_race_is_found(run, target):
+    """Exit status 1, with the file and the line, and each finding has a command that finds it again."""
+    if target.startswith("config:"):
+        pytest.importorskip("paste.deploy")
+    status, out, err = run(target, "/a", "/b")
+    assert status == 1
+    assert "site_race.py:8: TG308 GET /a is answered wrongly when GET /b runs while it is paused here" in out
+    assert "body b'GET  /b' instead of b'GET  /a'" in out
+    assert "happened 10 of 10 times" in out
+    assert "Each request is sent up to 920 times to %s, in this process: what it writes is written." % target in err
+    command = out.split("10 of 10 times: threadguard race ")[1].split("\n")[0]
+    status, out, err = run(*shlex.split(command))
+    assert (status, out.count("TG308")) == (1, 1)
+
+
+def test_nothing_is_found(run):
+    """Exit status 0, with how many lines there were; what the application prints is no part of the report."""
+    status, out, err = run("site_race:right", "/a", "/b")
+    assert status == 0
+    assert "GET /a, which has 3 lines, paused at 12 places while GET /b ran: nothing found" in out
+    assert "printed by the application" in err
+    assert "printed by the application" not in out
+
+
+def test_what_is_not_comparable(run):
+    """Exit status 3 where the answers differ anyway, and 0 where a function takes out what differs."""
+    status, out, _ = run("site_race:clock", "/a", "/b")
+    assert status == 3
+    assert "--normalize" in out
+    assert run("site_race:clock", "/a", "/b", "--normalize", "site_race:without_time")[0] == 0
+
+
+def test_json(run):
+    """`--json` prints one object."""
+    status, out, _ = run("site_race:application", "/a", "/b", "--json", "--all")
+    report = json.loads(out)
+    assert status == report["status"] == 1
+    assert report["pairs"][0]["wrong"][0]["stack"][0][:2] == ["site_race.py", 8]
+    assert report["pairs"][0]["lines"] == report["pairs"][0]["tried"] == 5
+
+
+def test_method_header_and_body(run):
+    """A request is METHOD:PATH; a header is sent with all, or with the one that is named."""
+    status, out, _ = run("site_race:application", "POST:/x", "POST:/x", "--header", "X-User: ann", "--header-of", "2",
+                         "X-User: bob", "--body", "body.txt")
+    assert status == 1
+    assert "body b'POST sent bob' instead of b'POST sent ann'" in out
+    command = out.split("10 of 10 times: threadguard race ")[1].split("\n")[0]
+    assert run(*shlex.split(command))[0] == 1
+
+
+@pytest.mark.parametrize("words, said", [
+    (("site_race", "/a"), "APPLICATION 'site_race' is not allowed"),
+    (("nowhere:app", "/a"), "there is no module nowhere"),
+    (("site_race:nix", "/a"), "has no nix"),
+    (("fails:app", "/a"), "fails:app cannot be loaded: ZeroDivisionError"),
+    (("config:nowhere.ini", "/a"), "there is no file 'nowhere.ini'"),
+    (("site_race:application", "a"), "'a' is no request"),
+    (("site_race:application", "get:/a"), "'get:/a' is no request"),
+    (("site_race:application", "POST"), "'POST' is no request"),
+    (("site_race:application", "/a", "--body", "nowhere"), "--body nowhere cannot be read: No such file"),
+    (("site_race:application", "/a", "--header", "X"), "'X' is no header"),
+    (("site_race:application", "/a", "--header-of", "2", "X: y"), "there is 1 request"),
+    (("site_race:application", "/a", "--at", "x"), "--at 'x' is not allowed"),
+    (("site_race:application", "/a", "--at", "99"), "there is no line 99"),
+    (("site_race:application", "/a", "--points", "0"), "0 is not allowed"),
+    (("site_race:application", "/a", "--normalize", "site_race"), "--normalize site_race"),
+    (("site_race:application", "/a", "--normalize", "site_race:user"), "is no function"),
+    (("site_race:application",), "the following arguments are required: REQUEST")])
+def test_wrong_use(run, words, said):
+    """Exit status 2 with one sentence."""
+    if words[0].startswith("config:"):
+        pytest.importorskip("paste.deploy")
+    status, out, err = run(*words)
+    assert (status, out) == (2, "")
+    assert said in err.splitlines()[-1]
+
+
+def test_failing_application(run):
+    """Two requests that fail also alone tell nothing."""
+    status, out, _ = run("site_race:broken", "/a", "/b")
+    assert status == 3
+    assert "both requests fail also alone" in out
+
+
+def test_variable_of_the_guard_is_left_alone(run):
+    """THREADGUARD_APP, set for a server, makes no guard here, and stays set for the application."""
+    assert run("site_race:right", "/a", "/b", "--points", "1", THREADGUARD_APP="nowhere:app")[0] == 0
+
+
+def test_fixture(threadguard):
+    """The fixture has both, and a race that is proved is no overlap of its guard."""
+    def application(environ, start_response):
+        start_response("200 OK", [])
+        return [environ["PATH_INFO"].encode()]
+
+    guard = threadguard(application)
+    assert threadguard.race(guard, "/a", "/b").status == 0
+    assert threadguard.assert_no_race(guard, "/a", "/b").status == 0
+    assert isinstance(guard, ThreadGuard)
+    assert guard.stats().requests == 0
+
+
+def test_fixture_fails_with_the_report(threadguard):
+    """`assert_no_race` fails with the report as its message."""
+    state = {}
+
+    def application(environ, start_response):
+        state["path"] = environ["PATH_INFO"]
+        start_response("200 OK", [])
+        return [state["path"].encode()]
+
+    with pytest.raises(AssertionError, match=r"test_race_command\.py:\d+: TG308 GET /a is answered wrongly"):
+        threadguard.assert_no_race(threadguard(application), "/a", "/b")
