@@ -15,18 +15,31 @@ project = "threadguard"
 author = "threadguard contributors"
 copyright = author  # noqa: A001, as Sphinx calls it
 release = version = threadguard.__version__
-extensions = ["myst_parser", "sphinx.ext.autodoc"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx_copybutton"]
 exclude_patterns = ["real_runs", ".gitignore"]
 myst_heading_anchors = 3
 html_title = "threadguard %s" % release
-html_theme = "alabaster"
-html_theme_options = {"description": "Keeps WSGI applications that are not thread-safe in single-threaded processes",
-                      "page_width": "1100px", "sidebar_width": "240px"}
+html_theme = "furo"
+html_show_copyright = html_show_sphinx = False
 # "--workers" stays what one can type: a dash of typography is none.
 smartquotes = False
+pygments_dark_style = "github-dark"
 html_static_path = ["static"]
-html_css_files = ["wrap.css"]
+html_css_files = ["pages.css"]
+# The button copies what is typed, not what is printed.
+copybutton_prompt_text = "$ "
+copybutton_only_copy_prompt_lines = True
+copybutton_remove_prompts = True
 autodoc_typehints = "description"
+# threadguard.django is described without it.
+autodoc_mock_imports = ["django"]
 autodoc_member_order = "bysource"
 # Docstrings name code in `single backquotes`.
 default_role = "code"
+
+
+def setup(app):
+    """Look after the build whether a link is dead."""
+    import links
+
+    app.connect("build-finished", links.check)

@@ -1,4 +1,8 @@
-"""The pictures, as SVG: a refusal in a terminal, from its real run, and the flow of what is found out."""
+"""The pictures, as SVG: a refusal in a terminal, from its real run; two requests that mix; what each policy does; and
+the way from what is found to what is done.
+
+Each is drawn on a dark card of its own, so it reads the same on a light page and on a dark one.
+"""
 
 import textwrap
 from html import escape
@@ -6,23 +10,49 @@ from typing import Dict, List, Sequence, Tuple
 
 from real_runs import file_of
 
-_WIDE, _LINE, _COLUMN = 104, 20, 8.0
-_SPACE = "\N{NO-BREAK SPACE}"  # viewers take others away at the start of a line
-_TERMINAL = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %(width)d %(height)d" role="img"
+CARD, LINE, DIM, TEXT = "#1f2328", "#59636e", "#9198a1", "#f0f6fc"
+RED, GREEN, BLUE, ORANGE = "#ff7b72", "#7ee787", "#79c0ff", "#ffa657"
+_CARD = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %(width)d %(height)d" role="img"
  aria-label="%(title)s">
-<rect width="100%%" height="100%%" rx="8" fill="#1f2328"/>
-<g fill="#3d444d"><circle cx="20" cy="18" r="6"/><circle cx="40" cy="18" r="6"/><circle cx="60" cy="18" r="6"/></g>
-<g font-family="ui-monospace, Menlo, Consolas, monospace" font-size="13">
-%(lines)s
+<defs><marker id="end" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="7" markerHeight="7" orient="auto">
+<path d="M 0 0 L 10 5 L 0 10 z" fill="%(dim)s"/></marker></defs>
+<rect width="100%%" height="100%%" rx="8" fill="%(card)s"/>
+<g font-family="%(font)s" font-size="13">
+%(parts)s
 </g>
 </svg>
 """
+_SANS, _MONO = "system-ui, sans-serif", "ui-monospace, Menlo, Consolas, monospace"
+
+
+def _card(width: float, height: float, title: str, parts: Sequence[str], font: str = _SANS) -> str:
+    return _CARD % {"width": width, "height": height, "title": escape(title), "parts": "\n".join(parts), "font": font,
+                    "card": CARD, "dim": DIM}
+
+
+def _text(x: float, y: float, text: str, colour: str = TEXT, more: str = "") -> str:
+    return '<text x="%g" y="%g" fill="%s" %s>%s</text>' % (x, y, colour, more, escape(text))
+
+
+def _bar(x: float, y: float, width: float, colour: str, text: str = "", more: str = "") -> str:
+    """A stretch of time, with what happens in it."""
+    parts = ['<rect x="%g" y="%g" width="%g" height="30" rx="5" fill="%s" %s/>' % (x, y, width, colour, more)]
+    if text:
+        parts.append(_text(x + width / 2, y + 20, text, CARD, 'text-anchor="middle" font-weight="600"'))
+    return "\n".join(parts)
+
+
+def _arrow(x: float, y: float, right: float, down: float) -> str:
+    return '<line x1="%g" y1="%g" x2="%g" y2="%g" stroke="%s" stroke-width="1.5" marker-end="url(#end)"/>' % (
+        x, y, right, down, DIM)
+
+
+# -- a terminal
+
+_WIDE, _STEP, _COLUMN = 104, 20, 8.0
+_SPACE = "\N{NO-BREAK SPACE}"  # viewers take others away at the start of a line
 _COLOURS: Sequence[Tuple[str, str]] = (
-    ("$", "#f0f6fc"), ("threadguard.", "#ff7b72"), ("TG", "#ff7b72"), ("  because", "#d1d7e0"), ("  remedy", "#7ee787"))
-
-
-def _colour(line: str) -> str:
-    return next((colour for start, colour in _COLOURS if line.startswith(start)), "#9198a1")
+    ("$", TEXT), ("threadguard.", RED), ("TG", RED), ("  because", "#d1d7e0"), ("  remedy", GREEN))
 
 
 def terminal(text: str, title: str) -> str:
@@ -30,32 +60,80 @@ def terminal(text: str, title: str) -> str:
     shown: List[Tuple[str, str]] = []
     for line in text.splitlines():
         indent = " " * (11 if line.startswith("  ") else 0)
-        shown += [(part, _colour(line)) for part in textwrap.wrap(line, _WIDE, subsequent_indent=indent) or [""]]
-    lines = ['<text x="20" y="%d" fill="%s">%s</text>' % (
-        50 + number * _LINE, colour, escape(part).replace(" ", _SPACE))
-             for number, (part, colour) in enumerate(shown)]
-    return _TERMINAL % {"width": 40 + _WIDE * _COLUMN, "height": 50 + len(shown) * _LINE, "title": escape(title),
-                        "lines": "\n".join(lines)}
+        colour = next((colour for start, colour in _COLOURS if line.startswith(start)), DIM)
+        shown += [(part, colour) for part in textwrap.wrap(line, _WIDE, subsequent_indent=indent) or [""]]
+    parts = ['<circle cx="%d" cy="18" r="6" fill="#3d444d"/>' % x for x in (20, 40, 60)]
+    parts += [_text(20, 50 + number * _STEP, part.replace(" ", _SPACE), colour)
+              for number, (part, colour) in enumerate(shown)]
+    return _card(40 + _WIDE * _COLUMN, 50 + len(shown) * _STEP, title, parts, _MONO)
 
+
+# -- two requests that mix
+
+
+def mixing() -> str:
+    """Two requests of hgweb inside one process: the later one's encoding is used for the rest of the earlier's page."""
+    parts = [
+        _text(20, 34, "Thread 1", TEXT, 'font-weight="600"'), _text(20, 52, "asks for orleans", DIM),
+        _bar(170, 22, 240, BLUE, "page in iso-8859-1"), _bar(414, 22, 220, RED, "the rest of it in euc-jp"),
+        _text(20, 114, "encoding.encoding", TEXT, 'font-weight="600"'), _text(20, 132, "one variable", DIM),
+        _bar(170, 102, 240, "#2d4a66", "", 'stroke="%s"' % BLUE),
+        _text(290, 122, "iso-8859-1", BLUE, 'text-anchor="middle"'),
+        _bar(414, 102, 386, "#5a3a1e", "", 'stroke="%s"' % ORANGE),
+        _text(607, 122, "euc-jp", ORANGE, 'text-anchor="middle"'),
+        _text(20, 194, "Thread 2", TEXT, 'font-weight="600"'), _text(20, 212, "asks for kyoto", DIM),
+        _bar(414, 182, 386, ORANGE, "page in euc-jp"),
+        _arrow(180, 54, 180, 100), _text(190, 82, "sets it", DIM), _arrow(424, 180, 424, 134),
+        _text(434, 164, "sets it", DIM), _arrow(524, 100, 524, 54), _text(534, 82, "reads it", RED),
+        _arrow(170, 246, 800, 246), _text(485, 266, "time", DIM, 'text-anchor="middle"'),
+    ]
+    return _card(820, 280, "two requests in one process share one variable: the page of the first ends in the encoding"
+                           " of the second", parts)
+
+
+# -- what a policy does
+
+
+def policies() -> str:
+    """What becomes of a second request that comes while a first one is inside, under each policy."""
+    parts = [_text(150, 30, "first request", DIM), _text(330, 30, "a second one comes", DIM),
+             '<line x1="330" y1="40" x2="330" y2="336" stroke="%s" stroke-dasharray="4 4"/>' % LINE]
+    for number, (name, draw) in enumerate((("refuse", _refused), ("serialize", _serialized), ("log", _logged))):
+        y = 46 + number * 100
+        parts += [_text(20, y + 42, name, TEXT, 'font-weight="600" font-size="15"'),
+                  _bar(150, y, 300, GREEN if name != "log" else ORANGE, "inside"), *draw(y + 38)]
+        if number:
+            parts.append('<line x1="20" y1="%g" x2="800" y2="%g" stroke="#3d444d"/>' % (y - 14, y - 14))
+    title = "under refuse the second request gets 503, under serialize it waits, under log both run"
+    return _card(820, 350, title, parts)
+
+
+def _refused(y: float) -> List[str]:
+    return [_bar(330, y, 54, RED, "503"), _text(396, y + 20, "at once; the application is not entered", DIM)]
+
+
+def _serialized(y: float) -> List[str]:
+    return [_bar(330, y, 118, "#3d444d", "", 'stroke="%s" stroke-dasharray="4 3"' % DIM),
+            _text(389, y + 20, "waits", TEXT, 'text-anchor="middle"'), _bar(452, y, 200, GREEN, "inside"),
+            _text(664, y + 20, "one at a time", DIM)]
+
+
+def _logged(y: float) -> List[str]:
+    return [_bar(330, y, 200, ORANGE, "inside"), _text(542, y + 20, "both run; the log says so once", DIM)]
+
+
+# -- from what is found to what is done
 
 _BOXES = {
-    "servers": (10, 10, "the server's settings", "one reader for each server"),
-    "structure": (10, 80, "the first request", "its pool, threads, greenlets"),
-    "ledger": (10, 150, "who is inside", "an overlap is proof"),
-    "findings": (290, 80, "findings", "code, evidence, remedy"),
-    "verdict": (510, 80, "verdict", "what was seen decides first"),
-    "policy": (730, 80, "policy", "refuse, serialize, log"),
+    "servers": (20, 20, "the server's settings", "one reader for each server"),
+    "structure": (20, 90, "the first request", "its pool, threads, greenlets"),
+    "ledger": (20, 160, "requests inside", "an overlap is proof"),
+    "findings": (300, 90, "findings", "code, evidence, remedy"),
+    "verdict": (520, 90, "verdict", "what was seen decides first"),
+    "policy": (740, 90, "policy", "refuse, serialize, log"),
 }
 _ARROWS = (("servers", "findings"), ("structure", "findings"), ("ledger", "findings"), ("findings", "verdict"),
            ("verdict", "policy"))
-_FLOW = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 920 210" role="img" aria-label="%(title)s">
-<defs><marker id="end" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="7" markerHeight="7" orient="auto">
-<path d="M 0 0 L 10 5 L 0 10 z" fill="#59636e"/></marker></defs>
-<g font-family="system-ui, sans-serif" text-anchor="middle">
-%(parts)s
-</g>
-</svg>
-"""
 
 
 def flow() -> str:
@@ -63,18 +141,16 @@ def flow() -> str:
     parts = []
     for start, end in _ARROWS:
         (x, y), (right, down) = _BOXES[start][:2], _BOXES[end][:2]
-        parts.append('<line x1="%d" y1="%d" x2="%d" y2="%d" stroke="#59636e" stroke-width="1.5"'
-                     ' marker-end="url(#end)"/>' % (x + 180, y + 25, right, down + 25))
+        parts.append(_arrow(x + 180, y + 25, right, down + 25))
     for x, y, title, below in _BOXES.values():
-        parts.append('<rect x="%d" y="%d" width="180" height="50" rx="6" fill="#f6f8fa" stroke="#59636e"/>' % (x, y))
-        parts.append('<text x="%d" y="%d" font-size="14" font-weight="600" fill="#1f2328">%s</text>' % (
-            x + 90, y + 21, escape(title)))
-        parts.append('<text x="%d" y="%d" font-size="11" fill="#59636e">%s</text>' % (x + 90, y + 39, escape(below)))
-    return _FLOW % {"title": "from what is found to what is done", "parts": "\n".join(parts)}
+        parts.append('<rect x="%d" y="%d" width="180" height="50" rx="6" fill="#2a2f36" stroke="%s"/>' % (x, y, LINE))
+        parts.append(_text(x + 90, y + 21, title, TEXT, 'font-size="14" font-weight="600" text-anchor="middle"'))
+        parts.append(_text(x + 90, y + 39, below, DIM, 'font-size="11" text-anchor="middle"'))
+    return _card(940, 230, "from what is found to what is done", parts)
 
 
 def pictures() -> Dict[str, str]:
     """Every picture, by its path below docs/."""
     run = file_of("waitress").read_text(encoding="utf-8")
     return {"pictures/refusal.svg": terminal(run, "waitress with four threads refuses to start"),
-            "pictures/flow.svg": flow()}
+            "pictures/mixing.svg": mixing(), "pictures/policies.svg": policies(), "pictures/flow.svg": flow()}

@@ -2,6 +2,7 @@
 
     python docs/real_runs.py [SERVER...]
 
+What `deployments.py` shows to be copied is started in the same way, by the tests: there every request is answered 200.
 Each server runs in a directory of its own, with a site that threadguard guards, until it ends or answers one request.
 The texts name neither this machine's directories nor its processes. The servers are those of pip install
 threadguard[test] and of make setup-servers; what is not installed is named and left as it is.
@@ -14,6 +15,7 @@ import re
 import secrets
 import shlex
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -21,7 +23,7 @@ import tempfile
 import threading
 import time
 from pathlib import Path
-from typing import Iterable, List, Optional
+from typing import Dict, Iterable, List, Optional, Tuple
 
 from real_runs_rows import BARE, RUNS, SITE, Run
 
@@ -37,6 +39,11 @@ def file_of(server: str) -> Path:
     return HERE / (re.sub("[^a-z0-9]+", "_", server.lower().replace("'s", "")) + ".txt")
 
 
+def shown_command(run: Run) -> str:
+    """The command as a page shows it."""
+    return run.command.replace("{port}", SHOWN_PORT).replace("{dir}/", "").replace("{user}", "www-data")
+
+
 def path_of(program: str) -> Optional[str]:
     """The program beside this Python, or on the path."""
     here = str(Path(sys.executable).parent)
@@ -46,12 +53,21 @@ def path_of(program: str) -> Optional[str]:
 
 def missing(run: Run) -> Optional[str]:
     """What is not installed here."""
-    program = run.command.split()[0]
+    program = words(run.command)[1][0]
     return None if path_of(program) else program
 
 
+def words(command: str) -> Tuple[Dict[str, str], List[str]]:
+    """The variables that stand before *command*, and its words."""
+    rest, variables = shlex.split(command), {}
+    while re.match(r"[A-Z_]+=", rest[0]):
+        name, _, value = rest.pop(0).partition("=")
+        variables[name] = value
+    return variables, rest
+
+
 def free_port() -> int:
-    """One that nobody has, below those that the kernel gives to clients: it stays free until the server has it."""
+    """One that is not in use, below those that the kernel gives to clients: it stays free until the server has it."""
     while True:
         port = 10000 + secrets.randbelow(10000)
         with socket.socket() as probe, contextlib.suppress(OSError):
@@ -77,10 +93,10 @@ class Server:
         import webob
 
         self.directory.chmod(0o755)
-        files = {"site_guarded.py": SITE, "site_bare.py": BARE, **self.run.files}
+        files = {"mysite.py": SITE, "site_bare.py": BARE, **self.run.files}
         for name, text in files.items():
             (self.directory / name).write_text(self.fill(text))
-        if self.run.command.startswith(("uwsgi", "apache2", "unitd")):
+        if self.run.command.startswith(("uwsgi", "apache2", "unitd")):  # they run Debian's Python
             for package in (threadguard, webob):
                 source = Path(str(package.__file__)).parent
                 shutil.copytree(str(source), str(self.directory / source.name),
@@ -89,14 +105,15 @@ class Server:
     def see(self) -> str:
         """What an operator sees: a refused start, or the answer to a request and the log."""
         self.lay_out()
-        command = shlex.split(self.fill(self.run.command))
+        variables, command = words(self.fill(self.run.command))
         command[0] = path_of(command[0]) or command[0]
         log = self.directory / "output"
         with open(str(log), "wb") as output:
             process = subprocess.Popen(
                 command, cwd=str(self.directory), stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+                start_new_session=True,
                 env={**os.environ, "PYTHONPATH": str(self.directory), "PYTHONUNBUFFERED": "1",
-                     "PYTHONWARNINGS": "ignore", "PYTHONDONTWRITEBYTECODE": "1"})
+                     "PYTHONWARNINGS": "ignore", "PYTHONDONTWRITEBYTECODE": "1", **variables})
         try:
             answer = self._settle(process)
         finally:
@@ -113,7 +130,7 @@ class Server:
                 return told + ([body.strip()] if status == 503 else ["(every request is answered %d)" % status])
             except (OSError, http.client.HTTPException):
                 if process.poll() is not None:
-                    return ["(exit status %d; it served nobody)" % process.returncode]
+                    return ["(exit status %d; no request was served)" % process.returncode]
             pause.wait(0.05)
         raise SystemExit("%s neither answered nor ended" % self.run.command)
 
@@ -127,20 +144,21 @@ class Server:
             connection.close()
 
     def _told(self, answer: List[str], log: str) -> str:
-        command = self.run.command.replace("{port}", SHOWN_PORT).replace("{dir}/", "").replace("{user}", "www-data")
+        command = shown_command(self.run)
         asked = answer[0].startswith("$")
         lines = ["$ " + command] + (answer if asked else []) + (["", "in the log:"] if asked else [])
         return "\n".join(lines + _findings(log) + ([] if asked else answer)) + "\n"
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
+    """End it, and then what it started: a reloader leaves its child behind."""
     if process.poll() is None:
-        process.terminate()
-        try:
-            process.wait(30)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait(30)
+        process.terminate()  # which uWSGI's master does not see while it starts its workers
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(5)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait(30)
 
 
 def _findings(log: str) -> List[str]:
@@ -161,7 +179,12 @@ def _findings(log: str) -> List[str]:
 
 def see(server: str) -> str:
     """The text of *server*, from a run of now."""
-    running = Server(RUNS[server])
+    return see_run(RUNS[server])
+
+
+def see_run(run: Run) -> str:
+    """What an operator sees of *run*."""
+    running = Server(run)
     try:
         return running.see()
     finally:

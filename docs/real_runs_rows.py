@@ -23,8 +23,8 @@ use = egg:waitress#main
 listen = 127.0.0.1:{port}
 threads = 4
 """
-_FACTORY = "from site_bare import site\n\ndef make(global_conf):\n    return site\n"
-_APACHE = """ServerRoot "{dir}"
+FACTORY = "from site_bare import site\n\ndef make(global_conf):\n    return site\n"
+APACHE = """ServerRoot "{dir}"
 ServerName localhost
 PidFile "{dir}/httpd.pid"
 DefaultRuntimeDir "{dir}"
@@ -44,13 +44,13 @@ ErrorLog "{dir}/error.log"
 _UNIT = """{
     "listeners": {"127.0.0.1:{port}": {"pass": "applications/site"}},
     "applications": {
-        "site": {"type": "python", "path": "{dir}", "module": "site_guarded", "threads": 4}
+        "site": {"type": "python", "path": "{dir}", "module": "mysite", "threads": 4}
     }
 }
 """
 _DAEMON = """WSGIDaemonProcess site python-path={dir} processes=4
 WSGIProcessGroup site
-WSGIScriptAlias / "{dir}/site_guarded.py"
+WSGIScriptAlias / "{dir}/mysite.py"
 """
 
 
@@ -60,7 +60,7 @@ class Run(NamedTuple):
     command: str
     """As an operator types it; {port} and {dir} are filled in."""
     files: Dict[str, str] = {}
-    """Files beside site_guarded.py and site_bare.py."""
+    """Files beside mysite.py and site_bare.py."""
     shown: str = ""
     """The file that holds the setting, to be shown as well."""
     program: str = ""
@@ -71,53 +71,54 @@ def _script(text: str, **more: str) -> Run:
     return Run("python serve.py", {"serve.py": text, **more}, "serve.py")
 
 
-_FROM = "from site_guarded import application\n\n"
+_FROM = "from mysite import application\n\n"
 RUNS: Dict[str, Run] = {
-    "gunicorn": Run("gunicorn --bind 127.0.0.1:{port} --threads 4 site_guarded"),
+    "gunicorn": Run("gunicorn --bind 127.0.0.1:{port} --threads 4 mysite"),
     "uWSGI": Run("uwsgi-core --plugins python3 --http-socket 127.0.0.1:{port} --die-on-term --need-app --threads 4"
-                 " --module site_guarded"),
-    "mod_wsgi": Run("apache2 -f {dir}/httpd.conf -DFOREGROUND", {"httpd.conf": _APACHE + _DAEMON}),
+                 " --module mysite"),
+    "mod_wsgi": Run("apache2 -f {dir}/httpd.conf -DFOREGROUND", {"httpd.conf": APACHE + _DAEMON}),
     "Unit": Run("unitd --no-daemon --control unix:{dir}/control.sock --pid {dir}/unit.pid --log {dir}/unit.log"
                 " --statedir {dir}/. --tmpdir {dir}/. --user {user} --group {user}", {"conf.json": _UNIT}, "conf.json"),
-    "waitress": Run("waitress-serve --listen=127.0.0.1:{port} --threads=4 site_guarded:application"),
+    "waitress": Run("waitress-serve --listen=127.0.0.1:{port} --threads=4 mysite:application"),
     "Paste's httpserver": _script("from paste.httpserver import serve\n" + _FROM +
                                   "serve(application, host='127.0.0.1', port={port})\n"),
-    "gearbox": Run("gearbox serve -c production.ini", {"production.ini": _INI, "site_ini.py": _FACTORY},
+    "gearbox": Run("gearbox serve -c production.ini", {"production.ini": _INI, "site_ini.py": FACTORY},
                    "production.ini"),
-    "pserve": Run("pserve production.ini", {"production.ini": _INI, "site_ini.py": _FACTORY}, "production.ini"),
-    "paster": Run("paster serve production.ini", {"production.ini": _INI, "site_ini.py": _FACTORY}, "production.ini"),
+    "pserve": Run("pserve production.ini", {"production.ini": _INI, "site_ini.py": FACTORY}, "production.ini"),
+    "paster": Run("paster serve production.ini", {"production.ini": _INI, "site_ini.py": FACTORY}, "production.ini"),
     "Flask": Run("flask --app site_flask run --port {port}", {
         "site_flask.py": "from flask import Flask\nfrom threadguard import ThreadGuard\n\napp = Flask(__name__)\n"
-                         "app.wsgi_app = ThreadGuard(app.wsgi_app)\n"}, "site_flask.py"),
+                         "app.wsgi_app = ThreadGuard(app.wsgi_app)\n\n\n@app.route('/')\ndef index():\n"
+                         "    return 'hello\\n'\n"}, "site_flask.py"),
     "Django's runserver": Run("python manage.py runserver --noreload 127.0.0.1:{port}", {
         "manage.py": "import os, sys\nfrom django.core.management import execute_from_command_line\n\n"
                      "os.environ['DJANGO_SETTINGS_MODULE'] = 'settings'\nexecute_from_command_line(sys.argv)\n",
         "settings.py": "DEBUG = True\nSECRET_KEY = 'x'\nALLOWED_HOSTS = ['*']\nROOT_URLCONF = 'settings'\n"
-                       "urlpatterns = []\nWSGI_APPLICATION = 'site_guarded.application'\n"}),
+                       "urlpatterns = []\nWSGI_APPLICATION = 'mysite.application'\n"}),
     "Werkzeug": _script("from werkzeug.serving import run_simple\n" + _FROM +
                         "run_simple('127.0.0.1', {port}, application, threaded=True)\n"),
     "wsgiref": _script(
         "import socketserver\nfrom wsgiref.simple_server import WSGIServer, make_server\n" + _FROM +
         "class ThreadingServer(socketserver.ThreadingMixIn, WSGIServer):\n    daemon_threads = True\n\n"
         "make_server('127.0.0.1', {port}, application, ThreadingServer).serve_forever()\n"),
-    "cheroot": Run("cheroot --bind 127.0.0.1:{port} --threads 4 site_guarded:application"),
+    "cheroot": Run("cheroot --bind 127.0.0.1:{port} --threads 4 mysite:application"),
     "gevent": _script("from gevent.pywsgi import WSGIServer\n" + _FROM +
                       "WSGIServer(('127.0.0.1', {port}), application).serve_forever()\n"),
     "eventlet": _script("import eventlet.wsgi\n" + _FROM +
                         "eventlet.wsgi.server(eventlet.listen(('127.0.0.1', {port})), application)\n"),
-    "Twisted": Run("twist web --listen tcp:{port}:interface=127.0.0.1 --wsgi site_guarded.application"),
+    "Twisted": Run("twist web --listen tcp:{port}:interface=127.0.0.1 --wsgi mysite.application"),
     "tornado": _script(
         "import asyncio\nfrom concurrent.futures import ThreadPoolExecutor\n"
         "from tornado.httpserver import HTTPServer\nfrom tornado.wsgi import WSGIContainer\n" + _FROM +
         "async def main():\n    container = WSGIContainer(application, ThreadPoolExecutor(4))\n"
         "    HTTPServer(container).listen({port}, '127.0.0.1')\n    await asyncio.Event().wait()\n\n"
         "asyncio.run(main())\n"),
-    "granian": Run("granian --interface wsgi --port {port} --blocking-threads 4 site_guarded:application"),
-    "uvicorn": Run("uvicorn --interface wsgi --port {port} site_guarded:application"),
+    "granian": Run("granian --interface wsgi --port {port} --blocking-threads 4 mysite:application"),
+    "uvicorn": Run("uvicorn --interface wsgi --port {port} mysite:application"),
     "a2wsgi": Run("uvicorn --port {port} site_asgi:application", {
-        "site_asgi.py": "from a2wsgi import WSGIMiddleware\nfrom site_guarded import application as guarded\n\n"
+        "site_asgi.py": "from a2wsgi import WSGIMiddleware\nfrom mysite import application as guarded\n\n"
                         "application = WSGIMiddleware(guarded)\n"}, "site_asgi.py"),
-    "hypercorn": Run("hypercorn --bind 127.0.0.1:{port} wsgi:site_guarded:application"),
+    "hypercorn": Run("hypercorn --bind 127.0.0.1:{port} wsgi:mysite:application"),
 }
 
 NOT_RUN: Dict[str, str] = {

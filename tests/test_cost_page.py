@@ -1,5 +1,6 @@
 """The page of costs, docs/cost.md, says what was measured."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -23,6 +24,14 @@ def test_the_page_is_made_from_the_results(cost_page, tmp_path, name):
     """Nobody edits the page by hand, and nobody keeps new figures without a new page."""
     cost_page.write(ROOT / "benchmarks/results", tmp_path)
     assert (tmp_path / name).read_text(encoding="utf-8") == (ROOT / "docs" / name).read_text(encoding="utf-8")
+
+
+def test_the_figure_of_the_readme_and_the_start_page_is_that_of_the_page():
+    """It is said in three places, and measured in one."""
+    found = [re.search(pattern, (ROOT / path).read_text(encoding="utf-8")) for path, pattern in (
+        ("docs/cost.md", r"\*\*([\d.]+) µs a request"), ("docs/index.md", r"\[([\d.]+) µs a request\]"),
+        ("README.md", r"costs a request ([\d.]+) µs"))]
+    assert len({each.group(1) for each in found}) == 1
 
 
 @pytest.mark.parametrize("figures, at_most, met", [

@@ -35,6 +35,7 @@ ELSEWHERE = {
 NOT_RUN = {
     "make demo": ".ci/run",
     "make test-kallithea": ".ci/run",
+    "pip install .": "tests/test_docs.py::test_the_install_command_works_in_a_checkout",
     "python examples/fleet/fleet.py": "tests/fleet/test_fleet.py::test_a_misconfigured_instance_loses_no_request",
 }
 """Commands that are not run here, and the step of CI's or the test that runs them."""
@@ -69,9 +70,9 @@ def blocks(page):
 
 
 def commands(text):
-    """The commands of a console block, each with the lines that it is said to print."""
+    """The commands of a console block, each with the lines that it is said to print; a "…" is what is left out."""
     parts = re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]
-    return [(command, [line.strip() for line in lines.splitlines() if line.strip()])
+    return [(command, [line.strip() for line in lines.splitlines() if line.strip() not in ("", "…")])
             for command, _, lines in (part.partition("\n") for part in parts)]
 
 
@@ -239,6 +240,28 @@ def test_the_readme_s_ini_file_is_the_one_that_kallithea_is_started_with():
     assert lines in [block.text for block in blocks("kallithea.md")]
 
 
+def test_the_install_command_works_in_a_checkout(tmp_path):
+    """In a copy, since pip builds in the place that it is given; the import is that of what was installed."""
+    checkout, target = tmp_path / "checkout", tmp_path / "installed"
+    shutil.copytree(str(ROOT / "threadguard"), str(checkout / "threadguard"))
+    for name in ("setup.py", "setup.cfg", "README.md", "LICENSE"):
+        shutil.copy(str(ROOT / name), str(checkout))
+    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", str(target), "."],
+                   cwd=str(checkout), check=True, timeout=DEADLINE)
+    code = "import threadguard; print(threadguard.__file__)"
+    output = subprocess.run([sys.executable, "-c", code], cwd=str(tmp_path), check=True, timeout=DEADLINE,
+                            env={**os.environ, "PYTHONPATH": str(target)}, stdout=subprocess.PIPE).stdout
+    assert str(target) in output.decode()
+
+
+def test_the_readme_s_table_has_the_lines_of_the_guides():
+    """What it says to write for each framework is in a file of that framework's guide, which is run."""
+    table = re.findall(r"(?m)^\| [^|]*\| `(.*ThreadGuard\(.*)` \|$", (ROOT / "README.md").read_text(encoding="utf-8"))
+    guides = {line for page in ("index.md", "guides/flask.md", "guides/django.md")
+              for block in blocks(page) for line in block.text.splitlines()}
+    assert len(table) == 3 and set(table) <= guides
+
+
 def test_every_block_is_of_a_language_that_is_tested():
     """Anything else would be a way around the tests, and so would one that is marked by nothing but four spaces."""
     found = {block.language for page in PAGES if page not in ELSEWHERE for block in blocks(page)}
@@ -291,6 +314,7 @@ def test_every_server_has_a_page_and_a_row(made):
     for server, row in zip(SERVERS, rows):
         page = made["servers/" + re.search(r"\]\((.*?)\)", row).group(1)]
         assert server.REMEDY in page and server.REMEDY.replace("|", "\\|") in row
+        assert page.index("## With one thread") < page.index("## How a refusal looks") < page.index("## How it is read")
         assert all(what in page for what, _ in server.READS)
 
 
@@ -313,10 +337,9 @@ def test_every_code_has_a_page_and_a_row(made):
         assert "[%s](%s.md)" % (code.code, code.code) in made["codes/index.md"]
 
 
-@pytest.mark.parametrize("path", [DOCS / "options.md", ROOT / "README.md"], ids=lambda path: path.name)
-def test_the_table_of_options_is_complete(path):
+def test_the_table_of_options_is_complete():
     """Each option, and no other."""
-    text = path.read_text(encoding="utf-8").partition("| option |")[2].partition("\n\n")[0]
+    text = (DOCS / "options.md").read_text(encoding="utf-8").partition("| option |")[2].partition("\n\n")[0]
     cells = [line.split("|")[1] for line in text.splitlines()[2:]]
     assert {name for cell in cells for name in re.findall("`(.*?)`", cell)} == set(OPTIONS)
 
@@ -366,6 +389,58 @@ def captured():
     return list(RUNS)
 
 
+def deployments():
+    """Each way to run a server with one thread that a page shows, by what is shown."""
+    sys.path.insert(0, str(DOCS))
+    try:
+        from deployments import DEPLOYMENTS
+    finally:
+        sys.path.remove(str(DOCS))
+    return [pytest.param(each, id="%s, %s" % (server, each.title)) for server, ways in DEPLOYMENTS.items()
+            for each in ways]
+
+
+@pytest.mark.parametrize("deployment", deployments())
+def test_what_a_server_s_page_shows_to_copy_is_single_threaded(deployment, made, monkeypatch):
+    """Started as it stands there, it answers, and nothing is found, but that `serialize` is in force where it is asked
+    for. What cannot be started here is a configuration of the live tests."""
+    import real_runs
+
+    if deployment.tried_by:
+        monkeypatch.syspath_prepend(str(ROOT / "tests/live"))
+        import rows
+
+        assert deployment.tried_by in {row.id for row in rows.ROWS if not row.threaded}
+        return
+    lacking = real_runs.missing(deployment.run)
+    if lacking:
+        pytest.skip("%s is not installed" % lacking)
+    seen = real_runs.see_run(deployment.run)
+    serialized = {"TG305"} if "serialize" in deployment.run.command else set()
+    assert "(every request is answered 200)" in seen and set(re.findall(r"TG\d{3}", seen)) == serialized, seen
+
+
+def test_every_server_has_a_deployment_to_copy(made):
+    """And there is none of a server that is not known."""
+    from deployments import DEPLOYMENTS
+
+    assert list(DEPLOYMENTS) and set(DEPLOYMENTS) == {server.NAME for server in SERVERS}
+
+
+def test_what_is_said_of_the_flag_is_what_was_measured(made):
+    """The figures of README and rule.md are those of docs/configurations.tsv."""
+    import generate
+
+    rows = generate.measured()
+    too_few = sum(more and not flag for _, flag, more in rows)
+    too_many = sum(flag and not more for _, flag, more in rows)
+    assert len(rows) == len({name for name, _, _ in rows}) >= 250
+    readme, rule = (" ".join((DOCS / page).read_text(encoding="utf-8").split()) for page in ("../README.md", "rule.md"))
+    assert "is wrong in %d of %d " % (too_few + too_many, len(rows)) in readme
+    assert "Of %d configurations of real servers that were measured it is wrong in %d: %d say False and let requests" \
+           " overlap, %d say True and never do" % (len(rows), too_few + too_many, too_few, too_many) in rule
+
+
 @pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="the texts were captured on Python 3.11")
 @pytest.mark.parametrize("server", captured())
 def test_a_server_still_prints_what_its_page_shows(server, made):
@@ -380,10 +455,28 @@ def test_a_server_still_prints_what_its_page_shows(server, made):
 
 def test_sphinx_builds_without_a_warning(tmp_path):
     """As make docs does."""
-    pytest.importorskip("sphinx", reason="Sphinx is not installed: make docs has it")
-    pytest.importorskip("myst_parser", reason="myst-parser is not installed: make docs has it")
+    for module in ("sphinx", "myst_parser", "furo", "sphinx_copybutton"):
+        pytest.importorskip(module, reason="%s is not installed: make docs has it" % module)
     copy = tmp_path / "docs"
-    shutil.copytree(str(DOCS), str(copy), ignore=shutil.ignore_patterns("servers", "codes", "pictures", "__pycache__"))
+    shutil.copytree(str(DOCS), str(copy), ignore=shutil.ignore_patterns("servers", "codes", "pictures", "measured",
+                                                                        "__pycache__"))
+    for name in ("CHANGELOG.md", "SECURITY.md"):
+        shutil.copy(str(ROOT / name), str(tmp_path))
     status, output = run([sys.executable, "-m", "sphinx", "-q", "-W", "-b", "html", str(copy), str(tmp_path / "html")],
                          tmp_path)
-    assert (status, output) == (0, "")
+    assert (status, output) == (0, "the documentation is in %s\n" % (tmp_path / "html" / "index.html"))
+
+
+def test_a_dead_link_ends_the_build(tmp_path):
+    """To a page that is not there, and to a place that is not in it."""
+    pytest.importorskip("sphinx", reason="Sphinx is not installed: make docs has it")
+    (tmp_path / "a.html").write_text('<p id="here"><a href="b.html#there">1</a> <a href="c.html">2</a>'
+                                     '<a href="#here">3</a> <a href="https://example.com/">4</a>')
+    (tmp_path / "b.html").write_text('<a href="a.html#here">1</a>')
+    sys.path.insert(0, str(DOCS))
+    try:
+        import links
+
+        assert links.dead(tmp_path) == ["a.html: b.html#there", "a.html: c.html"]
+    finally:
+        sys.path.remove(str(DOCS))

@@ -4,8 +4,10 @@ import configparser
 import importlib.metadata
 import pathlib
 import re
+import runpy
 import subprocess
 import sys
+import types
 
 import pytest
 from packaging.requirements import Requirement
@@ -64,6 +66,31 @@ def test_no_pyproject_toml_stands_in_the_way_of_old_tools():
 def test_the_texts_that_go_with_the_package_are_there(name):
     """The sdist and the project's page need them."""
     assert (ROOT / name).read_text(encoding="utf-8").strip()
+
+
+def links(text):
+    """What the links of a Markdown text lead to."""
+    return re.findall(r"\]\(([^)]*)\)", text)
+
+
+def test_every_link_of_the_readme_leads_to_a_file_of_the_repository():
+    """Where it is shown there, they are relative."""
+    found = links((ROOT / "README.md").read_text(encoding="utf-8"))
+    assert found and [link for link in found if not (ROOT / link).is_file()] == []
+
+
+def test_every_link_of_the_long_description_leads_to_a_page_of_the_documentation(monkeypatch, settings):
+    """On the index nothing of the repository is beside it. The project's addresses are such pages too."""
+    given = {}
+    monkeypatch.setitem(sys.modules, "setuptools", types.SimpleNamespace(setup=lambda **words: given.update(words)))
+    home = runpy.run_path(str(ROOT / "setup.py"))["DOCUMENTATION"]
+    urls = [line.partition("=")[2].strip() for line in settings["metadata"]["project_urls"].split("\n") if line]
+    found = links(given["long_description"])
+    assert found and (ROOT / "README.md").read_text(encoding="utf-8").partition("\n")[0] in given["long_description"]
+    for link in found + urls:
+        assert link.startswith(home), link
+        page = link[len(home):].replace(".html", ".md") or "index.md"
+        assert (ROOT / "docs" / page).is_file(), link
 
 
 def test_the_changelog_has_a_section_for_what_is_unreleased():

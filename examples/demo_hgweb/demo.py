@@ -14,7 +14,7 @@ import repositories
 from measuring import Measured, measure
 from rows import HERE, ROWS, Outcome, Row
 from serving import Server, variables
-from showing import show, table
+from showing import announce, show, table
 
 
 def run(row: Row, config: Path, seconds: float) -> Outcome:
@@ -46,12 +46,13 @@ def main(seconds: float) -> int:
 
 def tried(row: Row, config: Path, seconds: float) -> Outcome:
     """The outcome of *row*: the first that is as it should be, at the latest that of its last try."""
+    announce(row)
     for left in range(row.tries, 0, -1):
         outcome = run(row, config, seconds)
         if row.as_expected(outcome) or left == 1:
             break
-        print("%s: nothing went wrong, measuring again" % row.title)
-    show(row, outcome)
+        print("  nothing went wrong, measuring again")
+    show(outcome)
     return outcome
 
 

@@ -46,6 +46,10 @@ def measure(port: int, seconds: float) -> Measured:
     with concurrent.futures.ThreadPoolExecutor(CLIENTS) as pool:
         runs = [pool.submit(_client, port, seconds, REPOSITORIES[number % len(REPOSITORIES)], start)
                 for number in range(CLIENTS)]
+        print("  asking it for pages ", end="", flush=True)
+        while concurrent.futures.wait(runs, timeout=1).not_done:
+            print(".", end="", flush=True)
+        print()
         pages = [page for run in runs for page in run.result()]
     return _sum(pages)
 

@@ -23,6 +23,8 @@ class Row:
     command: Tuple[str, ...]
     more: Dict[str, str]
     as_expected: Callable[["Outcome"], bool]
+    result: str
+    """What it did, in words, if it did as expected."""
     tries: int = 1
 
 
@@ -51,13 +53,13 @@ class Outcome:
 
 ROWS = (
     Row("unguarded, threads=4", (*_SERVE, "--threads=4", "site_hgweb:application"), {},
-        lambda outcome: outcome.measured.wrong > 0, TRIES),
+        lambda outcome: outcome.measured.wrong > 0, "wrong pages", TRIES),
     Row("guarded, threads=4", (*_SERVE, "--threads=4", "threadguard.wsgi:application"), _GUARDED,
-        lambda outcome: outcome.refused),
+        lambda outcome: outcome.refused, "did not start"),
     Row("guarded, waitress.serve(..., threads=4)", (sys.executable, str(Path(HERE) / "serve_by_api.py"), "4"), {},
-        lambda outcome: outcome.refused),
+        lambda outcome: outcome.refused, "did not start"),
     Row("guarded, threads=4, policy serialize", (*_SERVE, "--threads=4", "threadguard.wsgi:application"),
-        dict(_GUARDED, THREADGUARD_POLICY="serialize"), lambda outcome: outcome.perfect),
+        dict(_GUARDED, THREADGUARD_POLICY="serialize"), lambda outcome: outcome.perfect, "all right, one at a time"),
     Row("guarded, threads=1", (*_SERVE, "--threads=1", "threadguard.wsgi:application"), _GUARDED,
-        lambda outcome: outcome.perfect and "TG1" not in outcome.said),
+        lambda outcome: outcome.perfect and "TG1" not in outcome.said, "all right"),
 )

@@ -10,11 +10,15 @@ LONGEST = 60
 QUEUE = "WARNING:waitress.queue:Task queue depth is"
 
 
-def show(row: Row, outcome: Outcome) -> None:
-    """Print the command, and what an operator would see of the server's own stderr."""
+def announce(row: Row) -> None:
+    """Print the command that is about to run."""
     shown = [os.path.basename(word) for word in row.command]
     settings = ["%s=%s" % pair for pair in row.more.items()]
-    print("\n$ %s" % " ".join(settings + shown))
+    print("\n%s:\n$ %s" % (row.title, " ".join(settings + shown)), flush=True)
+
+
+def show(outcome: Outcome) -> None:
+    """Print what an operator would see of the server's own stderr, and an example of a wrong page."""
     for line in shortened(outcome.said.splitlines()):
         print("  | " + line)
     if outcome.status is not None:
@@ -36,9 +40,9 @@ def table(outcomes: List[Tuple[Row, Outcome]]) -> None:
     """Print the counts."""
     line = "%-40s %6s %6s %6s %8s   %-16s %s"
     print("\n" + line % ("waitress, 4 clients, 2 repositories", "pages", "right", "wrong", "503", "wsgi.multithread",
-                         "as it should be"))
+                         "result"))
     for row, outcome in outcomes:
         measured = outcome.measured
-        good = "yes" if row.as_expected(outcome) else "NO"
-        print(line % (row.title, measured.pages, measured.right, measured.wrong, measured.refused, measured.told,
-                      good + (", did not start" if outcome.status is not None else "")))
+        good = row.result if row.as_expected(outcome) else "NOT AS IT SHOULD BE"
+        print(line % (row.title, measured.pages, measured.right, measured.wrong, measured.refused, measured.told, good))
+    print("\nHow many pages are made, and how many of them wrong, varies from run to run: it is a matter of chance.")

@@ -37,10 +37,10 @@ def environment(home: Path, **more: str) -> Dict[str, str]:
                 GIT_COMMITTER_EMAIL="lab@example.com", **more)
 
 
-def run(command: Sequence[str], env: Mapping[str, str], directory: Path, status: int = 0) -> str:
+def run(command: Sequence[str], env: Mapping[str, str], directory: Path, status: int = 0, timeout: float = 240) -> str:
     """What *command* prints. Fails with that text if its exit status is not *status*."""
     done = subprocess.run(list(command), env=dict(env), cwd=str(directory), stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=240)
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout)
     text = done.stdout.decode("utf-8", "replace")
     assert done.returncode == status, "%s: exit status %s\n%s" % (" ".join(command), done.returncode, text)
     return text

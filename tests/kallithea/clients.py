@@ -33,7 +33,7 @@ def push_git(instance: Instance, server: Child, repository: str = "g1") -> Pushe
 def _push(instance: Instance, server: Child, repository: str, client: str, steps: Tuple[Tuple[str, ...], ...],
           identify: Tuple[str, ...]) -> Pushed:
     with tempfile.TemporaryDirectory() as name:
-        directory, env = Path(name), _client_env(instance)
+        directory, env = Path(name), hg_env(instance)
         for step in steps:
             run([client, *step], env, directory)
             if step[0] == "clone":
@@ -42,7 +42,8 @@ def _push(instance: Instance, server: Child, repository: str, client: str, steps
     return (USER.split(":")[0], repository, "push:" + node)
 
 
-def _client_env(instance: Instance) -> Dict[str, str]:
+def hg_env(instance: Instance) -> Dict[str, str]:
+    """The environment of a client: that of the instance, without its Python path."""
     env = instance.env
     del env["PYTHONPATH"]
     return env

@@ -32,6 +32,14 @@ def commands(heading: str) -> List[str]:
     return lines
 
 
+def printed(heading: str) -> List[str]:
+    """The lines that the commands of the section below *heading* are said to print."""
+    section = re.search(r"(?ms)^## %s$(.*?)(^## |\Z)" % re.escape(heading), PAGE)
+    assert section, heading
+    consoles: List[str] = re.findall(r"(?ms)^```console\n(.*?)^```$", section.group(1))
+    return [line for text in consoles for line in text.splitlines() if not line.startswith("$ ")]
+
+
 def moved(text: str, places: Dict[str, str]) -> str:
     """*text* with each place of the page replaced by the one where the tests have it; the longest first."""
     for place in sorted(places, key=len, reverse=True):

@@ -10,10 +10,11 @@ from clients import push_git
 from documentation import PAGE, block, blocks, commands, headings, moved
 from instance import BIN, Instance, port_of
 
-INSTALL, CREATE = commands("Install and guard")
+INSTALL, CREATE = commands("Guard an instance")
 MACHINES = "test_several_machines.py::test_pushes_through_the_proxy_are_journalled"
 COMMANDS: Dict[str, Tuple[str, ...]] = {
-    "Install and guard": ("test_documentation.py::test_pip_changes_nothing_of_kallithea_s",
+    "From nothing to a guarded site": ("test_from_nothing.py::test_the_site_of_the_page_journals_pushes",) * 27,
+    "Guard an instance": ("test_documentation.py::test_pip_changes_nothing_of_kallithea_s",
                           "test_documentation.py::test_the_commands_serve"),
     "gearbox with waitress": ("test_documentation.py::test_the_commands_serve",),
     "gunicorn": ("test_documentation.py::test_the_commands_serve",) * 3,
@@ -25,6 +26,7 @@ COMMANDS: Dict[str, Tuple[str, ...]] = {
 """The tests that run the commands of each section, in their order."""
 SAID = "test_documentation.py::test_the_messages_are_what_the_log_says"
 BLOCKS: Dict[Tuple[str, str], str] = {
+    ("text", "SQLAlchemy"): "test_from_nothing.py::test_the_site_of_the_page_journals_pushes",
     ("ini", "filter-with"): "test_documentation.py::"
                             "test_the_lines_for_a_file_that_is_there_are_those_that_the_command_writes",
     ("text", "waitress lets"): SAID, ("text", "TG102 gevent"): SAID, ("text", "gunicorn's"): SAID,

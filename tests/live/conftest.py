@@ -51,6 +51,15 @@ def markdown(rows):
     return "\n".join(lines) + "\n"
 
 
+def measured(rows):
+    """The flag and the truth of each configuration of a server, as docs/configurations.tsv has them: without those that
+    are made at home, which are servers of nobody's."""
+    lines = ["configuration\twsgi.multithread\tinside at once"]
+    lines += ["%s\t%s\t%s" % (row["id"].replace("\n", ", "), row["flag"], "more" if row["truth"] > 1 else "one")
+              for row in rows if "skipped" not in row and not row["id"].startswith("home-made")]
+    return "\n".join(lines) + "\n"
+
+
 def pytest_terminal_summary(terminalreporter):
     """Print right / all, at startup / threaded, misses and false alarms; write the artifact."""
     rows = rows_of(terminalreporter)
@@ -64,6 +73,7 @@ def pytest_terminal_summary(terminalreporter):
     name = "matrix-%d.%d" % sys.version_info[:2]
     (REPORT / (name + ".json")).write_text(json.dumps(rows, indent=1))
     (REPORT / (name + ".md")).write_text(markdown(rows))
+    (REPORT / (name + ".tsv")).write_text(measured(rows))
     numbers = tally(rows)
     terminalreporter.section("live matrix")
     line = terminalreporter.write_line

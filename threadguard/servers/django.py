@@ -13,7 +13,7 @@ from threadguard.model import Reading, Source
 from threadguard.process.facts import Process
 
 NAME = "Django's runserver"
-REMEDY = "manage.py runserver --nothreading"
+REMEDY = "manage.py runserver --nothreading; while you develop, THREADGUARD_POLICY=serialize keeps the threads"
 READS: Tuple[Tuple[str, str], ...] = (
     ("use_threading, of the runserver that loads the application", "startup"),
     ("the same, of a runserver that serves in the request's own thread", "request"),

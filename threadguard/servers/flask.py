@@ -14,7 +14,8 @@ from threadguard.process.facts import Process
 from threadguard.servers import werkzeug
 
 NAME = "Flask"
-REMEDY = "flask run --without-threads, or app.run(threaded=False)"
+REMEDY = "flask run --without-threads, or app.run(threaded=False)" \
+         "; while you develop, THREADGUARD_POLICY=serialize keeps the threads"
 READS: Tuple[Tuple[str, str], ...] = (
     ("with_threads, of the flask run that loads the application", "startup"),
 )

@@ -13,7 +13,8 @@ from threadguard.model import Reading, Source
 from threadguard.process.facts import Process
 
 NAME = "Werkzeug"
-REMEDY = "threaded=False, and processes=N for more throughput"
+REMEDY = "threaded=False, and processes=N for more throughput" \
+         "; while you develop, THREADGUARD_POLICY=serialize keeps the threads"
 READS: Tuple[Tuple[str, str], ...] = (
     ("threaded, of a run_simple or make_server on the stack", "startup"),
 )
