@@ -35,7 +35,7 @@ class ThreadGuard:
         cannot read. What it can read is stronger.
     :param group: guards of the same group share counts and verdict. By default all guards of the process do.
     :param health_path: where to answer health checks, such as ``/-/threadguard``; not at all by default.
-    :param health_token: the bearer token that opens the details of the health check.
+    :param health_token: the secret that opens the details of the health check: a Bearer token, in a browser a password.
     :param watch_pool_start: whether to look, until the first request, at servers, and pools of theirs, that start after
         the guard was built.
     :raises ThreadedDeploymentError: under ``refuse``, if the server is threaded as far as can be told now.
