@@ -143,6 +143,7 @@ class Serialize:
     @contexts.calls_the_application
     def _in_turn(self, environ: Dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Wait for the turn, and give it back when the response is finished."""
+        __traceback_hide__ = True  # noqa: F841
         group = self._group
         ledger = group.ledger
         try:  # around the acquiring as well: a signal's handler may raise as soon as the turn is had
