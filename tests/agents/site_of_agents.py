@@ -1,7 +1,7 @@
 """One process: python site_of_agents.py SERVER AGENT FOLDER. It prints its port, and answers /POSITION/POLICY/KIND.
 
-POSITION says where the guard is: ``none``, ``around`` the agent, ``within`` it. KIND is what the application returns, or
-where it raises. ``/none/none/report`` tells how often `close` was called, and what the agent saw of an exception.
+POSITION says where the guard is: ``none``, ``around`` the agent, ``within`` it. KIND is what the application returns,
+or where it raises. ``/none/none/report`` tells how often `close` was called, and what the agent saw of an exception.
 """
 
 import json
@@ -112,25 +112,29 @@ def written(start):
     return [b"and returned"]
 
 
-PLAIN = [("Content-Type", "text/plain"), ("X-Site", "one"), ("X-Site", "two")]
+def plain(*more):
+    """The headers: a new list, to which a server may add its own."""
+    return [("Content-Type", "text/plain"), ("X-Site", "one"), ("X-Site", "two"), *more]
+
+
 KINDS = {
-    "list": lambda environ, start: start("200 OK", PLAIN) and None or [b"all", b" of it"],
-    "length": lambda environ, start: start("200 OK", PLAIN + [("Content-Length", "9")]) and None or [b"all of it"],
-    "empty": lambda environ, start: start("200 OK", PLAIN) and None or [],
+    "list": lambda environ, start: start("200 OK", plain()) and None or [b"all", b" of it"],
+    "length": lambda environ, start: start("200 OK", plain(("Content-Length", "9"))) and None or [b"all of it"],
+    "empty": lambda environ, start: start("200 OK", plain()) and None or [],
     "written": lambda environ, start: written(start),
-    "generator": lambda environ, start: start("200 OK", PLAIN) and None or generated(),
+    "generator": lambda environ, start: start("200 OK", plain()) and None or generated(),
     "late": lambda environ, start: generated(start),
-    "stream": lambda environ, start: start("200 OK", PLAIN) and None or Stream(),
-    "pages": lambda environ, start: start("404 Not Found", PLAIN) and None or Pages(),
-    "sized": lambda environ, start: start("200 OK", PLAIN) and None or Sized(),
-    "proxy": lambda environ, start: start("200 OK", PLAIN) and None or Proxy(),
+    "stream": lambda environ, start: start("200 OK", plain()) and None or Stream(),
+    "pages": lambda environ, start: start("404 Not Found", plain()) and None or Pages(),
+    "sized": lambda environ, start: start("200 OK", plain()) and None or Sized(),
+    "proxy": lambda environ, start: start("200 OK", plain()) and None or Proxy(),
     "nothing": lambda environ, start: start("304 Not Modified", []) and None or Stream(b""),
-    "file": lambda environ, start: start("200 OK", PLAIN) and None or environ.get(
+    "file": lambda environ, start: start("200 OK", plain()) and None or environ.get(
         "wsgi.file_wrapper", lambda file: iter(lambda: file.read(), b""))(File()),
     "fails": lambda environ, start: fail_in_the_call(),
-    "fails first": lambda environ, start: start("200 OK", PLAIN) and None or Failing(0),
-    "fails later": lambda environ, start: start("200 OK", PLAIN) and None or Failing(2),
-    "generator fails": lambda environ, start: start("200 OK", PLAIN) and None or failing_generator(),
+    "fails first": lambda environ, start: start("200 OK", plain()) and None or Failing(0),
+    "fails later": lambda environ, start: start("200 OK", plain()) and None or Failing(2),
+    "generator fails": lambda environ, start: start("200 OK", plain()) and None or failing_generator(),
 }
 
 

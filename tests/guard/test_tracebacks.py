@@ -1,4 +1,4 @@
-"""A traceback shows the application's frames, and marks the guard's as such: Werkzeug, Sentry, Django and Paste hide them.
+"""A traceback shows the application's frames, and the guard's are marked: Werkzeug, Sentry, Django, Paste hide them.
 
 All of them look for a local variable ``__traceback_hide__`` (werkzeug/debug/tbtools.py, sentry_sdk/utils.py
 `should_hide_frame`, django/views/debug.py, paste/exceptions/collector.py).
