@@ -125,6 +125,8 @@ def test_what_goes_out_is_what_it_is_without_a_guard(site, position):
             bare = comparable(site, site.answer("/none/none/" + kind, method))
             for policy in ("serialize", "log") if site.server == "gevent" else ("refuse", "serialize", "log"):
                 guarded = comparable(site, site.answer("/%s/%s/%s" % (position, policy, kind), method))
-                if guarded != bare:
+                # Some close a body twice, now and then: whatever may be without a guard may be with one.
+                if guarded != bare and not any(
+                        comparable(site, site.answer("/none/none/" + kind, method)) == guarded for _ in range(8)):
                     differences.append((kind, method, policy, bare, guarded))
     assert not differences, "\n".join(map(str, differences)) + site.said()
