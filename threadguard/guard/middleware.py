@@ -97,6 +97,7 @@ class ThreadGuard:
     @contexts.calls_the_application
     def __call__(self, environ: Dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Serve one request."""
+        __traceback_hide__ = True  # noqa: F841
         if self._health is not None and self._health.serves(environ):
             return self._health(environ, start_response)
         ledger = self._ledger

@@ -110,6 +110,7 @@ class PendingResponse:
 
     def call(self, function: Callable[..., Any], *arguments: Any, **keywords: Any) -> Any:
         """Call *function*, which is code of the body."""
+        __traceback_hide__ = True  # noqa: F841
         try:
             self.maker = contexts.current()
             return function(*arguments, **keywords)
@@ -118,6 +119,7 @@ class PendingResponse:
 
     def close(self, close: Optional[Callable[[], object]]) -> None:
         """Call *close*, the body's own, if it has one; then it is over, unless another thread still makes a chunk."""
+        __traceback_hide__ = True  # noqa: F841
         is_running = self.is_running()
         try:
             self.is_closed = True

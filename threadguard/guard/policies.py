@@ -175,6 +175,7 @@ def serve_in_turn(app: WSGIApp, group: Group, timeout: float, environ: Dict[str,
     After *timeout* seconds it answers 503 with Retry-After. With *refusal*, the policy refuse's, only one request may
     wait, for a section: a second one raises `AnotherWaits`; and what that gives when the turn is had answers instead.
     """
+    __traceback_hide__ = True  # noqa: F841
     ledger, serializes = group.ledger, refusal is None
     try:  # around the acquiring as well: a signal's handler may raise as soon as the turn is had
         ticket = group.queue.acquire(environ, timeout, group.log_stuck, is_only=not serializes)
