@@ -35,6 +35,8 @@ class SectionEntry:
 
     def is_mine(self) -> bool:
         """Whether the caller owns it."""
+        if self._life.sentinel is not contexts.my_life().sentinel:  # a later thread may have the same identifier
+            return False
         return self.context == contexts.current() and (self.task is None or self.task is contexts.current_task())
 
     def has_lost_its_owner(self) -> bool:
