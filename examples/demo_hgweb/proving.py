@@ -9,8 +9,8 @@ from typing import Dict, List
 from rows import HERE
 from showing import told
 
-REQUESTS = tuple("/%s/shortlog/tip?revcount=10" % name for name in ("orleans", "kyoto"))
-COMMAND = ("race", "site_hgweb:application", *REQUESTS, "--points", "20")
+REQUESTS = tuple("/%s/raw-rev/tip" % name for name in ("orleans", "kyoto"))
+COMMAND = ("race", "site_hgweb:application", *REQUESTS, "--within", "mercurial.hgweb", "--points", "20")
 DEADLINE = 600.0
 SHOWN = ("because:", "was paused before", "tried again", "remedy:")
 """What is shown of the report, beside the findings themselves."""

@@ -13,7 +13,8 @@ from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequ
 from threadguard import ThreadGuard
 from threadguard.testing.race_report import CannotCompareError, Difference, PairReport, RaceReport, differences
 from threadguard.testing.sending import WSGIApp, sent_request
-from threadguard.testing.stepping import AFTER, BEFORE, Answer, NoAnswerError, Outcome, Place, Stepper, stepped_code, words
+from threadguard.testing.stepping import AFTER, BEFORE, Answer, NoAnswerError, Outcome, Place, Stepper
+from threadguard.testing.stepping import stepped_code, words
 
 REPLAYS = 10
 _WARMING_UP, _TRIES = 5, 2
@@ -228,7 +229,8 @@ class _Pair:
     def _try_all(self, places: Sequence[Place]) -> None:
         """Try *places*. Where B waits before its line, it does so before each later one; and where A waits for what B
         holds at its line, it does so from each earlier line of its own: places come from A's last line on."""
-        blocked_a, blocked_b = set(), set()
+        blocked_a: Set[int] = set()
+        blocked_b: Set[int] = set()
         for done, (at, at_b) in enumerate(places):
             self._progress(done, len(places))
             if at in blocked_a or at_b in blocked_b or self.report.is_over:
@@ -269,7 +271,7 @@ class _Pair:
                 right = middle
 
     def _replay(self, found: Difference) -> None:
-        """Try whether it happens each time that A is paused at the same place: a line's number may lead elsewhere, where
+        """Try whether it happens each time that A is paused at the same place: a line's number may lead elsewhere where
         an application does more now and then, such as to look whether a file has changed."""
         for outcome in (self._paused(found.first.at) for _ in range(_TRIES * REPLAYS)):
             if outcome.stacks == found.first.stacks:
