@@ -80,7 +80,7 @@ def by_frontrun_random(app: Any, a: str, b: str) -> bool:
 
 
 def by_interleave_test(app: Any, a: str, b: str) -> bool:
-    """interleave-test's `explore`. It knows of the locks that are made inside its run, so the module is loaded there."""
+    """interleave-test's `explore`. It knows the locks that are made inside its run, so the module is loaded there."""
     import interleave_test
     right = right_answers(app, a, b)
 
@@ -120,7 +120,8 @@ def one(tool: str, name: str) -> str:
     try:
         found = TOOLS[tool](app, a, b)
     except BaseException as error:  # noqa: B902  a tool that fails is a result
-        return "%s, %.1f s" % ({LookupError: "inconclusive", TimeoutError: "hangs"}.get(type(error), "%r" % error), time.monotonic() - began)
+        known = {LookupError: "inconclusive", TimeoutError: "hangs"}
+        return "%s, %.1f s" % (known.get(type(error), "%r" % error), time.monotonic() - began)
     return "%s, %.1f s" % ("found" if found else "nothing found", time.monotonic() - began)
 
 

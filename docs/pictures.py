@@ -91,6 +91,24 @@ def mixing() -> str:
                            " of the second", parts)
 
 
+# -- how a race is proved
+
+
+def race() -> str:
+    """Request A is paused before one of its lines, all of B runs, and A goes on."""
+    parts = [
+        _text(20, 34, "Request A", TEXT, 'font-weight="600"'), _text(20, 52, "/ann", DIM),
+        _bar(150, 22, 220, BLUE, "its first k - 1 lines"), _bar(594, 22, 206, RED, "the rest: hello /bob"),
+        _text(482, 38, "paused before line k", DIM, 'text-anchor="middle"'),
+        _text(20, 124, "Request B", TEXT, 'font-weight="600"'), _text(20, 142, "/bob", DIM),
+        _bar(374, 112, 216, ORANGE, "all of it"),
+        _arrow(372, 54, 384, 108), _arrow(586, 110, 598, 56),
+        _text(482, 178, "then again with line k + 1", DIM, 'text-anchor="middle"'),
+    ]
+    return _card(820, 196, "request A is paused before one of its lines, all of request B runs, and A goes on: its answer"
+                           " is not the one that it gets alone", parts)
+
+
 # -- what a policy does
 
 
@@ -153,4 +171,5 @@ def pictures() -> Dict[str, str]:
     """Every picture, by its path below docs/."""
     run = file_of("waitress").read_text(encoding="utf-8")
     return {"pictures/refusal.svg": terminal(run, "waitress with four threads refuses to start"),
-            "pictures/mixing.svg": mixing(), "pictures/policies.svg": policies(), "pictures/flow.svg": flow()}
+            "pictures/mixing.svg": mixing(), "pictures/policies.svg": policies(), "pictures/flow.svg": flow(),
+            "pictures/race.svg": race()}

@@ -19,12 +19,17 @@ def announce(row: Row) -> None:
 
 def show(outcome: Outcome) -> None:
     """Print what an operator would see of the server's own stderr, and an example of a wrong page."""
-    for line in shortened(outcome.said.splitlines()):
-        print("  | " + line)
+    told(shortened(outcome.said.splitlines()))
     if outcome.status is not None:
         print("  ended with exit status %d, its port was never open" % outcome.status)
     if outcome.measured.example:
         print("  for example: " + outcome.measured.example)
+
+
+def told(lines: List[str]) -> None:
+    """Print *lines* as those of another program."""
+    for line in lines:
+        print("  | " + line)
 
 
 def shortened(lines: List[str]) -> List[str]:

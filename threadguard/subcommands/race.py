@@ -22,8 +22,9 @@ class _WrongUse(Exception):
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The application, the requests, and what is stepped and compared."""
-    parser.description = HELP + ". Exit status: 0 nothing found, 1 found, 2 wrong use, 3 the answers cannot be compared."
-    parser.add_argument("target", metavar="APPLICATION", help="package.module:app, module:create_app() or config:file.ini")
+    parser.description = HELP + ". Exit status: 0 nothing found, 1 found, 2 wrong use, 3 answers cannot be compared."
+    parser.add_argument("target", metavar="APPLICATION",
+                        help="package.module:app, module:create_app() or config:file.ini")
     parser.add_argument("requests", metavar="REQUEST", nargs="+",
                         help="a path, or METHOD:PATH. Every two of them are tried; a single one meets itself")
     parser.add_argument("--header", action="append", default=[], metavar="'NAME: VALUE'", help="for all requests")
@@ -76,7 +77,7 @@ def _race(arguments: argparse.Namespace) -> Any:
                       **progress)
     except (TypeError, ValueError) as error:
         raise _WrongUse(str(error)) from None
-    report.again = _command(arguments, requests)
+    report.again = _command(arguments)
     return report
 
 
@@ -157,21 +158,19 @@ def _function(name: Optional[str]) -> Optional[Callable[[bytes], bytes]]:
     return made
 
 
-def _command(arguments: argparse.Namespace, requests: List[Any]) -> Callable[[Any, Any], str]:
+def _command(arguments: argparse.Namespace) -> Callable[[Any, Any], str]:
     """The command line that tries one pause of a pair again."""
 
     def again(pair: Any, at: Any) -> str:
-        words = ["threadguard", "race", arguments.target]
-        options = [("--header", one) for one in arguments.header]
+        words = ["threadguard", "race", arguments.target, *(arguments.requests[index] for index in pair.indexes)]
         for place, index in enumerate(pair.indexes, 1):
-            words.append(arguments.requests[index])
-            options += [("--header-of", str(place), one) for number, one in arguments.header_of
-                        if int(number) == index + 1]
-        options += [("--body", arguments.body)] * (arguments.body is not None)
-        options += [("--within", one) for one in arguments.within]
-        options += [("--ignore-header", one) for one in arguments.ignore_header]
-        options += [("--normalize", arguments.normalize)] * (arguments.normalize is not None)
-        options.append(("--at", "%d,%d" % at if at[1] else str(at[0])))
-        return " ".join(shlex.quote(word) for option in [words, *options] for word in option)
+            for number, header in arguments.header_of:
+                words += ["--header-of", str(place), header] * (int(number) == index + 1)
+        for option in ("header", "within", "ignore_header"):
+            for value in getattr(arguments, option):
+                words += ["--" + option.replace("_", "-"), value]
+        for option in ("body", "normalize"):
+            words += ["--" + option, getattr(arguments, option)] * (getattr(arguments, option) is not None)
+        return " ".join(shlex.quote(word) for word in [*words, "--at", "%d,%d" % at if at[1] else str(at[0])])
 
     return again

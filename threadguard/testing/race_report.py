@@ -8,8 +8,8 @@ from threadguard.report import text as report
 from threadguard.testing.stepping import Answer, Outcome, words
 
 _AROUND = 24
-_REMEDY = ("let one request at a time into each process, with ThreadGuard(app); or keep what is shared from here on in the"
-           " request, or behind a lock")
+_REMEDY = ("let one request at a time into each process, with ThreadGuard(app); or keep what is shared from here on in"
+           " the request, or behind a lock")
 
 
 class CannotCompareError(RuntimeError):
@@ -172,7 +172,7 @@ class PairReport:
             _number(kinds, "kind") + " of wrong answers" if kinds else "nothing found")]
         lines.append("  alone: " + self.alone_words())
         if self.waited:
-            lines.append("  at %d of these one waited for what the other held, most often at %s, and the pause ended" % (
+            lines.append("  at %d of these one waited for what the other held, most often at %s: there is no pause" % (
                 sum(self.waited.values()), max(self.waited, key=lambda one: self.waited[one])))
         if self.drifts:
             lines.append("  alone they are answered otherwise than before, noticed %s (%s): a clock, or state that a"

@@ -108,7 +108,8 @@ class Sending:
         self._app, self._is_stepped, self._at, self._on_pause = app, is_stepped, at, on_pause
         self.sent = sent_request(request)
         self.sent.environ["wsgi.multithread"] = True
-        self.before = self.after = lambda: None
+        self.before: Callable[[], object] = bool
+        self.after: Callable[[], object] = bool
         """What its thread does before the call, and after the answer."""
         self.lines = self.paused_at = 0
         self.stack: Stack = ()
@@ -264,8 +265,8 @@ class _Run:
                     one.thread.join(0.05)
                     is_stuck = bool(self._waited) and self._stepper.are_stuck(ones)
                     if monotonic() > end:
-                        raise NoAnswerError("no answer after %g seconds: the first request is at %s, the second at %s" % (
-                            self._stepper.timeout, a.place(), b.place()))
+                        raise NoAnswerError("no answer after %g seconds: the first request is at %s, the second"
+                                            " at %s" % (self._stepper.timeout, a.place(), b.place()))
         finally:
             a.waits_for_ever = b.waits_for_ever = is_stuck
             a.sent.is_given_up = b.sent.is_given_up = True

@@ -1,0 +1,42 @@
+"""The first part: that hgweb has a race, proved with its line by ``threadguard race``, without any server."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Dict, List
+
+from rows import HERE
+from showing import told
+
+REQUESTS = tuple("/%s/raw-rev/tip" % name for name in ("orleans", "kyoto"))
+COMMAND = ("race", "site_hgweb:application", *REQUESTS, "--within", "mercurial.hgweb", "--points", "20")
+DEADLINE = 600.0
+SHOWN = ("because:", "was paused before", "tried again", "remedy:")
+"""What is shown of the report, beside the findings themselves."""
+
+
+def prove(variables: Dict[str, str]) -> bool:
+    """Run the command, print what it found, and tell whether that is as it should be: the same each time."""
+    print("\n$ threadguard " + " ".join("'%s'" % word if "?" in word else word for word in COMMAND))
+    began = time.monotonic()
+    ended = subprocess.run([sys.executable, "-m", "threadguard", *COMMAND], env=variables, cwd=HERE, timeout=DEADLINE,
+                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8")
+    report = ended.stdout.splitlines()
+    told(shown_of(report))
+    print("  ended with exit status %d after %.1f s" % (ended.returncode, time.monotonic() - began))
+    return ended.returncode == 1 and is_proof(report)
+
+
+def shown_of(report: List[str]) -> List[str]:
+    """The first finding of *report*, shortened."""
+    home = str(Path(sys.prefix)) + "/"
+    first = [line for line in report if "TG308" in line or any(word in line for word in SHOWN)][:5]
+    return [line.replace(home, "")[:240] for line in first]
+
+
+def is_proof(report: List[str]) -> bool:
+    """Whether a page came out in the other repository's encoding, each of the times that it was tried, and the line is
+    that behind hgweb's assignment of its ``encoding.encoding`` (mercurial/hgweb/hgweb_mod_inner.py `_runwsgi`)."""
+    text = "\n".join(report)
+    return "hgweb_mod_inner.py" in report[0] and "TG308" in report[0] and "10 of 10 times" in text
