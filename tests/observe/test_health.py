@@ -10,7 +10,7 @@ import pytest
 from conftest import DEADLINE, Response, held_inside, in_thread, new_environ
 
 from threadguard import codes
-from threadguard.guard import meeting
+from threadguard.guard import rendezvous
 from threadguard.report import health_page
 
 TOKEN = "s3cret"
@@ -378,7 +378,7 @@ def test_a_probe_without_the_right_token_is_not_held(checked, token):
 
 def test_two_probes_that_meet_prove_a_threaded_process(checked, monkeypatch):
     """Whatever the server declares; from then on requests are refused."""
-    monkeypatch.setattr(meeting, "LONGEST", DEADLINE)
+    monkeypatch.setattr(rendezvous, "LONGEST", DEADLINE)
     guard = checked(hello)
     answers = []
     threads = [threading.Thread(target=lambda: answers.append(
@@ -401,13 +401,13 @@ def test_a_lonely_probe_is_let_go(checked):
 @pytest.mark.parametrize("hold", ["99999", "nan", "soon", "-1", "%ff", "", "inf&hold=1"])
 def test_holding_is_bounded(checked, monkeypatch, hold):
     """However long the caller asks for."""
-    monkeypatch.setattr(meeting, "LONGEST", 0.05)
+    monkeypatch.setattr(rendezvous, "LONGEST", 0.05)
     answer = json.loads(ask(checked(), "/-/tg/probe", TOKEN, QUERY_STRING="hold=" + hold).body)
     assert answer["held"] < DEADLINE
 
 
 def test_only_so_many_are_held(checked, monkeypatch):
     """One more than the most is answered at once."""
-    monkeypatch.setattr(meeting, "MOST", 0)
+    monkeypatch.setattr(rendezvous, "MOST", 0)
     answer = json.loads(in_thread(lambda: ask(checked(), "/-/tg/probe", TOKEN, QUERY_STRING="hold=2")).body)
     assert answer["held"] == 0

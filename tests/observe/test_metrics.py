@@ -177,8 +177,9 @@ def test_prometheus_gets_the_same_by_opentelemetrys_exporter(guarded, registry):
                                    reason="opentelemetry-exporter-prometheus is not installed")
     from opentelemetry.sdk.metrics import MeterProvider
 
-    other = prometheus_client.CollectorRegistry()
-    provider = MeterProvider([exporter.PrometheusMetricReader(registry=other)])
+    other, reader = prometheus_client.CollectorRegistry(), exporter.PrometheusMetricReader()
+    other.register(reader._collector)  # the reader itself is only in the global registry, before it takes another
+    provider = MeterProvider([reader])
     metrics.instrument(provider.get_meter("threadguard"))
     guard = guarded(hello, server_threads=1)
     Response(guard)
