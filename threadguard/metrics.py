@@ -87,6 +87,10 @@ INSTRUMENTS = (
                "Requests that were answered 503 instead of entering the application.", _plain("refused")),
     Instrument("threadguard.overlaps", "counter", "{overlap}",
                "Requests that entered while another was inside, and bodies that interleaved.", _plain("overlaps")),
+    Instrument("threadguard.active_sections", "up_down_counter", "{section}",
+               "Sections, work that is no request, inside now.", _plain("sections_inside")),
+    Instrument("threadguard.sections", "counter", "{section}",
+               "Sections that entered.", _plain("sections")),
     Instrument("threadguard.capacity", "gauge", "{request}",
                "Requests that the server lets inside one process at once; +Inf without a bound, absent if not known.",
                _capacity),
@@ -106,7 +110,11 @@ def _row(group: Group) -> Row:
     name = group.name.encode("utf-8", "backslashreplace").decode("utf-8")  # what no encoding takes, a page cannot have
     return {"pid": stats.pid, "group": name, "active": _active_by_method(group), "peak": stats.peak,
             "requests": stats.requests, "refused": stats.refused, "overlaps": stats.overlaps,
+            "sections": stats.sections, "sections_inside": stats.sections_inside,
             "capacity": verdict.capacity, "unbounded": verdict.unbounded, "status": verdict.status}
+
+
+_COUNTS = ("pid", "peak", "requests", "refused", "overlaps", "sections", "sections_inside")
 
 
 def checked_row(row: Any) -> Row:
@@ -114,7 +122,7 @@ def checked_row(row: Any) -> Row:
 
     Raises `ValueError`, `TypeError` or `KeyError` if it is not: one such value would take all others with it.
     """
-    counts = {name: _number(row[name]) for name in ("pid", "peak", "requests", "refused", "overlaps")}
+    counts = {name: _number(row[name]) for name in _COUNTS}
     group, status, capacity = row["group"], row["status"], row["capacity"]
     if status not in (SINGLE_THREADED, THREADED, UNKNOWN) or not isinstance(group, str):
         raise ValueError("another version's row")
@@ -134,17 +142,18 @@ def _number(value: Any) -> int:
 
 def _active_by_method(group: Group) -> List[Tuple[str, str, int]]:
     """How many are inside, by method and scheme. What was seen once stays, with 0: a series shall not come and go."""
-    inside = Counter(_kind(group.ledger.request_of(ticket)) for ticket in list(group.ledger.inside))
+    requests = [group.ledger.request_of(ticket) for ticket in list(group.ledger.inside)]
+    # A section is no dict, nor is what a request leaves behind that has just left.
+    inside = Counter(_kind(environ) for environ in requests if isinstance(environ, dict))
     _seen.update((group.name, *kind) for kind in inside)
     kinds = sorted(seen[1:] for seen in _seen if seen[0] == group.name) or [("GET", "http")]
     return [(method, scheme, inside[(method, scheme)]) for method, scheme in kinds]
 
 
-def _kind(environ: Any) -> Tuple[str, str]:
-    """Method and scheme of a request; one that left meanwhile is no dict any more."""
-    known = environ if isinstance(environ, dict) else {}
-    method = known.get("REQUEST_METHOD")
-    return method if method in _METHODS else "_OTHER", "https" if known.get("wsgi.url_scheme") == "https" else "http"
+def _kind(environ: Dict[str, Any]) -> Tuple[str, str]:
+    """Method and scheme of a request."""
+    method = environ.get("REQUEST_METHOD")
+    return method if method in _METHODS else "_OTHER", "https" if environ.get("wsgi.url_scheme") == "https" else "http"
 
 
 class Collector:

@@ -2,6 +2,8 @@
 
 import shutil
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from conftest import held_inside, new_environ
@@ -9,6 +11,7 @@ from test_probe import served
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
 TOKEN = "t0ken"
+DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="needs Chromium: make setup-servers installs it")
 
@@ -52,3 +55,19 @@ def test_a_browser_without_the_token_sees_the_status(guarded, tmp_path):
     with served(guard, False) as url:
         page = seen_by_chromium(url + "/-/tg", tmp_path)
     assert "<h1>Single-threaded</h1>" in page and "<dl" not in page
+
+
+def test_every_state_of_the_page_fits_a_phone_and_has_a_dark_mode(tmp_path):
+    """The script that makes the documentation's picture takes each state wide, narrow, light and dark."""
+    pytest.importorskip("selenium", reason="selenium is not installed")
+    pytest.importorskip("waitress", reason="waitress is not installed")
+    if shutil.which("chromedriver") is None:
+        pytest.skip("needs ChromeDriver: make setup-servers installs it")
+    done = subprocess.run([sys.executable, str(DOCS / "screenshots.py"), str(tmp_path)], timeout=300,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True)
+    assert done.returncode == 0, done.stdout  # it fails itself where a page is wider than the window
+    pictures = {path.stem: path.read_bytes() for path in tmp_path.glob("*.png")}
+    assert len(pictures) == 4 * len(["pass", "serialize", "refuse", "log"] * 2 + ["declared", "unknown"])
+    of_operators = [picture for name, picture in pictures.items() if "stranger" not in name]
+    assert len(set(of_operators)) == len(of_operators), "two looks or two states are the same"
+    assert pictures["refuse-stranger-light"] == pictures["log-stranger-light"], "a stranger is told the status alone"

@@ -52,6 +52,8 @@ def test_a_scrape_tells_what_the_guard_knows(guarded, registry):
         ("threadguard_requests_total",): 3,
         ("threadguard_refused_requests_total",): 0,
         ("threadguard_overlaps_total",): 0,
+        ("threadguard_active_sections",): 0,
+        ("threadguard_sections_total",): 0,
         ("threadguard_capacity",): 1,
         ("threadguard_verdict", "single-threaded"): 1,
         ("threadguard_verdict", "threaded"): 0,
@@ -85,6 +87,17 @@ def test_a_series_of_requests_inside_falls_to_0(guarded, registry, gate):
     with held_inside(guard, gate, new_environ(REQUEST_METHOD="PUT")):
         assert values(registry)[("http_server_active_requests", "PUT", "http")] == 1
     assert values(registry)[("http_server_active_requests", "PUT", "http")] == 0
+
+
+def test_a_section_is_counted_apart_from_requests(guarded, registry):
+    """Work that is no request is none in these numbers either."""
+    guard = guarded(hello, server_threads=1)
+    with guard.inside("nightly job"):
+        seen = values(registry)
+        assert (seen[("threadguard_active_sections",)], seen[("http_server_active_requests", "GET", "http")]) == (1, 0)
+    seen = values(registry)
+    assert (seen[("threadguard_active_sections",)], seen[("threadguard_sections_total",)]) == (0, 1)
+    assert seen[("threadguard_requests_total",)] == 0
 
 
 def test_a_refused_request_is_counted_as_refused(guarded, registry):
@@ -132,7 +145,7 @@ def test_nothing_is_done_on_the_way_of_a_request(guarded, registry, monkeypatch)
 
 
 def test_opentelemetry_gets_the_same(guarded):
-    """Seven observable instruments, whose attributes name process and group."""
+    """Nine observable instruments, whose attributes name process and group."""
     pytest.importorskip("opentelemetry.sdk", reason="opentelemetry-sdk is not installed")
     from opentelemetry.sdk.metrics import MeterProvider
     from opentelemetry.sdk.metrics.export import InMemoryMetricReader
@@ -156,6 +169,8 @@ def test_opentelemetry_gets_the_same(guarded):
         ("threadguard.requests", "{request}"): 1,
         ("threadguard.refused_requests", "{request}"): 0,
         ("threadguard.overlaps", "{overlap}"): 0,
+        ("threadguard.active_sections", "{section}"): 0,
+        ("threadguard.sections", "{section}"): 0,
         ("threadguard.capacity", "{request}"): 1,
         ("threadguard.verdict", "{verdict}", "single-threaded"): 1,
         ("threadguard.verdict", "{verdict}", "threaded"): 0,
@@ -177,8 +192,9 @@ def test_prometheus_gets_the_same_by_opentelemetrys_exporter(guarded, registry):
                                    reason="opentelemetry-exporter-prometheus is not installed")
     from opentelemetry.sdk.metrics import MeterProvider
 
-    other = prometheus_client.CollectorRegistry()
-    provider = MeterProvider([exporter.PrometheusMetricReader(registry=other)])
+    other, reader = prometheus_client.CollectorRegistry(), exporter.PrometheusMetricReader()
+    other.register(reader._collector)  # the reader itself is only in the global registry, before it takes another
+    provider = MeterProvider([reader])
     metrics.instrument(provider.get_meter("threadguard"))
     guard = guarded(hello, server_threads=1)
     Response(guard)
@@ -195,7 +211,7 @@ def test_a_group_that_no_encoding_takes_costs_no_scrape(guarded, registry):
 
 
 ROW = {"pid": 7, "group": "a", "active": [["GET", "http", 1]], "peak": 1, "requests": 3, "refused": 0, "overlaps": 0,
-       "capacity": 1, "unbounded": False, "status": "single-threaded"}
+       "sections": 0, "sections_inside": 0, "capacity": 1, "unbounded": False, "status": "single-threaded"}
 
 
 def test_a_row_of_another_process_comes_as_it_was_told():

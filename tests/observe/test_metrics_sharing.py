@@ -194,7 +194,8 @@ class Answering:
 
 def row(**changes):
     return {"pid": 1, "group": "default", "active": [], "peak": 0, "requests": 5, "refused": 0, "overlaps": 0,
-            "capacity": 1, "unbounded": False, "status": "single-threaded", **changes}
+            "sections": 0, "sections_inside": 0, "capacity": 1, "unbounded": False, "status": "single-threaded",
+            **changes}
 
 
 def dripping():

@@ -84,6 +84,11 @@ def refused() -> Optional[ThreadGuard]:
     return None
 
 
+def misspelt() -> ThreadGuard:
+    """A policy that there is not is found by the type checker: without the remark it would complain."""
+    return ThreadGuard(site, policy="refuses")  # type: ignore[arg-type]
+
+
 def caught() -> str:
     """One base class for all of them, and the standard exception that each is as well."""
     errors: Tuple[Type[ThreadguardError], ...] = (

@@ -33,7 +33,7 @@ _DECLARED = ("Single-threaded, as the server declares", "Nothing but the flag ws
 _WELL = ("Single-threaded", "One request at a time is inside the application in this process.")
 _SIGN_IN = '<a href="?details">Sign in</a> for the details, with any name and the health_token as password.'
 _COUNTS = (("in_flight", "inside now"), ("peak", "peak"), ("requests", "requests"), ("refused", "refused"),
-           ("overlaps", "overlaps"))
+           ("overlaps", "overlaps"), ("sections", "sections"))
 
 _PAGE = """<!DOCTYPE html>
 <html lang="en">
