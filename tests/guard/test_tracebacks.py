@@ -58,7 +58,8 @@ class File(io.BytesIO):
         return fail() if self.where == "next" else super().read(*size)
 
     def close(self):
-        if self.where == "close":
+        where, self.where = self.where, None  # when it is freed, it is closed once more
+        if where == "close":
             fail()
 
 
