@@ -46,6 +46,8 @@ test-pytest: $(NOX) ## the pytest plugin's tests on pytest 7.0 and 8, and some w
 	$(call nox,pytest)
 test-suites: $(NOX) ## the test suites of WebOb, WebTest and Flask behind a guard that refuses: the same counts as without
 	$(call nox,suites)
+test-agents: $(NOX) ## agents and middlewares around the guard and within it on real servers, and logs that others configure
+	$(call nox,agents)
 test-cases: $(NOX) ## the cases of ../shared, where they are
 	$(call nox,cases)
 test-live: $(NOX) ## tests against real servers, each really started

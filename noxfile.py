@@ -197,6 +197,13 @@ def suites(session):
 
 
 @session
+def agents(session):
+    """Agents and middlewares around the guard and within it, on real servers; and what configures a log."""
+    install(session, "-r", "tests/agents/requirements.txt", "--editable=.")
+    run_pytest(session, "-q", *(session.posargs or ["-n", "2", "tests/agents", "tests/report/test_heard.py"]))
+
+
+@session
 def cases(session):
     """The cases that lie beside the checkout; some of them want an old or a new Python, where one is here."""
     install(session, "asgiref", "ddtrace", "eventlet", "fastwsgi", "Flask-SocketIO", "gevent", "gunicorn", "netius",

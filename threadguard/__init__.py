@@ -21,13 +21,15 @@ from threadguard.guard.middleware import ThreadGuard
 __version__ = "0.1.0"
 
 __all__ = ["Busy", "Finding", "LoadError", "OptionError", "ProbeError", "SharingError", "Stats", "StillInside",
-           "ThreadGuard", "ThreadedDeploymentError", "ThreadguardError", "Verdict", "inspect_process"]
+           "ThreadGuard", "ThreadedDeploymentError", "ThreadguardError", "Verdict", "inside", "inspect_process"]
 
 if TYPE_CHECKING:
+    from threadguard.guard.sections import inside
     from threadguard.inspection import inspect_process
     from threadguard.model import Finding, Stats, Verdict
 else:
-    _HOMES = {"Finding": "model", "Stats": "model", "Verdict": "model", "inspect_process": "inspection"}
+    _HOMES = {"Finding": "model", "Stats": "model", "Verdict": "model", "inside": "guard.sections",
+              "inspect_process": "inspection"}
     """What is loaded when somebody asks for it, or builds the first guard: dataclasses and logging take their time."""
 
     def __getattr__(name: str) -> Any:

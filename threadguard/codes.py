@@ -68,6 +68,9 @@ _ENTRIES = (
     Code("TG306", "two probes met in one process",
          "Two requests of threadguard probe were held in the same process at the same time, outside the application:"
          " the server lets more than one in. The process is threaded, proved until it ends."),
+    Code("TG307", "a section and a request were inside at once",
+         "Work that takes the turn (`threadguard.inside`) and a request, or another such work, ran at the same time,"
+         " under the policy log. It says nothing of the server, but the application's code ran in two contexts at once."),
     Code("TG308", "a race was proved",
          "threadguard race paused a request before one of its lines, let another one run there, and one of the two was"
          " answered as it never is when they run one after the other. Behind a server with threads the same happens by"

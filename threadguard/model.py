@@ -115,3 +115,7 @@ class Stats:
     """Requests that entered while another context's was inside, and bodies that interleaved."""
     pid: int
     """The process that they are of."""
+    sections: int = 0
+    """Sections that entered: work that is no request (`threadguard.inside`)."""
+    sections_inside: int = 0
+    """Sections that are inside now."""

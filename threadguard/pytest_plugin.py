@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 _watched_tests: "pytest.StashKey[WatchedTests]" = pytest.StashKey()
 _has_marker: "pytest.StashKey[bool]" = pytest.StashKey()
 
-_REPLACED = ("threadguard ignores %s, and the next release will not know it: use the fixture threadguard, which guards"
-             " an application and sends it requests at once (docs/pytest.md)")
+_REPLACED = ("threadguard ignores %s, and the next release will not know it: use the fixture threadguard, whose race()"
+             " proves what an application cannot stand (docs/pytest.md)")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

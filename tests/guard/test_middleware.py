@@ -504,9 +504,9 @@ def test_an_interrupt_as_soon_as_the_turn_is_had_gives_it_back(guarded, gate, mo
     guard = guarded(gate, policy="serialize", serialize_timeout=DEADLINE)
     queue = guard._group.queue
 
-    def interrupted(environ, seconds, log_stuck):
+    def interrupted(environ, seconds, log_stuck, **options):
         gate.open.set()
-        assert type(queue).acquire(queue, environ, seconds, log_stuck) is not None
+        assert type(queue).acquire(queue, environ, seconds, log_stuck, **options) is not None
         raise KeyboardInterrupt
 
     with held_inside(guard, gate):

@@ -68,6 +68,7 @@ class Rounds:
 
     def __init__(self, guard, after, rounds=ROUNDS):
         self.guard, self.after, self.rounds = guard, after, rounds
+        self.enter_by = guard
         self.at = [0, 0]
         self.errors = []
 
@@ -84,9 +85,10 @@ class Rounds:
     def enter(self, me):
         try:
             for number in range(self.rounds):
-                environ = new_environ(work=number % 4 if number % LINGER else LONG, have_met=lambda: self.have_met(me))
+                environ = new_environ(work=number % 4 if number % LINGER else LONG, have_met=lambda: self.have_met(me),
+                                      section=me == 0)
                 self.meet(me)
-                self.guard(environ, start_response)
+                self.enter_by(environ, start_response)
                 self.meet(me)
                 if me == 0:
                     self.after()
@@ -151,3 +153,27 @@ def test_every_true_overlap_is_seen(guarded):
     stats = guard.stats()
     assert (stats.in_flight, stats.requests, stats.refused) == (0, 2 * ROUNDS, 0)
     assert sum(truly) >= ROUNDS // LINGER, "there was no overlap: it tried nothing"
+
+
+@pytest.mark.parametrize("policy", ["refuse", "serialize"])
+def test_a_section_and_a_request_are_never_inside_together(guarded, policy):
+    """Both get in, one after the other, and the process stays single-threaded."""
+    witness = Witness()
+    guard = guarded(witness, policy=policy, serialize_timeout=DEADLINE)
+    work = {"job": guard.inside("job", timeout=DEADLINE)}
+
+    def app(environ, start_response):
+        if environ["section"]:
+            with work["job"]:
+                return witness(environ, start_response)
+        return guard(environ, start_response)
+
+    def after():
+        assert (len(witness.trace), witness.most_inside()) == (4, 1)
+
+    rounds = Rounds(guard, after)
+    rounds.enter_by = app
+    rounds.run()
+    stats = guard.stats()
+    assert (stats.in_flight, stats.requests, stats.sections, stats.refused) == (0, ROUNDS, ROUNDS, 0)
+    assert guard.verdict.status == "single-threaded" and not guard._ledger.sections and not guard._ledger.line

@@ -6,7 +6,7 @@ import pytest
 from conftest import DEADLINE, new_environ
 
 from threadguard.guard import queue as queues
-from threadguard.guard.ledger import Ledger
+from threadguard.guard.ledger import ALONE, Ledger
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def test_a_request_that_is_counted_before_it_stands_in_line_wakes_the_one_that_m
             pass
 
         def wait(self, seconds):
-            guard._policy.answer(ticket, environ, None)
+            guard._policy.answer(ticket, environ, ALONE)
             if not self.woken:
                 pytest.fail("waits, and nothing will wake it")
 

@@ -337,7 +337,7 @@ def test_an_overlap_is_on_the_page_after_its_worker_was_replaced(directory, guar
     assert (record["pid"], record["code"]) == (worker.pid, "TG301")
     assert "GET /first" in record["evidence"] and "GET /second" in record["evidence"]
     page = page_of(guard, "text/html").decode()
-    assert "Overlaps in other processes" in page and "in process %d" % worker.pid in page
+    assert "Reports of other processes" in page and "in process %d" % worker.pid in page
 
 
 def test_a_processes_own_overlap_is_told_once(directory, guarded, gate):
@@ -360,7 +360,9 @@ def test_only_the_newest_records_are_kept(directory, monkeypatch):
     assert len(os.listdir(directory)) == 3 and list(records.of_others("b")) == []
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", "[" * 100000, '{"code": "TG999"}', "\udcff"], ids=repr)
+@pytest.mark.parametrize("text", ["", "[]", "{}", "[" * 100000, '{"code": "TG999"}', "\udcff",
+                                  '{"group": "a", "time": "", "code": "TG301", "sentence": "", "evidence": "",'
+                                  ' "pid": Infinity}'], ids=ascii)
 def test_what_is_no_record_is_passed_over(directory, text):
     """A page without it is better than none."""
     with open(os.path.join(directory, "threadguard_1_1_x.overlap.json"), "w", errors="surrogateescape") as file:

@@ -11,8 +11,8 @@ from plugin_rig import needs
 pytest_plugins = ["pytester", "plugin_rig"]
 
 
-REPLACED = ("threadguard ignores %s, and the next release will not know it: use the fixture threadguard, which guards"
-            " an application and sends it requests at once (docs/pytest.md)")
+REPLACED = ("threadguard ignores %s, and the next release will not know it: use the fixture threadguard, whose race()"
+            " proves what an application cannot stand (docs/pytest.md)")
 MEET = '''
 from werkzeug.test import Client
 

@@ -113,6 +113,7 @@ class Course:
 
     def begin(self) -> Any:
         """Ask the body for its iterator, as a server does: an error there makes another page than one in a chunk."""
+        __traceback_hide__ = True  # noqa: F841
         try:
             self.is_begun = True
             chunks = iter(self.body)
@@ -126,6 +127,7 @@ class Course:
         return self
 
     def __next__(self) -> Any:
+        __traceback_hide__ = True  # noqa: F841
         if not self._is_given:
             if not self.is_begun:
                 self.begin()
@@ -159,6 +161,7 @@ def _source(chunks: Any) -> Any:
 
 
 def _in_a_generator(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    __traceback_hide__ = True  # noqa: F841
     for chunk in chunks:
         yield chunk
 
@@ -192,6 +195,7 @@ class Chunks(chain):  # type: ignore[type-arg]
 @contexts.makes_a_chunk
 def _watched_next(self: Any) -> Any:
     """A chunk, once it was looked whether another body of this context is in work."""
+    __traceback_hide__ = True  # noqa: F841
     pending = self._pending
     try:
         pending.maker = contexts.current()
@@ -217,6 +221,7 @@ class _Wrapper:
     @contexts.makes_a_chunk
     def close(self) -> None:
         """Close the application's body, once."""
+        __traceback_hide__ = True  # noqa: F841
         if not self._pending.is_closed:
             self._pending.close(getattr(self._body, "close", None))
 
@@ -229,6 +234,7 @@ class IteratorBody(_Wrapper, Chunks):
 
     @contexts.makes_a_chunk
     def __iter__(self) -> Any:
+        __traceback_hide__ = True  # noqa: F841
         if self._course.is_begun:
             return self
         chunks = self._course.begin()
@@ -269,6 +275,7 @@ class IterableBody(_Wrapper):
 
     @contexts.makes_a_chunk
     def __iter__(self) -> Any:
+        __traceback_hide__ = True  # noqa: F841
         course = Course(self._body, self._pending)
         course.begin()
         return _iteration(self, course)

@@ -109,11 +109,13 @@ class StandIn:
 
     @contexts.makes_a_chunk
     def _call(self, method: Any, *arguments: Any, **keywords: Any) -> Any:
+        __traceback_hide__ = True  # noqa: F841
         self._pending.ended_at = None
         return self._pending.call(method, *arguments, **keywords)
 
     def read(self, *arguments: Any, **keywords: Any) -> Any:
         """Read the file; an empty answer is its end, for a server that does not seek in it."""
+        __traceback_hide__ = True  # noqa: F841
         chunk = self._call(self._file.read, *arguments, **keywords)
         if not chunk and 0 not in arguments[:1]:
             self._pending.is_read_elsewhere = self._is_sought
@@ -121,11 +123,13 @@ class StandIn:
         return chunk
 
     def _seek(self, *arguments: Any) -> Any:
+        __traceback_hide__ = True  # noqa: F841
         self._is_sought = True
         return self._call(self._file.seek, *arguments)
 
     @contexts.makes_a_chunk
     def _close(self, *arguments: Any) -> Any:
+        __traceback_hide__ = True  # noqa: F841
         return self._pending.close(partial(self._file.close, *arguments))
 
 
@@ -137,6 +141,7 @@ class IterableStandIn(StandIn):
 
 
 def _lines(stand_in: StandIn) -> Iterator[Any]:
+    __traceback_hide__ = True  # noqa: F841
     chunks = iter(stand_in._file)
     while True:
         try:

@@ -6,6 +6,7 @@ By default all guards of a process are one group, because what is not thread-saf
 
 import logging
 import weakref
+from dataclasses import replace
 from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
 
 from threadguard.process import contexts
@@ -39,6 +40,8 @@ class Group:
         self.guards: "weakref.WeakSet[Any]" = weakref.WeakSet()
         self.refuses = False
         """Whether a guard of the group has the policy refuse: under a threaded verdict it must see every request."""
+        self.serialize_timeout = 30.0
+        """Seconds that a section waits: as its guards, and by default as a guard's own default."""
         self.reports_kept = 5
         """How many overlaps are reported with both sides; the others are only counted."""
         self._watches: List[Callable[[], None]] = []
@@ -187,6 +190,31 @@ class Group:
         else:
             self._prove(finding)
 
+    def observe_waiting(self, environ: Any, earlier: Any) -> None:
+        """Under refuse the request of *environ* came while *earlier* waited for a section: that is a collision."""
+        place = contexts.find(lambda frame: contexts.calls_for(frame, earlier))
+        finding = self._finding_of_both("TG302", (earlier, place), environ)
+        with self._mutex:
+            self.reports += (finding,)
+        self._prove(finding)
+
+    def observe_beside_section(self, request: Any, other: int) -> None:
+        """*request*, or the section *other*, runs beside a section. It proves nothing of the server."""
+        if len(self.reports) >= self.reports_kept:
+            self._log.count_repeat("TG307")
+            return
+        finding = replace(self._overlap("TG307", request, other),
+                          remedy="policy refuse or serialize: with each of them a section waits for its turn")
+        with self._mutex:
+            self.reports += (finding,)
+        self._log.log_once(logging.ERROR, finding)
+
+    @property
+    def takes_turns(self) -> bool:
+        """Whether a section waits for its turn: unless every guard only logs."""
+        policies = [guard.policy for guard in list(self.guards)]
+        return not policies or any(policy != "log" for policy in policies)
+
     def observe_meeting(self) -> None:
         """Two probes met in this process."""
         self._prove(Finding("TG306", CODES["TG306"].title, "both were held in process %d at the same time" % (
@@ -201,11 +229,14 @@ class Group:
         self.log_findings()
 
     def _overlap(self, code: str, environ: Any, other: int) -> Finding:
-        earlier, place = self.ledger.place_of(other)
+        return self._finding_of_both(code, self.ledger.place_of(other), environ)
+
+    def _finding_of_both(self, code: str, earlier: Any, environ: Any) -> Finding:
+        request, place = earlier
         server = self._evidence.server
         evidence = "in process %d%s\n  %s\n  %s" % (
             self.ledger.pid, ", served by " + server if server is not None else "",
-            report.side("inside", earlier, place), report.side("entering", environ, contexts.here()))
+            report.side("inside", request, place), report.side("entering", environ, contexts.here()))
         return Finding(code, CODES[code].title, evidence, self._evidence.remedy)
 
     def before_chunk(self, pending: PendingResponse) -> None:
@@ -228,7 +259,8 @@ class Group:
         """The counts of this process."""
         self.notice_fork()
         in_flight, peak, requests, overlaps = self.ledger.counts()
-        return Stats(in_flight, peak, requests, self._refused.total(), overlaps, self.ledger.pid)
+        return Stats(in_flight, peak, requests, self._refused.total(), overlaps, self.ledger.pid,
+                     *self.ledger.section_counts())
 
     # -- what is logged --------------------------------------------------------------------------------------------
 

@@ -23,6 +23,10 @@ How a request is counted
 In a forked child the ledger starts with a dict of its own. In the parent's it leaves a mark, so that a request that was
 put there while another one noticed the fork is not alone there, looks again, and moves over.
 
+A section (`sections`) is an entry of its own kind: never counted as a request. As long as one is announced or inside,
+the fast path is closed. A request that its owner sends is nested in it; any other meets it, and is told so apart from
+what it meets among requests.
+
 The ledger knows no WSGI, and does not know what a policy is.
 """
 
@@ -33,7 +37,7 @@ import weakref
 from collections import deque
 from typing import Any, Callable, Deque, Dict, List, NamedTuple, Optional, Set, Tuple
 
-from threadguard.guard.pending import PendingResponse
+from threadguard.guard.pending import PendingResponse, SectionEntry
 from threadguard.process import contexts, fork, tally
 
 NEVER = sys.maxsize
@@ -52,6 +56,13 @@ class Entry(NamedTuple):
     """It was called by a request that is inside, on the same stack."""
     collision: Optional[int] = None
     """The ticket of the earliest request of another context that is inside."""
+    section: Optional[int] = None
+    """The ticket of a section of another context that is inside."""
+
+    @property
+    def other(self) -> Optional[int]:
+        """The ticket of what it meets; None where nothing of another context is inside."""
+        return self.section if self.collision is None else self.collision
 
 
 _new = tuple.__new__
@@ -79,7 +90,7 @@ class Ledger:
     """The tickets of one group in this process."""
 
     __slots__ = ("inside", "line", "tickets", "marks", "inspect_from", "pid", "leaves_bodies", "interleaves",
-                 "told", "report_hang_up", "_pending", "_abandoned",
+                 "told", "report_hang_up", "sections", "_sections_entered", "_pending", "_abandoned",
                  "_earliest", "_mutexes", "_first_ticket", "_moved", "_cancelled",
                  "_overlaps", "_peaks", "_peak")
 
@@ -98,6 +109,9 @@ class Ledger:
         self._pending: Dict[int, PendingResponse] = {}
         self._abandoned: Dict[int, PendingResponse] = {}
         self.line.clear()
+        self.sections: "Dict[int, weakref.ref[SectionEntry]]" = {}
+        """The sections that are announced or inside, by `id`. What holds them is their `with` statement."""
+        self._sections_entered = tally.Tally()
         self.leaves_bodies = False
         """Whether a context has entered again while a body of its own was unfinished."""
         self.interleaves = False
@@ -118,7 +132,16 @@ class Ledger:
     def needs_inspection(self, ticket: int) -> None:
         """From *ticket* on, each request is inspected. 0: all, `NEVER`: none."""
         self.inspect_from = ticket
-        self.marks[FAST_PATH] = ticket == NEVER and self.marks[SAME_PROCESS]
+        self.set_fast_path()
+
+    def set_fast_path(self) -> None:
+        """Open the fast path if nothing is to be inspected, no section is announced, and nothing waits."""
+        is_open = -1
+        while is_open != self._is_fast_path_open():  # of two that set it at once, the later is to be right
+            self.marks[FAST_PATH] = is_open = self._is_fast_path_open()
+
+    def _is_fast_path_open(self) -> int:
+        return int(self.inspect_from == NEVER and not self.sections and not self.line and self.marks[SAME_PROCESS])
 
     # -- forks
 
@@ -179,6 +202,34 @@ class Ledger:
             except (IndexError, ValueError):  # it has left the line meanwhile
                 continue
 
+    # -- sections
+
+    def announce(self, entry: SectionEntry) -> None:
+        """From now on every request is inspected, until *entry* is gone or withdrawn."""
+        def withdraw(reference: Any, key: int = id(entry)) -> None:
+            self.sections.pop(key, None)
+            self.set_fast_path()
+            self.wake_next()
+
+        self.sections[id(entry)] = weakref.ref(entry, withdraw)
+        self.set_fast_path()
+
+    def withdraw(self, entry: SectionEntry) -> None:
+        """*entry* is over, or gives up. Doing that twice does no harm."""
+        self.sections.pop(id(entry), None)
+        ticket, entry.ticket = entry.ticket, None
+        if ticket is not None:
+            self.leave(ticket)
+        self.set_fast_path()
+
+    def is_nested(self) -> bool:
+        """Whether the caller runs in a request or in a section that is inside."""
+        return self._is_in_my_section() or self._on_my_stack(is_classified=False) is not None
+
+    def _is_in_my_section(self) -> bool:
+        entries = [reference() for reference in list(self.sections.values())]
+        return any(entry is not None and entry.ticket in self.inside and entry.is_mine() for entry in entries)
+
     # -- what is inside
 
     def classify(self, ticket: int, request: Any, patience: Optional[float] = None) -> Entry:
@@ -190,25 +241,40 @@ class Ledger:
         mine = self._on_my_stack()
         if mine is not None:
             return SAME if mine is request else NESTED
+        if self.sections and self._is_in_my_section():
+            return NESTED
         first, entry = self._first()  # ten thousand are not copied to see the first
         if first == ticket:
             return ALONE
-        return self._compare(first, entry, request, patience) or self._compare_all(ticket, request, patience)
+        found = self._compare(first, entry, request, patience)
+        return self._compare_all(ticket, request, patience) if found is None or found.section is not None else found
 
     def _compare_all(self, ticket: int, request: Any, patience: Optional[float]) -> Entry:
+        met = ALONE
         for other, entry in self._items():
             if other == ticket:
                 break
             found = self._compare(other, entry, request, patience)
-            if found is not None:
+            if found is not None and found.section is None:
                 return found
-        return ALONE
+            met = found or met
+        return met
 
     def _compare(self, other: int, entry: Any, request: Any, patience: Optional[float]) -> Optional[Entry]:
         """What one that enters with *request* is to *other*; None where that is over."""
+        if type(entry) is SectionEntry:
+            return None if self._is_left(other, entry) else _new(Entry, (False, False, None, other))
         if type(entry) is not PendingResponse:
-            return SAME if entry is request else _new(Entry, (False, False, other))
-        return None if self._is_over(entry, patience) else _new(Entry, (False, False, other))
+            return SAME if entry is request else _new(Entry, (False, False, other, None))
+        return None if self._is_over(entry, patience) else _new(Entry, (False, False, other, None))
+
+    def _is_left(self, ticket: int, entry: SectionEntry) -> bool:
+        """Whether the owner of the section *entry* has ended."""
+        if entry.has_lost_its_owner():
+            self.withdraw(entry)
+            self.leave(ticket)
+            return True
+        return False
 
     def _is_over(self, pending: PendingResponse, patience: Optional[float]) -> bool:
         """Whether *pending* is finished, or abandoned: nothing goes on with it."""
@@ -246,11 +312,14 @@ class Ledger:
             if not pending.is_finished():
                 self.follow(pending)
 
-    def _on_my_stack(self) -> Any:
-        """The request that is inside and whose code calls: its call, or its body that makes a chunk."""
+    def _on_my_stack(self, is_classified: bool = True) -> Any:
+        """The request that is inside and whose code calls: its call, or its body that makes a chunk.
+
+        *is_classified*: the innermost call is the one that is being classified.
+        """
         calls, chunks = contexts.on_my_stack(3)  # what called classify
-        if len(calls) > 1:  # the innermost is the one that is being classified
-            for ticket in contexts.tickets_of(calls[1:], self):
+        if len(calls) > is_classified:
+            for ticket in contexts.tickets_of(calls[is_classified:], self):
                 if ticket in self.inside:
                     return self.request_of(ticket)
         if chunks and self._pending:
@@ -262,7 +331,9 @@ class Ledger:
     def holder(self, patience: float) -> Optional[int]:
         """The earliest that keeps others waiting for the turn, None if nothing does."""
         for ticket, entry in self._items():
-            if type(entry) is not PendingResponse or not self._is_over(entry, patience):
+            is_over = (self._is_over(entry, patience) if type(entry) is PendingResponse
+                       else type(entry) is SectionEntry and self._is_left(ticket, entry))
+            if not is_over:
                 return ticket
         return None
 
@@ -343,6 +414,8 @@ class Ledger:
         entry = self.inside.get(ticket)
         if type(entry) is PendingResponse:
             return entry.request, entry.place()
+        if type(entry) is SectionEntry:
+            return entry, entry.place()
         return entry, contexts.find(lambda frame: contexts.holds(frame, self, ticket))
 
     # -- counts
@@ -355,23 +428,39 @@ class Ledger:
         """
         if len(self.inside) > self._peak:
             self._clear_finished()
-            self._peak = len(self.inside) if ticket is None else self._number_up_to(ticket)
-            self._peaks[self._peak] = None
+            number = self._number_up_to(ticket)
+            if number > self._peak:
+                self._peak = number
+                self._peaks[number] = None
 
-    def _number_up_to(self, ticket: int) -> int:
-        tickets = [other for other, _ in self._items()]
-        return tickets.index(ticket) + 1 if ticket in tickets else len(tickets)
+    def _number_up_to(self, ticket: Optional[int] = None) -> int:
+        """How many requests are inside; with *ticket*, it and those before it."""
+        number = 0
+        for other, entry in self._items():
+            number += type(entry) is not SectionEntry
+            if other == ticket:
+                break
+        return number
 
     def count_overlap(self) -> None:
         """One more overlap."""
         self._overlaps.add()
+
+    def enter_section(self) -> None:
+        """A ticket was drawn for a section: it counts apart."""
+        self._cancelled.add()
+        self._sections_entered.add()
+
+    def section_counts(self) -> Tuple[int, int]:
+        """Sections that entered, and those inside now."""
+        return self._sections_entered.total(), len(self.inside) - self._number_up_to()
 
     def counts(self) -> Tuple[int, int, int, int]:
         """In flight, peak, requests that entered, overlaps."""
         self._clear_finished()
         self._clear_lost()
         entered = tally.drawn(self.tickets) - self._first_ticket + self._moved.total() - self._cancelled.total()
-        return len(self.inside), max([min(entered, 1), *list(self._peaks)]), entered, self._overlaps.total()
+        return self._number_up_to(), max([min(entered, 1), *list(self._peaks)]), entered, self._overlaps.total()
 
     def _clear_finished(self) -> None:
         for ticket, pending in list(self._pending.items()) if self._pending else ():

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, Optional, Tuple
 from threadguard import options
 from threadguard.process import contexts
 from threadguard.guard.bodies import is_finished_on_return, track_body
-from threadguard.guard.ledger import FAST_PATH
+from threadguard.guard.ledger import ALONE, FAST_PATH
 
 if TYPE_CHECKING:
     from threadguard.guard.group import Group
@@ -35,7 +35,7 @@ class ThreadGuard:
         cannot read. What it can read is stronger.
     :param group: guards of the same group share counts and verdict. By default all guards of the process do.
     :param health_path: where to answer health checks, such as ``/-/threadguard``; not at all by default.
-    :param health_token: the bearer token that opens the details of the health check.
+    :param health_token: the secret that opens the details of the health check: a Bearer token, in a browser a password.
     :param watch_pool_start: whether to look, until the first request, at servers, and pools of theirs, that start after
         the guard was built.
     :raises ThreadedDeploymentError: under ``refuse``, if the server is threaded as far as can be told now.
@@ -78,6 +78,7 @@ class ThreadGuard:
         decides.at_startup(evidence.verdict)
         group.keep(evidence, refuses=self.policy == "refuse")
         group.guards.add(self)
+        group.serialize_timeout = self._timeout
         self._group, self._ledger, self._policy = group, group.ledger, decides
         self._serializes, self._line = decides.handles_every_request, group.queue.line
         self._marks = _CLOSED if self._serializes else group.ledger.marks
@@ -96,6 +97,7 @@ class ThreadGuard:
     @contexts.calls_the_application
     def __call__(self, environ: Dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Serve one request."""
+        __traceback_hide__ = True  # noqa: F841
         if self._health is not None and self._health.serves(environ):
             return self._health(environ, start_response)
         ledger = self._ledger
@@ -123,7 +125,7 @@ class ThreadGuard:
         """What takes the place of the application for this request; None if it enters as it is."""
         group, ledger, policy = self._group, self._ledger, self._policy
         if self._serializes and ledger.marks[FAST_PATH] and len(ledger.inside) == 1:
-            return policy.answer(ticket, environ, None)
+            return policy.answer(ticket, environ, ALONE)
         if ledger.was_forked() or ticket not in ledger.inside:
             group.reset_after_fork()
             ledger.move(ticket, environ)
@@ -135,10 +137,10 @@ class ThreadGuard:
             ledger.leave(ticket)
             return self.app
         is_news = ticket >= ledger.inspect_from and group.read(ticket, environ)
-        if entry.collision is not None and not (group.is_proved or self._serializes):
-            if ledger.collect(entry.collision):
+        if entry.other is not None and not (group.is_proved or self._serializes):
+            if ledger.collect(entry.other):
                 entry = ledger.classify(ticket, environ, policy.patience)
-        replacement = policy.answer(ticket, environ, entry.collision)
+        replacement = policy.answer(ticket, environ, entry)
         if is_news:  # not before: a handler of the log may call the application, nested in this request if it is inside
             policy.log_findings()
         return replacement
@@ -152,6 +154,14 @@ class ThreadGuard:
     def __reduce__(self) -> "Tuple[Callable[..., ThreadGuard], Tuple[WSGIApp]]":
         """Copied or unpickled, as for a spawned process, it is a new guard of *app* with the same options."""
         return partial(ThreadGuard, **self._given), (self.app,)
+
+    def inside(self, name: Any, *, timeout: Optional[float] = None) -> "Any":
+        """Take the turn for work that is no request: see `threadguard.inside`, here for the group of this guard.
+
+        *timeout* is `serialize_timeout` by default.
+        """
+        from threadguard.guard.sections import section
+        return section(self._group, name, self._timeout if timeout is None else timeout)
 
     @property
     def verdict(self) -> "Verdict":

@@ -19,6 +19,33 @@ GRACE = 1.0
 """Seconds that a body which wants to be closed keeps the turn after the end of its iteration, if nothing closes it."""
 
 
+class SectionEntry:
+    """A section that is announced or inside (`sections`): work that is no request, and must not run beside one."""
+
+    __slots__ = ("name", "context", "task", "ticket", "_life", "__weakref__")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.context = contexts.current()
+        self.task = contexts.current_task()
+        """The asyncio task that owns it, where one does; else its context does."""
+        self.ticket: Optional[int] = None
+        """Its ticket, once it is inside."""
+        self._life = contexts.my_life()
+
+    def is_mine(self) -> bool:
+        """Whether the caller owns it."""
+        return self.context == contexts.current() and (self.task is None or self.task is contexts.current_task())
+
+    def has_lost_its_owner(self) -> bool:
+        """Whether its thread, greenlet or task has ended: nothing will leave it."""
+        return not contexts.is_alive(self._life) or self.task is not None and self.task.done()
+
+    def place(self) -> contexts.Place:
+        """Where its owner stands."""
+        return contexts.here() if self.is_mine() else contexts.place_of(self.context)
+
+
 class PendingResponse:
     """A response whose body was handed out and is not finished, as far as one can see."""
 
@@ -83,6 +110,7 @@ class PendingResponse:
 
     def call(self, function: Callable[..., Any], *arguments: Any, **keywords: Any) -> Any:
         """Call *function*, which is code of the body."""
+        __traceback_hide__ = True  # noqa: F841
         try:
             self.maker = contexts.current()
             return function(*arguments, **keywords)
@@ -91,6 +119,7 @@ class PendingResponse:
 
     def close(self, close: Optional[Callable[[], object]]) -> None:
         """Call *close*, the body's own, if it has one; then it is over, unless another thread still makes a chunk."""
+        __traceback_hide__ = True  # noqa: F841
         is_running = self.is_running()
         try:
             self.is_closed = True

@@ -10,6 +10,8 @@ from threadguard.process import contexts
 from threadguard.errors import ThreadedDeploymentError as ThreadedDeploymentError
 from threadguard.guard.bodies import is_finished_on_return, track_body
 from threadguard.guard.group import Group
+from threadguard.guard.ledger import Entry
+from threadguard.guard.queue import AnotherWaits
 from threadguard.model import THREADED, Verdict
 from threadguard.process.webob import Response
 
@@ -48,8 +50,8 @@ class Policy(Protocol):
     def log_findings(self) -> None:
         """Log what is new in the verdict."""
 
-    def answer(self, ticket: int, environ: Dict[str, Any], collision: Optional[int]) -> Optional[WSGIApp]:
-        """*ticket* is inside for *environ*, with *collision* before it if that is not None.
+    def answer(self, ticket: int, environ: Dict[str, Any], entry: Entry) -> Optional[WSGIApp]:
+        """*ticket* is inside for *environ*, with what *entry* says before it.
 
         Returns the application that takes the place of the guarded one; None where the request enters.
         """
@@ -62,7 +64,9 @@ class Refuse:
     patience: Optional[float] = None
 
     def __init__(self, app: WSGIApp, group: Group, timeout: float) -> None:
+        self._app = app
         self._group = group
+        self._timeout = timeout
 
     def at_startup(self, verdict: Verdict) -> None:
         """Raises `ThreadedDeploymentError` under a threaded verdict."""
@@ -73,18 +77,34 @@ class Refuse:
         """See `Policy`."""
         self._group.log_findings()
 
-    def answer(self, ticket: int, environ: Dict[str, Any], collision: Optional[int]) -> Optional[WSGIApp]:
+    def answer(self, ticket: int, environ: Dict[str, Any], entry: Entry) -> Optional[WSGIApp]:
         """See `Policy`."""
         group = self._group
-        is_known = group.verdict.status == THREADED  # then whoever seems to be inside is being refused as well
-        if collision is None and not is_known:
+        is_known = group.verdict.status == THREADED  # then what seems to be inside is being refused as well
+        if not is_known and entry.other is None and not group.queue.line:
             group.ledger.keep_peak(ticket)
             return None
         group.ledger.cancel(ticket)
-        if collision is not None and not is_known:
-            group.observe("TG302", environ, collision)
-        group.count_refused()
-        return unavailable(group.verdict.findings[0].code)
+        if not is_known and entry.collision is None:
+            return self._behind_section
+        if entry.collision is not None and not is_known:
+            group.observe("TG302", environ, entry.collision)
+        return self._refusal()
+
+    def _refusal(self) -> WSGIApp:
+        self._group.count_refused()
+        return unavailable(self._group.verdict.findings[0].code)
+
+    def _late_refusal(self) -> Optional[WSGIApp]:
+        return self._refusal() if self._group.verdict.status == THREADED else None
+
+    def _behind_section(self, environ: Dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """A section is ahead: wait for it, alone. A second request that comes meanwhile proves the process threaded."""
+        try:
+            return serve_in_turn(self._app, self._group, self._timeout, environ, start_response, self._late_refusal)
+        except AnotherWaits as meeting:
+            self._group.observe_waiting(environ, meeting.request)
+            return self._refusal()(environ, start_response)
 
 
 class Log:
@@ -103,10 +123,12 @@ class Log:
         """See `Policy`."""
         self._group.log_findings()
 
-    def answer(self, ticket: int, environ: Dict[str, Any], collision: Optional[int]) -> Optional[WSGIApp]:
+    def answer(self, ticket: int, environ: Dict[str, Any], entry: Entry) -> Optional[WSGIApp]:
         """See `Policy`."""
-        if collision is not None:
-            self._group.observe("TG301", environ, collision)
+        if entry.collision is not None:
+            self._group.observe("TG301", environ, entry.collision)
+        if entry.section is not None:
+            self._group.observe_beside_section(environ, entry.section)
         self._group.ledger.keep_peak()
         return None
 
@@ -129,37 +151,52 @@ class Serialize:
         """See `Policy`."""
         self._group.log_serialized()
 
-    def answer(self, ticket: int, environ: Dict[str, Any], collision: Optional[int]) -> Optional[WSGIApp]:
+    def answer(self, ticket: int, environ: Dict[str, Any], entry: Entry) -> Optional[WSGIApp]:
         """See `Policy`."""
         group = self._group
-        if collision is None and not group.queue.line:
+        if entry.other is None and not group.queue.line:
             environ["wsgi.multithread"] = False
             return None
         group.ledger.cancel(ticket)  # which wakes the first in line, who may have met this one
-        if collision is not None:
+        if entry.collision is not None:
             group.log_serialized(waited=True)
         return self._in_turn
 
-    @contexts.calls_the_application
     def _in_turn(self, environ: Dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        """Wait for the turn, and give it back when the response is finished."""
-        group = self._group
-        ledger = group.ledger
-        try:  # around the acquiring as well: a signal's handler may raise as soon as the turn is had
-            ticket = group.queue.acquire(environ, self._timeout, group.log_stuck)
-            if ticket is None:
-                group.count_refused()
-                return unavailable("TG305", self._timeout)(environ, start_response)
+        return serve_in_turn(self._app, self._group, self._timeout, environ, start_response)
+
+
+@contexts.calls_the_application
+def serve_in_turn(app: WSGIApp, group: Group, timeout: float, environ: Dict[str, Any],
+                  start_response: Callable[..., Any],
+                  refusal: Optional[Callable[[], Optional[WSGIApp]]] = None) -> Iterable[bytes]:
+    """Wait for the turn, call *app*, and give the turn back when the response is finished.
+
+    After *timeout* seconds it answers 503 with Retry-After. With *refusal*, the policy refuse's, only one request may
+    wait, for a section: a second one raises `AnotherWaits`; and what that gives when the turn is had answers instead.
+    """
+    __traceback_hide__ = True  # noqa: F841
+    ledger, serializes = group.ledger, refusal is None
+    try:  # around the acquiring as well: a signal's handler may raise as soon as the turn is had
+        ticket = group.queue.acquire(environ, timeout, group.log_stuck, is_only=not serializes)
+        if ticket is None:
+            group.count_refused()
+            return unavailable("TG305" if serializes else "TG307", timeout)(environ, start_response)
+        replacement = None if refusal is None else refusal()
+        if replacement is not None:
+            ledger.cancel(ticket)
+            return replacement(environ, start_response)
+        if serializes:
             environ["wsgi.multithread"] = False
-            body = self._app(environ, start_response)
-            if is_finished_on_return(body, environ):
-                ledger.leave(ticket)
-                return body
-            return track_body(ledger, ticket, environ, body, group.before_chunk, serializes=True)
-        except BaseException:
-            for mine in ledger.calls_of(environ):
-                ledger.leave(mine)
-            raise
+        body = app(environ, start_response)
+        if is_finished_on_return(body, environ):
+            ledger.leave(ticket)
+            return body
+        return track_body(ledger, ticket, environ, body, group.before_chunk, serializes)
+    except BaseException:
+        for mine in ledger.calls_of(environ):
+            ledger.leave(mine)
+        raise
 
 
 POLICIES: Dict[str, Type[Policy]] = {"refuse": Refuse, "serialize": Serialize, "log": Log}

@@ -6,12 +6,12 @@ The line refers to them weakly, so that one whose call has ended, however it end
 
 import time
 import weakref
-from typing import Any, Callable, Dict, Optional
+from typing import Any, Callable, Optional
 
 from threadguard.guard.ledger import Ledger
-from threadguard.guard.pending import GRACE
+from threadguard.guard.pending import GRACE, SectionEntry
 from threadguard.process import contexts
-from threadguard.process.waiting import Waiter, new_waiter
+from threadguard.process.waiting import TaskWaiter, ThreadWaiter, Waiter, new_waiter
 
 _SLICE = 0.5
 """Seconds after which the first in line looks for itself: what holds the turn can end without telling, by losing its
@@ -22,6 +22,14 @@ _SHORT_SLICE = 0.02
 or gone."""
 
 
+class AnotherWaits(Exception):
+    """A request of another context waits already: *request*."""
+
+    def __init__(self, request: Any) -> None:
+        super().__init__()
+        self.request = request
+
+
 class RequestQueue:
     """The line in front of a `Ledger`."""
 
@@ -29,36 +37,78 @@ class RequestQueue:
         self._ledger = ledger
         self.line = ledger.line
 
-    def acquire(self, environ: Dict[str, Any], seconds: float, log_stuck: Callable[[int], object]) -> Optional[int]:
+    def acquire(self, request: Any, seconds: float, log_stuck: Callable[[int], object],
+                is_only: bool = False) -> Optional[int]:
         """A ticket that is inside, and alone; None where it cannot be had within *seconds*.
 
-        *log_stuck* is called with the ticket that held the turn all the while, if one did.
+        *request* is an environ, or a section's entry. *log_stuck* is called with the ticket that held the turn all the
+        while, if one did. With *is_only*, `AnotherWaits` is raised where another request waits already.
         """
-        ticket = None if self.line else self._enter(environ, seconds)
+        ticket = None if self.line else self._enter(request, seconds)
         if ticket is not None:
             return ticket
         holder = self._ledger.holder(seconds)
-        waiter = None if self._would_stop(holder) else new_waiter(environ)
+        waiter = self._new_waiter(request, holder)
         if waiter is None:
-            return self._enter(environ, seconds) if holder is None and not self.line else None
-        ticket = self._wait(waiter, environ, seconds)
+            return self._enter(request, seconds) if holder is None and not self.line else None
+        ticket = self._wait(waiter, request, seconds, is_only)
         if ticket is None and holder is not None and holder == self._ledger.holder(seconds):
             log_stuck(holder)
         return ticket
+
+    async def acquire_in_task(self, request: Any, seconds: float) -> Optional[int]:
+        """The same for an asyncio task: others of its event loop go on while it waits."""
+        waiter: Any = TaskWaiter()
+        place, ticket, end = weakref.ref(waiter, self._forget), None, time.monotonic() + seconds
+        try:
+            self.line.append(place)
+            while True:
+                ticket = self._enter(request, seconds) if self._is_first(waiter) else None
+                left = end - time.monotonic()
+                if ticket is not None or left <= 0:
+                    return ticket
+                if not await waiter.wait(min(left, self._slice())) and self._is_first(waiter):
+                    self._collect()
+        finally:
+            self.leave(place, has_entered=ticket is not None)
+
+    def waiting_request(self, before: "Optional[Waiter]" = None) -> Any:
+        """The environ of the first request that waits, *before* another waiter if that is given; None if none does."""
+        for place in list(self.line):
+            waiter = place()
+            if waiter is not None and waiter is before:
+                break
+            request = getattr(waiter, "request", None)
+            if isinstance(request, dict):
+                return request
+        return None
+
+    def _new_waiter(self, request: Any, holder: Optional[int]) -> Optional[Waiter]:
+        entry = None if holder is None else self._ledger.inside.get(holder)
+        if type(entry) is SectionEntry and entry.context.ident != contexts.get_ident():
+            waiter: Optional[Waiter] = new_waiter({}) or ThreadWaiter()  # whatever stops here, its thread goes on
+        else:
+            waiter = None if self._would_stop(holder) else new_waiter(request if isinstance(request, dict) else {})
+        if waiter is not None:
+            waiter.request = request
+        return waiter
 
     def _would_stop(self, holder: Optional[int]) -> bool:
         """Whether *holder* is a body that the calling context itself is to go on with."""
         pending = None if holder is None else self._ledger.pending_response(holder)
         return pending is not None and not pending.is_read_elsewhere and pending.context == contexts.current()
 
-    def _wait(self, waiter: Waiter, environ: Dict[str, Any], seconds: float) -> Optional[int]:
+    def _wait(self, waiter: Waiter, request: Any, seconds: float, is_only: bool) -> Optional[int]:
         place, ticket, looked = weakref.ref(waiter, self._forget), None, time.monotonic()
         end = looked + seconds
         try:
             self.line.append(place)
+            other = self.waiting_request(before=waiter) if is_only else None
+            if other is not None:
+                raise AnotherWaits(other)
             # What left just before *waiter* stood in line has woken nothing: look again before the first waiting.
             while True:
-                ticket = self._enter(environ, seconds) if self._is_first(waiter) else None
+                ticket = self._enter(request, seconds) if self._is_first(waiter) else None
                 left = end - time.monotonic()
                 if ticket is not None or left <= 0:
                     return ticket
@@ -77,6 +127,7 @@ class RequestQueue:
             pass
         if not has_entered:
             self._ledger.wake_next()
+        self._ledger.set_fast_path()
 
     def _forget(self, place: "weakref.ref[Waiter]") -> None:
         """Who waited at *place* is gone: it was interrupted just as it left."""
@@ -106,13 +157,13 @@ class RequestQueue:
         for holder in list(self._ledger.inside)[:1]:
             self._ledger.collect(holder)
 
-    def _enter(self, environ: Dict[str, Any], patience: float) -> Optional[int]:
+    def _enter(self, request: Any, patience: float) -> Optional[int]:
         ledger = self._ledger
         if ledger.inside and ledger.holder(patience) is not None:
             return None
         ticket = next(ledger.tickets)
-        ledger.inside[ticket] = environ
-        if len(ledger.inside) > 1 and ledger.classify(ticket, environ, patience).collision is not None:
+        ledger.inside[ticket] = request
+        if len(ledger.inside) > 1 and ledger.classify(ticket, request, patience).other is not None:
             ledger.cancel(ticket)
             return None
         return ticket

@@ -270,7 +270,7 @@ class OverlapRecords:
                 told = json.loads(file.read(LONGEST).decode("utf-8"))
             record = {name: str(told[name]) for name in ("group", "time", "code", "sentence", "evidence")}
             return {**record, "pid": int(told["pid"])} if record["code"] in CODES else None
-        except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        except (OSError, ValueError, TypeError, KeyError, OverflowError, RecursionError):
             return None
 
 

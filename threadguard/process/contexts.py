@@ -174,6 +174,15 @@ def event_loop_runs() -> bool:
     return threadable is not None and dig(threadable, "ioThread") == get_ident()
 
 
+def current_task() -> Any:
+    """The asyncio task that calls; None outside of one."""
+    asyncio = sys.modules.get("asyncio") if event_loop_runs() else None
+    try:
+        return None if asyncio is None else asyncio.current_task()
+    except RuntimeError:  # another kind of event loop
+        return None
+
+
 _CALLS: Dict[int, CodeType] = {}
 """By `id`: the hash of a code object is made anew each time, of all that it consists of."""
 
@@ -188,6 +197,11 @@ def holds(frame: FrameType, ledger: Any, ticket: int) -> bool:
     """Whether *frame* is the call of *ticket* in *ledger*."""
     is_call = id(frame.f_code) in _CALLS
     return is_call and frame.f_locals.get("ticket") == ticket and frame.f_locals.get("ledger") is ledger
+
+
+def calls_for(frame: FrameType, environ: Any) -> bool:
+    """Whether *frame* is a call, of whatever ledger, for the request of *environ*."""
+    return id(frame.f_code) in _CALLS and frame.f_locals.get("environ") is environ
 
 
 def calls_an_application(frame: FrameType) -> bool:
@@ -282,6 +296,17 @@ def find(is_it: Callable[[FrameType], bool]) -> Place:
     for top in _greenlet_frames():
         if any(is_it(frame) for frame in outward(top)):
             return Place("greenlet (waiting)", _formatted(top))
+    return NOWHERE
+
+
+def place_of(context: Context) -> Place:
+    """Where *context* stands now."""
+    if not context.greenlet:
+        top = stacks.tops().get(context.ident)
+        return NOWHERE if top is None else Place(name_of(context.ident), _formatted(top))
+    for one in instances("greenlet", "greenlet"):
+        if id(one) == context.greenlet and dig(one, "gr_frame") is not None:
+            return Place("greenlet %s" % _greenlet_name(one), _formatted(one.gr_frame))
     return NOWHERE
 
 

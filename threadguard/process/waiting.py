@@ -12,7 +12,10 @@ from threadguard.process.facts import dig
 
 
 class Waiter(Protocol):
-    """Somebody who waits; `wake` may come before `wait`, and more than once."""
+    """What waits; `wake` may come before `wait`, and more than once."""
+
+    request: Any
+    """What waits for the turn: an environ, or a section's entry."""
 
     def wait(self, seconds: float) -> None:
         """Wait for `wake`, for *seconds* at the most."""
@@ -23,6 +26,8 @@ class Waiter(Protocol):
 
 class ThreadWaiter:
     """An OS thread."""
+
+    request: Any = None
 
     def __init__(self) -> None:
         self._lock = contexts.new_lock()
@@ -43,6 +48,8 @@ class ThreadWaiter:
 class GeventWaiter:
     """A greenlet of gevent's hub."""
 
+    request: Any = None
+
     def __init__(self) -> None:
         from gevent.event import Event
         self._event = Event()
@@ -60,6 +67,8 @@ class GeventWaiter:
 class EventletWaiter:
     """A greenlet of eventlet's hub."""
 
+    request: Any = None
+
     def __init__(self) -> None:
         from eventlet.semaphore import Semaphore
         self._semaphore = Semaphore(0)
@@ -71,6 +80,33 @@ class EventletWaiter:
     def wake(self) -> None:
         """See `Waiter`."""
         self._semaphore.release()
+
+
+class TaskWaiter:
+    """An asyncio task."""
+
+    request: Any = None
+
+    def __init__(self) -> None:
+        import asyncio
+        self._loop, self._event = asyncio.get_running_loop(), asyncio.Event()
+
+    async def wait(self, seconds: float) -> bool:
+        """See `Waiter`; to be awaited, and whether it was woken."""
+        import asyncio
+        try:
+            await asyncio.wait_for(self._event.wait(), seconds)
+        except asyncio.TimeoutError:
+            return False
+        self._event.clear()
+        return True
+
+    def wake(self) -> None:
+        """See `Waiter`."""
+        try:
+            self._loop.call_soon_threadsafe(self._event.set)
+        except RuntimeError:  # the loop was closed: nothing waits any more
+            return
 
 
 def new_waiter(environ: Dict[str, Any]) -> Optional[Waiter]:

@@ -142,7 +142,7 @@ def _details(facts: Dict[str, Any]) -> str:
                 for each in facts["recorded"]]
     remedy = next((finding.remedy for finding in verdict.findings if finding.remedy), "")
     parts = [_remedy(remedy), _counts(facts["stats"]), _findings(verdict.findings, remedy), _place(facts),
-             _reports("Overlaps in this process", reports), _reports("Overlaps in other processes", recorded)]
+             _reports("Reports of this process", reports), _reports("Reports of other processes", recorded)]
     return "".join(parts)
 
 

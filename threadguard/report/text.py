@@ -58,10 +58,11 @@ def _visible(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")
 
 
-def request_line(environ: Optional[Dict[str, Any]]) -> str:
-    """Method and path of a request: no query string, no header."""
+def request_line(environ: Any) -> str:
+    """Method and path of a request: no query string, no header. A section's name."""
     if not isinstance(environ, dict):
-        return "a request that has just left"
+        name = getattr(environ, "name", None)
+        return "a request that has just left" if name is None else "section %r" % one_line(str(name))
     path = "%s%s" % (environ.get("SCRIPT_NAME") or "", environ.get("PATH_INFO") or "")
     return "%s %s" % (escaped(str(environ.get("REQUEST_METHOD", "?"))), escaped(path or "/"))
 

@@ -1,0 +1,509 @@
+"""Sections: work that is no request takes the turn, and nothing else of it is a request's."""
+
+import asyncio
+import gc
+import os
+import signal
+import threading
+from contextlib import contextmanager
+from time import monotonic
+
+import pytest
+from conftest import DEADLINE, Response, forked_without_hooks, held_inside, in_thread, new_environ, without_hooks
+
+import threadguard
+from threadguard import Busy, OptionError
+from threadguard.guard import groups
+from threadguard.guard.ledger import FAST_PATH
+
+TURNS = ["refuse", "serialize"]
+
+
+def hello(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b"hello"]
+
+
+def in_background(function):
+    """A thread that runs *function*, and the list of what it returned or raised."""
+    results = []
+
+    def run():
+        try:
+            results.append(function())
+        except BaseException as error:
+            results.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread, results
+
+
+def until(condition):
+    """Wait for *condition*, which another thread makes true."""
+    end, pause = monotonic() + DEADLINE, threading.Event()
+    while not condition():
+        assert monotonic() < end
+        pause.wait(0.001)
+
+
+@contextmanager
+def held_section(guard, name="held", enter=None):
+    """A section that another thread holds during the block."""
+    entered, end = threading.Event(), threading.Event()
+
+    def hold():
+        with guard.inside(name) if enter is None else enter():
+            entered.set()
+            assert end.wait(DEADLINE)
+
+    thread, results = in_background(hold)
+    try:
+        assert entered.wait(DEADLINE)
+        yield
+    finally:
+        end.set()
+        thread.join(DEADLINE)
+        assert results == [None]
+
+
+def waits(guard, number=1):
+    """Whether *number* stand in line."""
+    return lambda: len(guard._ledger.line) >= number
+
+
+@pytest.mark.parametrize("policy", TURNS)
+def test_a_request_that_meets_a_section_waits_and_is_served(guarded, policy):
+    """A single-threaded server's request is not refused for a job of the application's own."""
+    guard = guarded(hello, policy=policy)
+    with held_section(guard):
+        thread, results = in_background(lambda: Response(guard).status)
+        until(waits(guard))
+        assert not results
+    thread.join(DEADLINE)
+    assert results == ["200 OK"] and guard.verdict.status == "single-threaded"
+
+
+@pytest.mark.parametrize("policy", TURNS)
+def test_a_section_is_ahead_of_every_request_that_comes_later(guarded, gate, policy):
+    """A busy server does not keep it out for ever."""
+    order = []
+
+    def app(environ, start_response):
+        order.append(environ["PATH_INFO"])
+        return (gate if environ["PATH_INFO"] == "/held" else hello)(environ, start_response)
+
+    guard = guarded(app, policy=policy)
+    Response(guard, new_environ(PATH_INFO="/first"))
+
+    def job():
+        with guard.inside("job"):
+            order.append("job")
+
+    with held_inside(guard, gate):
+        section, done = in_background(job)
+        until(waits(guard))
+        assert not guard._ledger.marks[FAST_PATH]
+        if policy == "serialize":
+            later, _ = in_background(lambda: Response(guard, new_environ(PATH_INFO="/later")))
+            until(waits(guard, 2))
+        gate.open.set()
+        section.join(DEADLINE)
+        if policy == "serialize":
+            later.join(DEADLINE)
+    assert done == [None]
+    assert order == ["/first", "/held", "job"] + ["/later"] * (policy == "serialize")
+
+
+def test_the_line_is_kept_in_order_under_serialize(guarded, gate):
+    """A request that came before the section is served before it."""
+    order = []
+
+    def app(environ, start_response):
+        order.append(environ["PATH_INFO"])
+        return (gate if environ["PATH_INFO"] == "/held" else hello)(environ, start_response)
+
+    guard = guarded(app, policy="serialize", serialize_timeout=DEADLINE)
+
+    def job():
+        with guard.inside("job"):
+            order.append("job")
+
+    with held_inside(guard, gate):
+        threads = []
+        for number, work in enumerate((lambda: Response(guard, new_environ(PATH_INFO="/1")), job,
+                                       lambda: Response(guard, new_environ(PATH_INFO="/2"))), 1):
+            threads.append(in_background(work)[0])
+            until(waits(guard, number))
+    for thread in threads:
+        thread.join(DEADLINE)
+    assert order == ["/held", "/1", "job", "/2"]
+
+
+@pytest.mark.parametrize("policy", [*TURNS, "log"])
+def test_a_call_by_the_owner_is_nested(guarded, policy):
+    """A job may call the application through a test client, and enter further sections."""
+    guard = guarded(hello, policy=policy, serialize_timeout=0.1)
+    with guard.inside("job"), guard.inside("part"):
+        assert Response(guard).status == "200 OK"
+        assert guard.stats().in_flight == 0
+    assert guard.stats().requests == 1 and guard.stats().sections == 1
+
+
+@pytest.mark.parametrize("policy", TURNS)
+def test_a_section_in_a_request_is_nested(guarded, policy):
+    """The request has the turn already."""
+    seen = []
+
+    def app(environ, start_response):
+        with guard.inside("part of it"):
+            seen.append(guard.stats().sections)
+        return hello(environ, start_response)
+
+    guard = guarded(app, policy=policy, serialize_timeout=0.1)
+    assert Response(guard).status == "200 OK" and seen == [0]
+
+
+def test_a_second_request_that_comes_while_one_waits_is_a_collision(guarded):
+    """As it would be without the section: the server lets two in."""
+    guard = guarded(hello)
+    with held_section(guard):
+        first, served = in_background(lambda: Response(guard).status)
+        until(waits(guard))
+        assert in_thread(lambda: Response(guard, new_environ(PATH_INFO="/second")).status) == "503 Service Unavailable"
+        [finding] = [one for one in guard.verdict.findings if one.code == "TG302"]
+        assert "entering: GET /second" in finding.evidence and "inside: GET /," in finding.evidence
+    first.join(DEADLINE)
+    assert served == ["503 Service Unavailable"], "the verdict is threaded: it is not let in either"
+    stats = guard.stats()
+    assert (stats.requests, stats.refused, stats.in_flight) == (0, 2, 0)
+
+
+def test_a_request_beside_a_request_is_a_collision_while_a_section_waits(guarded, gate):
+    """The line is the section's, and no way in for others."""
+    guard = guarded(gate)
+    with held_inside(guard, gate):
+        section, done = in_background(lambda: guard.inside("job").__enter__() and None)
+        until(waits(guard))
+        assert in_thread(lambda: Response(guard).status) == "503 Service Unavailable"
+    section.join(DEADLINE)
+    assert guard.verdict.findings[0].code == "TG302"
+
+
+@pytest.mark.parametrize("policy, code", [("refuse", "TG307"), ("serialize", "TG305")])
+def test_a_request_waits_for_a_section_no_longer_than_serialize_timeout(guarded, policy, code):
+    """Then it is 503 with Retry-After."""
+    guard = guarded(hello, policy=policy, serialize_timeout=0.05)
+    with held_section(guard):
+        response = in_thread(lambda: Response(guard))
+        assert response.status == "503 Service Unavailable" and code.encode() in response.body
+        assert ("Retry-After", "1") in response.headers
+    assert Response(guard).status == "200 OK" and guard.verdict.status == "single-threaded"
+
+
+@pytest.mark.parametrize("policy", TURNS)
+def test_a_section_that_does_not_get_its_turn_raises_busy(guarded, gate, policy):
+    """It names the section, and the request that is inside with its stack; and it leaves nothing behind."""
+    guard = guarded(gate, policy=policy)
+    with held_inside(guard, gate):
+        with pytest.raises(Busy, match=r"(?s)'job' did not get its turn within 0.05 seconds.*GET /held.*in __call__"):
+            guard.inside("job", timeout=0.05).__enter__()
+        assert isinstance(Busy(), TimeoutError) and not guard._ledger.sections
+    assert Response(guard).status == "200 OK"
+
+
+def test_the_timeout_is_by_default_that_of_the_group_s_guards(guarded, gate):
+    """A request that waits for its own job ends in Busy, and not never."""
+    guard = guarded(gate, serialize_timeout=0.05)
+    with held_inside(guard, gate), pytest.raises(Busy, match="within 0.05 seconds"):
+        threadguard.inside("job", group=guard._group.name).__enter__()
+
+
+def test_under_log_both_run_and_are_reported(guarded, caplog):
+    """With both stacks, once; and it says nothing of the server."""
+    guard = guarded(hello, policy="log")
+    with held_section(guard, "nightly job"):
+        assert [Response(guard).status for _ in range(3)] == ["200 OK"] * 3
+    [record] = [record for record in caplog.records if "TG307" in record.getMessage()]
+    text = record.getMessage()
+    assert "inside: section 'nightly job'" in text and "in hold" in text and "entering: GET /" in text
+    assert "policy refuse or serialize" in text
+    stats = guard.stats()
+    assert (stats.overlaps, stats.requests, stats.peak) == (0, 3, 1)
+    assert guard.verdict.status == "single-threaded"
+
+
+def test_under_log_a_section_does_not_hide_an_overlap_of_requests(guarded, gate):
+    """What a request meets among requests is told as before."""
+    guard = guarded(lambda environ, start: (gate if environ["PATH_INFO"] == "/held" else hello)(environ, start),
+                    policy="log")
+    with held_section(guard), held_inside(guard, gate):
+        assert Response(guard).status == "200 OK"
+        assert guard.stats().overlaps == 1 and guard.stats().peak == 2
+        assert [finding.code for finding in guard.verdict.findings if finding.code.startswith("TG3")] == ["TG301"]
+
+
+def test_a_section_under_log_that_meets_a_request_is_reported(guarded, gate, caplog):
+    """It enters beside it."""
+    guard = guarded(gate, policy="log")
+    with held_inside(guard, gate), guard.inside("job"):
+        assert guard.stats().sections_inside == 1
+    assert "entering: section 'job'" in caplog.text
+
+
+def test_sections_are_counted_apart(guarded):
+    """Never as requests."""
+    guard = guarded(hello)
+    with held_section(guard):
+        stats = guard.stats()
+        assert (stats.sections, stats.sections_inside, stats.in_flight, stats.requests, stats.peak) == (1, 1, 0, 0, 0)
+    Response(guard)
+    stats = guard.stats()
+    assert (stats.sections, stats.sections_inside, stats.in_flight, stats.requests, stats.peak) == (1, 0, 0, 1, 1)
+
+
+def test_sections_take_turns_among_themselves(guarded):
+    """Two jobs of a scheduler do not run at once, also where no request ever comes."""
+    guard = guarded(hello)
+    with held_section(guard), pytest.raises(Busy, match="inside: section 'held'"):
+        guard.inside("job", timeout=0.05).__enter__()
+
+
+def test_the_fast_path_is_open_again_after_a_section(guarded):
+    """Requests pay nothing while none is announced or inside."""
+    guard = guarded(hello, server_threads=1)
+    while not guard._ledger.marks[FAST_PATH]:
+        Response(guard)
+    with guard.inside("job"):
+        assert not guard._ledger.marks[FAST_PATH]
+    assert guard._ledger.marks[FAST_PATH] and not guard._ledger.sections and not guard._ledger.inside
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
+def test_an_exception_in_a_section_leaves_nothing_behind(guarded, error):
+    """Of whatever kind."""
+    guard = guarded(hello)
+    with pytest.raises(error), guard.inside("job"):
+        raise error
+    assert in_thread(lambda: Response(guard).status) == "200 OK" and guard.stats().sections_inside == 0
+
+
+def test_a_section_whose_thread_has_ended_is_over(guarded):
+    """Nothing will leave it."""
+    guard = guarded(hello)
+    section = guard.inside("job")
+    in_thread(section.__enter__)
+    assert in_thread(lambda: Response(guard).status) == "200 OK"
+    assert not guard._ledger.sections
+
+
+@pytest.mark.skipif(not hasattr(__import__("sys"), "getrefcount"), reason="PyPy counts no references")
+def test_a_section_that_nothing_holds_any_more_is_over(guarded):
+    """An exception can strike between the entering and the block: its `__exit__` is never called."""
+    guard = guarded(hello)
+    guard.inside("job").__enter__()
+    gc.collect()
+    assert in_thread(lambda: Response(guard).status) == "200 OK"
+    assert guard.stats().sections_inside == 0 and not guard._ledger.inside
+
+
+@without_hooks
+@pytest.mark.parametrize("fork", ["with hooks", "without"])
+def test_a_section_that_is_open_at_a_fork_is_the_parent_s(guarded, fork):
+    """The child serves, and its end of the block does no harm in the parent."""
+    guard = guarded(hello)
+    section = guard.inside("job")
+    section.__enter__()
+
+    def child():
+        served = in_thread(lambda: Response(guard).status) == "200 OK"
+        section.__exit__()
+        return served and in_thread(lambda: Response(guard).status) == "200 OK" and guard.stats().sections == 0
+
+    if fork == "without":
+        assert forked_without_hooks(child)
+    else:
+        pid = os.fork()
+        if not pid:
+            os._exit(0 if child() else 1)
+        assert os.waitpid(pid, 0)[1] == 0
+    assert guard.stats().sections_inside == 1
+    section.__exit__()
+    assert guard.stats().sections_inside == 0
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs setitimer")
+def test_a_signal_s_handler_enters_over_a_request_of_its_own_thread(guarded):
+    """It runs on the stack of the request that it interrupts."""
+    entered = threading.Event()
+
+    def handle(number, frame):
+        with guard.inside("handler", timeout=0.05):
+            entered.set()
+
+    def app(environ, start_response):
+        signal.setitimer(signal.ITIMER_REAL, 0.001)
+        assert entered.wait(DEADLINE)
+        return hello(environ, start_response)
+
+    guard = guarded(app)
+    before = signal.signal(signal.SIGALRM, handle)
+    try:
+        assert Response(guard).status == "200 OK"
+    finally:
+        signal.signal(signal.SIGALRM, before)
+
+
+# -- coroutines
+
+
+def test_tasks_take_turns(guarded):
+    """The owner is the task, not the thread, and the event loop goes on meanwhile."""
+    guard, order = guarded(hello), []
+
+    async def job(name):
+        async with guard.inside(name):
+            assert Response(guard).status == "200 OK", "a call by the task is nested"
+            order.append(name)
+            await asyncio.sleep(0)
+            order.append(name)
+
+    async def main():
+        await asyncio.gather(*(job(name) for name in "abc"))
+
+    asyncio.run(main())
+    assert order == list("aabbcc") and guard.stats().sections == 3
+
+
+def test_a_task_waits_for_a_request_of_another_thread(guarded, gate):
+    """And its loop runs others meanwhile."""
+    guard = guarded(gate)
+    steps = []
+
+    async def job():
+        async with guard.inside("job"):
+            steps.append("job")
+
+    async def other():
+        while not guard._ledger.line:
+            await asyncio.sleep(0)
+        steps.append("other")
+        gate.open.set()
+
+    async def main():
+        await asyncio.gather(job(), other())
+
+    with held_inside(guard, gate):
+        asyncio.run(main())
+    assert steps == ["other", "job"]
+
+
+def test_where_waiting_would_stop_the_holder_it_is_busy_at_once(guarded):
+    """A plain `with`, or a request, on the loop's own thread beside a section of another task."""
+    guard = guarded(hello, serialize_timeout=DEADLINE)
+
+    async def beside():
+        with pytest.raises(Busy):
+            guard.inside("job").__enter__()
+        return Response(guard).status
+
+    async def main():
+        async with guard.inside("held"):
+            return await asyncio.ensure_future(beside())
+
+    before = monotonic()
+    assert asyncio.run(main()) == "503 Service Unavailable"
+    assert monotonic() - before < DEADLINE / 2
+
+
+def test_a_request_on_a_loop_waits_for_a_section_of_a_thread(guarded):
+    """Its thread goes on, whatever stops here: tornado's single-threaded server refuses nobody for a job."""
+    guard = guarded(hello)
+
+    async def main():
+        return Response(guard).status
+
+    with held_section(guard):
+        thread, results = in_background(lambda: asyncio.run(main()))
+        until(waits(guard))
+    thread.join(DEADLINE)
+    assert results == ["200 OK"]
+
+
+def test_a_cancelled_task_leaves_nothing_behind(guarded):
+    """Neither one that waits, nor one that is inside."""
+    guard = guarded(hello)
+
+    async def job():
+        async with guard.inside("job"):
+            await asyncio.sleep(DEADLINE)
+
+    async def main():
+        tasks = [asyncio.ensure_future(job()) for _ in range(2)]
+        while not guard._ledger.line or not guard._ledger.inside:
+            await asyncio.sleep(0)
+        for task in reversed(tasks):
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    asyncio.run(main())
+    assert Response(guard).status == "200 OK" and not guard._ledger.line and not guard._ledger.sections
+
+
+# -- decorators, and wrong use
+
+
+def test_a_function_can_be_decorated(guarded):
+    """With a name, without one, as a method and as a coroutine function: each call is a section."""
+    guard = guarded(hello)
+
+    @guard.inside("named")
+    def named(number):
+        return number, guard.stats().sections_inside
+
+    @guard.inside
+    def bare():
+        return guard.stats().sections_inside
+
+    class Jobs:
+        @guard.inside
+        def method(self):
+            return guard.stats().sections_inside
+
+    @guard.inside
+    async def coroutine():
+        return guard.stats().sections_inside
+
+    assert (named(5), bare(), Jobs().method(), asyncio.run(coroutine())) == ((5, 1), 1, 1, 1)
+    assert named.__name__ == "named" and guard.stats().sections == 4
+    assert threadguard.inside(len)("abc") == 3
+
+
+def test_a_generator_function_is_wrong_use(guarded):
+    """It ends before its code runs."""
+    def chunks():
+        yield 1
+
+    with pytest.raises(TypeError, match="chunks is a generator function, which ends before its code runs"):
+        guarded(hello).inside(chunks)
+
+
+@pytest.mark.parametrize("name", ["", " ", None, 5])
+def test_a_section_needs_a_name(guarded, name):
+    """It stands in the reports."""
+    with pytest.raises(OptionError, match="a section needs a name, such as"):
+        guarded(hello).inside(name)
+
+
+@pytest.mark.parametrize("options, named", [({"timeout": -1}, "timeout of a section"), ({"group": ""}, "group")])
+def test_what_is_not_allowed_is_named(options, named):
+    """As every option."""
+    with pytest.raises(OptionError, match=named):
+        threadguard.inside("job", **options)
+
+
+def test_a_group_needs_no_guard(guarded):
+    """Jobs of a process that serves nothing take turns as well."""
+    with threadguard.inside("job", group="no guard here"):
+        assert groups.group_named("no guard here").stats().sections_inside == 1
+    groups._groups.pop("no guard here")
