@@ -49,8 +49,10 @@ def server_page(server: Server) -> str:
 
 
 def _lead(server: Server) -> str:
-    return ("How to run %s so that each process serves one request at a time. `mysite` is your module, and its"
-            " `application` the guarded one: see [the start](../start.md)." % server.NAME)
+    where = "`mysite` is your module, and its `application` the guarded one: see [the start](../start.md)."
+    if server.NAME == "Flask":
+        where = "`site_flask` is your module: see [the guide](../guides/flask.md)."
+    return "How to run %s so that each process serves one request at a time. %s" % (server.NAME, where)
 
 
 def _deployment(deployment: Deployment) -> List[str]:

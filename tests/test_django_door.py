@@ -45,13 +45,13 @@ def check(directory, setting, *options, **variables):
     pytest.param("WSGI_APPLICATION = 'site_wsgi.plain'", {}, "W001) The application that WSGI_APPLICATION names is not"
                  " guarded.", id="not guarded"),
     pytest.param("", {}, "W002) The settings name no WSGI_APPLICATION, so it is not known what is served.",
-                 id="no application is named"),
+                 id="no application"),
     pytest.param("WSGI_APPLICATION = 'site_wsgi.watched'", {}, "W003) The application that WSGI_APPLICATION names is"
                  " guarded by the policy log, which lets requests overlap.", id="the policy log"),
 ])
 def test_the_deployment_check_says_how_the_application_is_guarded(tmp_path, setting, variables, said):
     """One message under --deploy; only a warning counts for --fail-level WARNING."""
-    status, output = check(tmp_path, setting, "--deploy", "--tag", "threadguard", "--fail-level", "WARNING", **variables)
+    status, output = check(tmp_path, setting, "--deploy", "--tag=threadguard", "--fail-level=WARNING", **variables)
     assert "?: (threadguard." + said in output
     assert status == ("W00" in said), output
 

@@ -416,8 +416,9 @@ def test_what_a_server_s_page_shows_to_copy_is_single_threaded(deployment, made,
     if lacking:
         pytest.skip("%s is not installed" % lacking)
     seen = real_runs.see_run(deployment.run)
+    wrong = set(re.findall(r"TG\d{3}", seen)) - {"TG100", "TG200"}
     serialized = {"TG305"} if "serialize" in deployment.run.command else set()
-    assert "(every request is answered 200)" in seen and set(re.findall(r"TG\d{3}", seen)) == serialized, seen
+    assert "(every request is answered 200)" in seen and wrong == serialized, seen
 
 
 def test_every_server_has_a_deployment_to_copy(made):

@@ -66,7 +66,7 @@ def test_every_block_of_the_page_is_run() -> None:
 
 
 def test_pip_changes_nothing_of_kallithea_s(instance: Instance) -> None:
-    """The session of noxfile.py has put threadguard there, from this checkout; the command of the page finds all that it needs."""
+    """The session of noxfile.py has put threadguard there, from this checkout; the page's command finds it there."""
     command = moved(INSTALL, {"/srv/kallithea/venv": str(BIN.parent)})
     said = run(["/bin/sh", "-c", command], dict(instance.env, PIP_NO_INDEX="1"), instance.directory)
     assert "Requirement already satisfied: threadguard" in said and "Installing" not in said
