@@ -1,0 +1,233 @@
+"""An exception that strikes between any two bytecodes of the guard: nothing stays inside, and no lock stays taken.
+
+A signal's handler, `PyThreadState_SetAsyncExc` and a greenlet's kill raise wherever the code stands. Here a trace
+function raises at each bytecode of threadguard's own frames in turn, once in each run, until a run goes through.
+``EVERY_OPCODE=1`` in the environment strikes at each; by default each of the longest paths is struck at every so many.
+"""
+
+import gc
+import io
+import os
+import sys
+import threading
+import time
+from wsgiref.util import FileWrapper
+
+import pytest
+from conftest import DEADLINE, Gate, held_inside, new_environ
+
+import threadguard
+from threadguard.process import contexts
+from threadguard.guard.ledger import FAST_PATH, SAME_PROCESS
+
+PACKAGE = os.path.dirname(threadguard.__file__)
+MOST = 10 ** 6 if os.environ.get("EVERY_OPCODE") else 300
+"""How many strikes a scenario gets at the most."""
+
+pytestmark = pytest.mark.skipif(sys.implementation.name != "cpython", reason="only CPython traces bytecodes")
+
+
+class Strike(BaseException):
+    """What the trace function raises."""
+
+
+class Striking:
+    """Traces threadguard's frames during a call, and raises at one of their bytecodes."""
+
+    def __init__(self, at):
+        self.at, self.seen = at, 0
+
+    def call(self, act):
+        """Call *act*, which is struck."""
+        before = sys.gettrace()
+        sys.settrace(self.trace)
+        try:
+            act()
+        except Strike as strike:
+            strike.__traceback__ = strike.__context__ = None  # which hold frames, and those the request
+        finally:
+            sys.settrace(before)
+
+    def trace(self, frame, event, argument):
+        if not frame.f_code.co_filename.startswith(PACKAGE):
+            return None
+        if event == "call":
+            frame.f_trace_opcodes = True
+        elif event == "opcode":
+            self.seen += 1
+            if self.seen == self.at:
+                raise Strike
+        return self.trace
+
+
+class Chunks:
+    """An iterator with a close."""
+
+    def __init__(self):
+        self.left = [b"a", b"b"]
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        if not self.left:
+            raise StopIteration
+        return self.left.pop()
+
+    def close(self):
+        """Nothing is left to do."""
+
+
+class Reader:
+    """A file of the application's own."""
+
+    def __init__(self):
+        self.file = io.BytesIO(b"content")
+
+    def read(self, size=-1):
+        return self.file.read(3)
+
+    def close(self):
+        self.file.close()
+
+
+def failing(environ):
+    raise ValueError
+
+
+BODIES = {
+    "list": lambda environ: [b"a"],
+    "generator": lambda environ: (chunk for chunk in [b"a", b"b"]),
+    "iterator": lambda environ: Chunks(),
+    "map": lambda environ: map(bytes, [b"a"]),
+    "file": lambda environ: environ["wsgi.file_wrapper"](Reader()),
+    "error": failing,
+}
+
+
+def app(environ, start_response):
+    start_response("200 OK", [])
+    return BODIES[environ["body"]](environ)
+
+
+def serve(guard, body):
+    """One request, as a server treats it."""
+    statuses = []
+    environ = new_environ(body=body, wsgi__file_wrapper=FileWrapper)
+    try:
+        answer = guard(environ, lambda status, headers, exc_info=None: statuses.append(status))
+        try:
+            list(answer)
+        finally:
+            getattr(answer, "close", bool)()
+    except ValueError:
+        statuses.append("error")
+    return statuses[-1]
+
+
+def strike_each(act, check, in_thread=False, most=MOST):
+    """Strike during *act*, at one bytecode after the other, and call *check* after each.
+
+    *in_thread*: each in a thread of its own, since a strike in an ``except`` block leaves the exception in the thread.
+    """
+    def strike(at):
+        striking = Striking(at)
+        if in_thread:
+            thread = threading.Thread(target=striking.call, args=(act,))
+            thread.start()
+            thread.join(DEADLINE)
+            assert not thread.is_alive()
+        else:
+            striking.call(act)
+        check()
+        return striking.seen
+
+    step = max(1, strike(0) // most)
+    at = step
+    while strike(at) >= at:
+        at += step
+    return at // step
+
+
+@pytest.fixture(autouse=True)
+def unraisable(monkeypatch):
+    """What strikes in the callback of a weak reference raises nowhere."""
+    monkeypatch.setattr(sys, "unraisablehook", lambda unraisable: None)
+    monkeypatch.setattr(contexts.Mutex, "PATIENCE", 0.01)
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+def assert_well(guard, is_refused=False):
+    """Nothing is inside, the line is empty, and another thread is served at once."""
+    assert (guard.stats().in_flight, len(guard._group.queue.line)) == (0, 0)
+    statuses, began = [], time.monotonic()
+    thread = threading.Thread(target=lambda: statuses.append(serve(guard, "list")), daemon=True)
+    thread.start()
+    thread.join(DEADLINE)
+    assert statuses == ["503 Service Unavailable" if is_refused else "200 OK"]
+    return time.monotonic() - began
+
+
+@pytest.mark.parametrize("policy", ["refuse", "serialize", "log"])
+@pytest.mark.parametrize("body", BODIES)
+def test_a_strike_at_any_bytecode_leaves_nothing_behind(guarded, policy, body):
+    """A request that is alone: its call, its body to the end, and its close()."""
+    guard = guarded(app, policy=policy, server_threads=1)
+    for _ in range(4):
+        serve(guard, "list")
+    assert strike_each(lambda: serve(guard, body), lambda: assert_well(guard), body == "error") > 20
+
+
+@pytest.mark.parametrize("policy", ["refuse", "serialize", "log"])
+def test_a_strike_during_a_first_request_leaves_nothing_behind(guarded, policy):
+    """It notices a fork without hooks, reads the server, and logs what it finds."""
+    guard = guarded(app, policy=policy, server_threads=1)
+    ledger = guard._ledger
+
+    def first():
+        ledger.marks[FAST_PATH] = ledger.marks[SAME_PROCESS] = 0
+        serve(guard, "list")
+
+    assert strike_each(first, lambda: assert_well(guard), most=MOST // 5) > 20
+
+
+@pytest.mark.parametrize("policy", ["refuse", "serialize", "log"])
+def test_a_strike_during_a_collision_leaves_nothing_behind(guarded, policy):
+    """One that is refused, waits for its turn in vain, or is let pass and reported."""
+    gate = Gate()
+    guard = guarded(lambda environ, start: (gate if environ["PATH_INFO"] == "/held" else app)(environ, start),
+                    policy=policy, serialize_timeout=0.001)
+    guard._group.reports_kept = 1
+    serve(guard, "list")
+
+    def collide():
+        gate.open.clear()
+        with held_inside(guard, gate):
+            serve(guard, "list")
+
+    def check():
+        guard._policy.patience = guard._policy._timeout = DEADLINE
+        assert_well(guard, is_refused=guard.verdict.status == "threaded" and policy == "refuse")
+        guard._policy.patience = guard._policy._timeout = 0.001
+        guard._group._evidence.observed = ()
+        guard._group._evidence.weigh()
+
+    assert strike_each(collide, check) > 20
+
+
+def test_a_strike_as_the_turn_is_handed_over_leaves_nothing_behind(guarded):
+    """A request that waits gets the turn after all, or the next one does."""
+    gate = Gate()
+    guard = guarded(lambda environ, start: (gate if environ["PATH_INFO"] == "/held" else app)(environ, start),
+                    policy="serialize", serialize_timeout=DEADLINE)
+    serve(guard, "list")
+
+    def hand_over():
+        gate.open.clear()
+        with held_inside(guard, gate):
+            threading.Timer(0.001, gate.open.set).start()
+            serve(guard, "list")
+
+    assert strike_each(hand_over, lambda: assert_well(guard)) > 20
