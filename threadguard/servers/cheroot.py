@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any, Mapping, NoReturn, Optional, Sequence, Tuple
 
 from threadguard.model import Reading, Source
-from threadguard.process.facts import Process, count, dig
+from threadguard.process.facts import Process, count, getattr_path
 
 NAME = "cheroot"
 REMEDY = "numthreads=1, max=1, or --threads 1 --max-threads 1; for more throughput start more processes"
@@ -20,6 +20,7 @@ READS: Tuple[Tuple[str, str], ...] = (
     ("--threads, where cheroot's command is on the stack", "startup"),
     ("the pool of the worker thread that runs the request (server.requests)", "request"),
 )
+CALLS: Tuple[Tuple[str, ...], ...] = (("cheroot.wsgi", "respond"),)
 DEFAULT = 10  # cheroot/wsgi.py `Server.__init__`, numthreads
 
 _CHERRYPY = "server.thread_pool = 1, server.thread_pool_max = 1; for more throughput start more processes"
@@ -70,11 +71,11 @@ def at_startup(process: Process) -> Optional[Reading]:
 
 def on_request(process: Process) -> Optional[Reading]:
     """The size of the pool whose worker thread runs the request."""
-    server = dig(process.look_up("self", "cheroot.workers.threadpool", "run"), "server")
-    minimum = count(dig(server, "requests.min"))
+    server = getattr_path(process.look_up("self", "cheroot.workers.threadpool", "run"), "server")
+    minimum = count(getattr_path(server, "requests.min"))
     if minimum is None:
         return None
-    alive = sum(thread.is_alive() for thread in dig(server, "requests._threads") or ())
+    alive = sum(thread.is_alive() for thread in getattr_path(server, "requests._threads") or ())
     is_cherrypy = type(server).__module__.startswith("cherrypy.")
     return Reading(
         Source.POOL, "CherryPy" if is_cherrypy else NAME, max(minimum, alive),
