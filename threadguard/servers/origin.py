@@ -49,8 +49,10 @@ def trace(here: Process, servers: Any, is_guard: IsGuard, is_server_known: bool)
     :param is_server_known: whether the server has shown itself, at startup or in an earlier call. Then a pool that no
         known server owns is the application's.
     """
-    if serving(here, servers) is not None:
-        return Call(Origin.SERVER, here)
+    server = serving(here, servers)
+    if server is not None:
+        pool = pool_of(here) if getattr(server, "HAS_NO_FRAMES", False) else None
+        return Call(Origin.SERVER, here, () if pool is None else (pool,))
     others = list(_other_contexts(here))
     holders = [seen for seen in others if any(_is_called_with(frame, here.environ) for frame in seen.stack)]
     if holders:

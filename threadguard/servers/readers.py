@@ -62,11 +62,11 @@ def on_request(environ: Dict[str, Any], is_guard: IsGuard, is_server_known: bool
 
 
 def _of_call(call: Call, here: Process, environ: Dict[str, Any]) -> Answers:
-    questions: List[_Question] = [
-        (server.NAME, partial(server.on_request, call.process)) for server in SERVERS]
-    questions += [(sign.__name__, partial(sign, call.process)) for sign in unknown.SIGNS
-                  if call.process is here or sign is not unknown.frameless]
-    answers = _ask(questions)
+    answers = _ask((server.NAME, partial(server.on_request, call.process)) for server in SERVERS)
+    if not any(reading.source is not Source.SETTING for reading in answers.readings.values()):
+        signs = _ask((sign.__name__, partial(sign, call.process)) for sign in unknown.SIGNS
+                     if call.process is here or sign is not unknown.frameless)
+        answers = Answers({**answers.readings, **signs.readings}, answers.notes + signs.notes)
     readings = _bounded(answers.readings, call)
     origin = call.origin
     if origin is Origin.PLAIN and readings:

@@ -71,16 +71,8 @@ def _waitress(dispatcher: Any, arguments: Arguments) -> Optional[Reading]:
     return None if threads is None else waitress.read_settings(threads, where)
 
 
-_CHERRYPY = "server.thread_pool = 1, server.thread_pool_max = 1; for more throughput start more processes"
-
-
 def _cheroot(pool: Any, arguments: Arguments) -> Optional[Reading]:
-    # cheroot/workers/threadpool.py `ThreadPool.start`
-    minimum = count(getattr_path(pool, "min"))
-    reading = cheroot.read_settings(minimum, "this server's ThreadPool, which starts now,") if minimum else None
-    if reading and type(getattr_path(pool, "server")).__module__.startswith("cherrypy."):
-        return replace(reading, server="CherryPy", remedy=_CHERRYPY)
-    return reading
+    return cheroot.of_pool(pool)
 
 
 def _paste(pool: Any, arguments: Arguments) -> Optional[Reading]:
@@ -166,6 +158,7 @@ STARTS: Tuple[Start, ...] = (
           _local_of_a_caller("waitress.server", "application")),
     Start("cheroot.workers.threadpool", "ThreadPool", "start", _cheroot,
           _attributes("server.wsgi_app", "server.gateway")),
+    Start("wsgiserver", "ThreadPool", "start", _cheroot, _attributes("server.wsgi_app", "server.gateway")),
     Start("paste.httpserver", "ThreadPool", "__init__", _paste,
           _local_of_a_caller("paste.httpserver", "wsgi_application")),
     # The port is open by then: outside of the main thread, and its main greenlet, nothing would answer there.

@@ -18,6 +18,7 @@ READS: Tuple[Tuple[str, str], ...] = (
     ("uwsgi.cores and uwsgi.loop, of the module that uWSGI embeds", "startup"),
     ("the same; uwsgi.core and x-wsgiorg.fdevent.readable in the environ", "request"),
 )
+HAS_NO_FRAMES = True
 
 
 def cores(threads: int = 1, async_cores: int = 1) -> int:
