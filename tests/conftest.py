@@ -12,7 +12,7 @@ import pytest
 
 from threadguard import ThreadGuard
 from threadguard.guard import groups
-from threadguard.servers import poolstart
+from threadguard.servers import startup
 from threadguard.guard.group import Group
 
 DEADLINE = 60
@@ -119,7 +119,7 @@ def watches_end():
 
 def groups_that_watch():
     """Those too that no name leads to: the pytest plugin's own, and those that a test makes for itself."""
-    watches = () if poolstart._hook is None else poolstart._hook.watches
+    watches = () if startup._wrappers is None else startup._wrappers.watches
     asked = [getattr(watch.is_guard, "__self__", None) for watch in watches]
     return [group for group in asked if isinstance(group, Group)]
 

@@ -26,11 +26,14 @@ _ENTRIES = (
          "The server starts a thread, a greenlet or a coroutine for each request: any number of requests can be"
          " inside one process at the same time."),
     Code("TG103", "the operator says so",
-         "Option server_threads states how many requests the server lets into one process. It counts where threadguard"
-         " can read nothing stronger."),
+         "Option server_threads states how many requests the server lets into one process. It overrules whatever"
+         " threadguard reads of the server; only requests that were seen together are stronger."),
     Code("TG104", "the application is not guarded",
          "No filter of the ini file that leads to threadguard stands before this application, so nothing refuses it"
          " where the deployment is threaded. What the application's own code wraps cannot be seen from the file."),
+    Code("TG107", "the operator's number is contradicted",
+         "Option server_threads gives a number, and the server shows another one, or requests were seen together. The"
+         " number counts until requests are seen together. Correct it, or leave it out."),
     Code("TG200", "seen single-threaded",
          "On a request, the pool that runs it was found to hold one worker, or the server's own object said that it"
          " runs one request at a time."),

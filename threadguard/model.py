@@ -24,14 +24,14 @@ class Source(enum.IntEnum):
 
     OBSERVED = 1
     """Two requests were seen inside at once."""
-    POOL = 2
-    """The bound of the pool that runs this request, reached through its own stack, thread or environ."""
-    STRUCTURE = 3
-    """Siblings, a thread per request, an unbounded greenlet server: threads without a readable bound."""
-    SETTING = 4
-    """A setting of the server, read at startup."""
-    OPERATOR = 5
+    OPERATOR = 2
     """The option ``server_threads``."""
+    POOL = 3
+    """The bound of the pool that runs this request, reached through its own stack, thread or environ."""
+    STRUCTURE = 4
+    """A thread or a greenlet for each request, or idle threads of a pool whose bound cannot be read."""
+    SETTING = 5
+    """A setting of the server, read at startup."""
     DECLARED = 6
     """``wsgi.multithread``."""
 
@@ -60,9 +60,11 @@ class Reading:
     line: Optional[int] = None
     code: Optional[str] = None
     """The code to report it under, where the default for its source does not fit."""
-    withdrawn_by: Optional[Callable[[Dict[str, Any]], bool]] = field(default=None, compare=False)
-    """Tells of a later environ that it takes this reading back: the readers are asked again. Costs a look for each
+    invalidated_by: Optional[Callable[[Dict[str, Any]], bool]] = field(default=None, compare=False)
+    """Tells of a later environ that it invalidates this reading: the readers are asked again. Costs a look for each
     request, so it is for a server whose setting cannot tell what enters it."""
+    is_over: Optional[Callable[[], bool]] = field(default=None, compare=False)
+    """Tells that what the reading is about has gone, such as a server that was shut down: the reading goes with it."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ from time import sleep as give_way
 import pytest
 from conftest import DEADLINE, new_environ, start_response
 
-from threadguard.servers import readers
 
 ROUNDS = int(os.environ.get("ROUNDS", "1500"))
 LINGER = 25
@@ -25,9 +24,8 @@ from getting one, since up to Python 3.10 `time.sleep(0)` gives up the GIL alone
 
 
 @pytest.fixture(autouse=True)
-def shortest_switch_interval(monkeypatch):
-    """Threads of CPython take turns as often as they can, and no rule calls these two a server's pool."""
-    monkeypatch.setattr(readers.rules, "RULES", ())
+def shortest_switch_interval():
+    """Threads of CPython take turns as often as they can."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     gc.freeze()
@@ -125,8 +123,8 @@ def test_never_two_inside(guarded, policy, caplog):
         group._evidence.observed = ()  # each round begins with a process of which nothing is known
         if len(entered) % LINGER == 0:
             group.reports = ()  # a report takes longer than a hundred rounds
-        group._evidence.weigh()
-        group._set_watch()
+        group._evidence.update_verdict()
+        group._inspect()
 
     Rounds(guard, after).run()
     stats = guard.stats()

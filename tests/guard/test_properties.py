@@ -24,7 +24,6 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from threadguard import ThreadGuard  # noqa: E402
 from threadguard.guard import groups  # noqa: E402
-from threadguard.servers import readers  # noqa: E402
 from threadguard.guard import pending  # noqa: E402
 from threadguard.guard.ledger import FAST_PATH, SAME_PROCESS  # noqa: E402
 
@@ -493,8 +492,7 @@ def fail(error):
 
 @pytest.fixture
 def quick(monkeypatch):
-    """No rule calls these greenlets a server's, and the collector looks only at what the test has made."""
-    monkeypatch.setattr(readers.rules, "RULES", ())
+    """The collector looks only at what the test has made."""
     monkeypatch.setattr(pending, "GRACE", DEADLINE)
     hypothesis.find(strategies.just(None), lambda value: True)  # it asks the collector who holds its random numbers
     gc.collect()

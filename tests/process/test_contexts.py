@@ -111,9 +111,6 @@ def app(environ, start_response):
     return [b"x"]
 guard = ThreadGuard(app, policy=%r, server_threads=1)
 guard.verdict
-from threadguard import rules
-from threadguard.servers import readers
-readers.rules.RULES = ()
 gevent.joinall([gevent.spawn(guard, environ(), start) for _ in range(2)], timeout=60)
 print(seen, guard.stats().in_flight, guard.verdict.status)
 """ % policy, "gevent")

@@ -128,7 +128,7 @@ def test_a_look_at_all_objects_does_not_disturb_another_thread_s_look_at_stacks(
                 held.append(gc.get_objects())
             yield sys._getframe()
 
-    assert len(process.whole(frames())) == 100
+    assert len(process.as_tuple(frames())) == 100
 
 
 @gil
@@ -136,5 +136,5 @@ def test_a_stack_that_was_torn_is_looked_at_again():
     """A generator that is put to sleep while one walks out from it has no callers any more: its thread has others."""
     asleep = (one for one in "x")
     with thread(sleep) as ident:
-        frames = process._stacks_but(sys._getframe(), {ident: asleep.gi_frame})[ident]
+        frames = process._stack_of(ident, asleep.gi_frame)
         assert frames[-1].f_code.co_name == "_bootstrap"

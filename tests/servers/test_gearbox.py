@@ -2,7 +2,7 @@ import logging
 
 import pytest
 import real_command
-from threadguard.servers import gearbox
+from threadguard.servers.pastedeploy import gearbox
 
 
 @pytest.mark.parametrize("arguments, line, capacity", [

@@ -96,17 +96,17 @@ def test_a_request_of_another_server_within_apache_is_not_judged(apache):
     assert on_request(mod_wsgi, {}) is None
 
 
-@pytest.mark.parametrize("environ", [{"HTTP2": "on"}, {"SERVER_PROTOCOL": "HTTP/2.0"}])
-def test_http2_withdraws_the_single_thread_of_an_embedded_interpreter(apache, environ):
+def test_http2_invalidates_the_single_thread_of_an_embedded_interpreter(apache):
     """mod_http2 enters with threads of its own, which the MPM's setting does not count."""
     apache(process_group="", threads_per_process=1)
-    reading = on_request(mod_wsgi, {**ENVIRON, **environ})
+    reading = on_request(mod_wsgi, {**ENVIRON, "HTTP2": "on"})
     assert (Source.POOL, "mod_wsgi embedded behind HTTP/2", None) == (reading.source, reading.server, reading.capacity)
 
 
 @pytest.mark.parametrize("environ", [
     pytest.param({"HTTP2": "on", "mod_wsgi.process_group": "x"}, id="a daemon behind HTTP/2"),
     pytest.param({"SERVER_PROTOCOL": "HTTP/1.1"}, id="HTTP/1.1"),
+    pytest.param({"SERVER_PROTOCOL": "HTTP/2.0"}, id="a client that writes HTTP/2.0 into its request line"),
     pytest.param({"HTTP2": "off"}, id="HTTP2 not on"),
 ])
 def test_http2_is_nothing_to_a_daemon(environ):

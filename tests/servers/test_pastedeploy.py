@@ -4,7 +4,7 @@ from types import ModuleType
 import pytest
 from fake_stacks import at_startup, module, on_request, serves
 from threadguard.model import Source
-from threadguard.servers import gearbox, paster, pserve
+from threadguard.servers.pastedeploy import gearbox, paster, pserve
 
 COMMAND = """
 def {function}(server_spec, server_name=None, relative_to=None):

@@ -1,6 +1,6 @@
 import pytest
 import real_command
-from threadguard.servers import paster
+from threadguard.servers.pastedeploy import paster
 
 
 @pytest.mark.parametrize("arguments, line, capacity", [

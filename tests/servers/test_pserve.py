@@ -1,6 +1,6 @@
 import pytest
 import real_command
-from threadguard.servers import pserve
+from threadguard.servers.pastedeploy import pserve
 
 
 @pytest.mark.parametrize("arguments, line, capacity", [

@@ -67,23 +67,26 @@ def test_a_real_server_is_known_with_and_without_an_executor(workers, capacity):
     assert (capacity, True) == (reading and reading.capacity, is_tornado)
 
 
-@pytest.mark.parametrize("attributes", [
-    pytest.param(lambda start: {"args": ({}, start)}, id="before Python 3.14"),
-    pytest.param(lambda start: {"task": (print, ({}, start), {})}, id="Python 3.14"),
+@pytest.mark.parametrize("run", [
+    pytest.param("def run(self): return look()", id="before Python 3.14"),
+    pytest.param("def run(self, task): return look()", id="from Python 3.14 on"),
 ])
-def test_an_executor_is_tornados_by_the_start_response_that_it_was_handed(attributes):
-    """Nothing of tornado's is on the stack of an executor's thread but an argument of its work item."""
-    item = module("concurrent.futures.thread", "class _WorkItem:\n    def run(self): return look()",
-                  look=lambda: serves(tornado))._WorkItem()
-    vars(item).update(attributes(module("tornado.wsgi", "def start_response(): pass").start_response))
-    assert item.run() is True
+def test_an_executor_is_tornados_by_the_start_response_that_it_was_handed(run):
+    """Nothing of tornado's is on the stack of an executor's thread but an argument of its job."""
+    kind = module("concurrent.futures.thread", "class Item:\n    " + run, look=lambda: serves(tornado)).Item
+    item, start = kind(), module("tornado.wsgi", "def start_response(): pass").start_response
+    if "task" in run:
+        assert item.run((print, ({}, start), {})) is True
+    else:
+        item.fn, item.args, item.kwargs = print, ({}, start), {}
+        assert item.run() is True
 
 
 def test_an_executor_of_something_else_is_not_tornados():
     """An executor's thread with other work is nobody's of tornado."""
     item = module("concurrent.futures.thread", "class _WorkItem:\n    def run(self): return look()",
                   look=lambda: serves(tornado))._WorkItem()
-    item.args = ({}, print, SimpleNamespace())
+    item.fn, item.args, item.kwargs = print, ({}, print, SimpleNamespace()), {}
     assert item.run() is False
 
 

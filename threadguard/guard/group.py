@@ -7,14 +7,14 @@ By default all guards of a process are one group, because what is not thread-saf
 import logging
 import weakref
 from dataclasses import replace
-from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Optional, Set, Tuple
 
 from threadguard.process import contexts
 from threadguard.report import text as report
-from threadguard.servers import poolstart, readers
+from threadguard.servers import readers, startup
 from threadguard.codes import CODES
 from threadguard.servers.evidence import Evidence
-from threadguard.guard.ledger import NEVER, Ledger
+from threadguard.guard.ledger import Ledger
 from threadguard.guard.rendezvous import Rendezvous
 from threadguard.guard.pending import PendingResponse
 from threadguard.model import SINGLE_THREADED, THREADED, UNKNOWN, Finding, Reading, Stats, Verdict
@@ -26,6 +26,9 @@ from threadguard.guard.queue import RequestQueue
 
 overlap_records: List[Any] = []
 """Each `OverlapRecords` in which reports are kept beyond this process: `observe.metrics_sharing.share` adds one."""
+
+_ALSO_TOLD = ("TG107", "TG402")
+"""Findings that are logged whatever the verdict is: something is wrong that an operator has to mend."""
 
 
 class Group:
@@ -55,7 +58,7 @@ class Group:
         self._mutex = contexts.new_mutex()
         self.reports: Tuple[Finding, ...] = ()
         """The first overlaps, with both sides."""
-        self._next_look = 0
+        self._told_capacities: Set[Optional[int]] = set()
         self._refused = Tally()
         self._said_it_is_right = False
 
@@ -79,8 +82,8 @@ class Group:
         """What is known now."""
         return self._evidence.verdict
 
-    def consider(self, server_threads: Optional[int]) -> Evidence:
-        """What would be known at startup with a guard of *server_threads* that is being built.
+    def preview(self, server_threads: Optional[int]) -> Evidence:
+        """What will be known at startup with a guard of *server_threads* that is being built.
 
         Raises `OptionError` if another guard of the group has other `server_threads`.
         """
@@ -88,39 +91,33 @@ class Group:
         if server_threads is not None and known.server_threads not in (None, server_threads):
             raise OptionError("TG901 threadguard: option server_threads = %d is not allowed: another guard of group %r"
                               " has %d, and they share one server" % (server_threads, self.name, known.server_threads))
-        answers = readers.at_startup()
-        answers = answers._replace(readings={**known.startup.readings, **answers.readings})
-        evidence = Evidence(answers, server_threads or known.server_threads)
-        evidence.request, evidence.observed = known.request, known.observed
-        evidence.weigh()
-        return evidence
+        return known.preview(readers.at_startup(), server_threads)
 
-    def keep(self, evidence: Evidence, refuses: bool) -> None:
-        """The guard for which *evidence* was considered is built."""
+    def commit(self, evidence: Evidence, refuses: bool) -> None:
+        """The guard for which *evidence* was previewed is built."""
         self._log.note_guard()
         with self._mutex:
             self._evidence = evidence
             self.refuses = self.refuses or refuses
-            self._set_watch()
+            self._inspect()
 
     def read(self, ticket: int, environ: Dict[str, Any]) -> bool:
         """Make the first request's reading, or make it again, if *ticket* is due for it."""
         with self._mutex:
             evidence = self._evidence
-            if ticket < self._next_look and not evidence.is_withdrawn(environ):
-                return False
-            self._end_watches()
-            evidence.request = readers.on_request(environ, self.is_guard)
-            evidence.weigh()
-            self._next_look = 2 * ticket + 1 if ticket < evidence.last_look else NEVER
-            self._set_watch()
-            return True
+            is_due = evidence.is_due(ticket, environ)
+            if is_due:
+                evidence.read(ticket, environ, self.is_guard)
+                if evidence.is_settled:
+                    self._end_watches()
+            self._inspect()
+            return is_due
 
     def watch_pools(self, guard: Any) -> None:
         """Until the first request, or until *guard* and its like are gone, look at pools that a server starts."""
         weakref.finalize(guard, self._end_watches_of_none).atexit = False
         if not self._watches:
-            self._watches.append(poolstart.watch(self.is_guard, self._pool_starts, self._server_begins))
+            self._watches.append(startup.watch(self.is_guard, self._pool_starts, self._server_begins))
 
     def _pool_starts(self, reading: Reading) -> None:
         """What a guard raises here comes out of the server's start of its pool, and ends that server."""
@@ -137,7 +134,7 @@ class Group:
     def _learn(self, reading: Reading) -> None:
         with self._mutex:
             self._evidence.add(reading)
-            self._set_watch()
+            self._inspect()
 
     def _end_watches_of_none(self) -> None:
         if not list(self.guards):  # its length still counts the one that is going
@@ -150,16 +147,17 @@ class Group:
     def read_now(self, environ: Dict[str, Any]) -> bool:
         """Make the first request's reading on *environ*, unless it was made: a health check may come before users."""
         self.notice_fork()
-        return self._evidence.request is None and self.read(self._next_look, environ)
+        return self._evidence.request is None and self.read(self._evidence.next_reading, environ)
 
     def is_guard(self, thing: object) -> bool:
         """Whether *thing* is a guard of this group."""
         return any(thing is guard for guard in self.guards)
 
-    def _set_watch(self) -> None:
-        """Tell the ledger whom to look at: everybody while there is something to refuse."""
+    def _inspect(self) -> None:
+        """Tell the ledger which requests to look at: all of them while there is something to refuse."""
         refusing = self.refuses and self.verdict.status == THREADED
-        self.ledger.needs_inspection(0 if refusing or self._evidence.may_be_withdrawn else self._next_look)
+        all_of_them = refusing or self._evidence.needs_inspection
+        self.ledger.needs_inspection(0 if all_of_them else self._evidence.next_reading)
 
     @property
     def remedy(self) -> str:
@@ -224,8 +222,8 @@ class Group:
         with self._mutex:
             if finding not in self._evidence.observed:
                 self._evidence.observed += (finding,)
-                self._evidence.weigh()
-                self._set_watch()
+                self._evidence.update_verdict()
+                self._inspect()
         self.log_findings()
 
     def _overlap(self, code: str, environ: Any, other: int) -> Finding:
@@ -265,14 +263,25 @@ class Group:
     # -- what is logged --------------------------------------------------------------------------------------------
 
     def log_findings(self) -> None:
-        """Log the findings of a threaded or unknown verdict, each once for this process."""
+        """Log the findings of a threaded or unknown verdict, each once for this process.
+
+        One cause is one finding: what another source says again of a number that was told is no news.
+        """
         verdict = self.verdict
         if verdict.status == THREADED:
-            self._log_each(logging.ERROR, self._evidence.grounds)
+            if self._evidence.observed or self._is_another_cause(verdict.capacity):
+                self._log_each(logging.ERROR, self._evidence.grounds)
         elif verdict.status == UNKNOWN and self._evidence.request is not None:
             self._log_each(logging.WARNING, verdict.findings)
-        self._log_each(logging.WARNING, [finding for finding in verdict.findings if finding.code == "TG402"])
+        self._log_each(logging.WARNING, [finding for finding in verdict.findings if finding.code in _ALSO_TOLD])
         self._log_what_is_right()
+
+    def _is_another_cause(self, capacity: Optional[int]) -> bool:
+        """Whether *capacity* is none that was told of before; None stands for any number over 1."""
+        told = self._told_capacities
+        is_known = bool(told) and (capacity is None or None in told or capacity in told)
+        told.add(capacity)
+        return not is_known
 
     def _log_what_is_right(self) -> None:
         """Log once for this process that it is single-threaded, and why: silence is not the only sign of health."""

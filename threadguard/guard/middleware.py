@@ -31,8 +31,9 @@ class ThreadGuard:
         shows now, and answer every request with 503 from the moment it shows later. ``"serialize"``: let requests in
         one at a time. ``"log"``: let them pass, and log each finding once at ERROR.
     :param serialize_timeout: seconds that a request waits under ``serialize`` before it gets 503 with Retry-After.
-    :param server_threads: how many requests the server lets into one process at once, for a server that threadguard
-        cannot read. What it can read is stronger.
+    :param server_threads: how many requests the server lets into one process at once. It overrules whatever threadguard
+        reads of the server; only requests that were seen together are stronger. A reading that contradicts it stays in
+        the report (TG107).
     :param group: guards of the same group share counts and verdict. By default all guards of the process do.
     :param health_path: where to answer health checks, such as ``/-/threadguard``; not at all by default.
     :param health_token: the secret that opens the details of the health check: a Bearer token, in a browser a password.
@@ -74,9 +75,9 @@ class ThreadGuard:
         """
         from threadguard.guard.policies import POLICIES
         decides = POLICIES[self.policy](self.app, group, self._timeout)
-        evidence = group.consider(server_threads)
+        evidence = group.preview(server_threads)
         decides.at_startup(evidence.verdict)
-        group.keep(evidence, refuses=self.policy == "refuse")
+        group.commit(evidence, refuses=self.policy == "refuse")
         group.guards.add(self)
         group.serialize_timeout = self._timeout
         self._group, self._ledger, self._policy = group, group.ledger, decides

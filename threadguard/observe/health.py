@@ -32,10 +32,12 @@ _BASIC = 'Basic realm="threadguard: any name, and the health_token as the passwo
 
 
 def status_of(verdict: Verdict, policy: str) -> str:
-    """``pass``, ``warn`` (unknown, declared only, serialised) or ``fail``."""
+    """``pass``, ``warn`` (unknown, declared only, serialised, the operator's number contradicted) or ``fail``."""
     if verdict.status == THREADED:
         return "warn" if policy == "serialize" else "fail"
-    return "warn" if verdict.status == UNKNOWN or verdict.declared_only else "pass"
+    is_contradicted = any(finding.code == "TG107" for finding in verdict.findings)
+    is_sure = verdict.status != UNKNOWN and not verdict.declared_only and not is_contradicted
+    return "pass" if is_sure else "warn"
 
 
 class Health:

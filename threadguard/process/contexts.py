@@ -12,7 +12,7 @@ from types import CodeType, FrameType, GeneratorType
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Set, Tuple, TypeVar
 
 from threadguard.process import stacks
-from threadguard.process.facts import dig, instances, local, module_of, outward
+from threadguard.process.facts import getattr_path, instances, local, module_of, outward
 
 _CO_GENERATOR = 0x20
 """`inspect.CO_GENERATOR`; that module alone takes half as long to load as this package."""
@@ -157,8 +157,8 @@ def _has_thread(number: int) -> bool:
 
 def name_of(ident: int) -> str:
     """The name of thread *ident* as `threading` knows it, or its number."""
-    threads = dig(sys.modules.get("threading"), "_active") or {}
-    return "thread %s" % (dig(threads.get(ident), "name") or ident)
+    threads = getattr_path(sys.modules.get("threading"), "_active") or {}
+    return "thread %s" % (getattr_path(threads.get(ident), "name") or ident)
 
 
 def event_loop_runs() -> bool:
@@ -171,7 +171,7 @@ def event_loop_runs() -> bool:
     if sys.get_asyncgen_hooks().firstiter is not None:
         return True
     threadable = sys.modules.get("twisted.python.threadable")
-    return threadable is not None and dig(threadable, "ioThread") == get_ident()
+    return threadable is not None and getattr_path(threadable, "ioThread") == get_ident()
 
 
 def current_task() -> Any:
@@ -262,7 +262,7 @@ def is_made_elsewhere(source: Any) -> bool:
 
 def _greenlet_frames() -> List[FrameType]:
     """The frames of every waiting greenlet."""
-    frames = [dig(one, "gr_frame") for one in instances("greenlet", "greenlet")]
+    frames = [getattr_path(one, "gr_frame") for one in instances("greenlet", "greenlet")]
     return [frame for frame in frames if frame is not None]
 
 
@@ -279,7 +279,7 @@ NOWHERE = Place("a thread that is not known", ["  (its stack could not be seen)\
 def here() -> Place:
     """Where the calling context stands."""
     words = name_of(get_ident())
-    greenlet = dig(sys.modules.get("greenlet"), "getcurrent")
+    greenlet = getattr_path(sys.modules.get("greenlet"), "getcurrent")
     if greenlet is not None and greenlet().parent is not None:
         words = "greenlet %s of %s" % (_greenlet_name(greenlet()), words)
     return Place(words, _formatted(sys._getframe(1)))
@@ -305,7 +305,7 @@ def place_of(context: Context) -> Place:
         top = stacks.tops().get(context.ident)
         return NOWHERE if top is None else Place(name_of(context.ident), _formatted(top))
     for one in instances("greenlet", "greenlet"):
-        if id(one) == context.greenlet and dig(one, "gr_frame") is not None:
+        if id(one) == context.greenlet and getattr_path(one, "gr_frame") is not None:
             return Place("greenlet %s" % _greenlet_name(one), _formatted(one.gr_frame))
     return NOWHERE
 
@@ -318,7 +318,7 @@ def waiting(frame: Optional[FrameType], context: Context) -> Place:
 
 
 def _greenlet_name(greenlet: Any) -> str:
-    return str(dig(greenlet, "name") or "0x%x" % id(greenlet))
+    return str(getattr_path(greenlet, "name") or "0x%x" % id(greenlet))
 
 
 def _is_own(frame: FrameType) -> bool:

@@ -12,11 +12,17 @@ from copy import copy
 from functools import lru_cache
 from itertools import islice
 from types import FrameType, ModuleType, TracebackType
-from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Set, Tuple, Type
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Set, Tuple, Type
 
 from threadguard.process import stacks
 
 Frames = Tuple[FrameType, ...]
+
+MISSING = object()
+"""Stands for a default that a parameter does not have."""
+
+_references: Callable[[Any], int] = getattr(sys, "getrefcount", lambda thing: 0)
+"""PyPy counts none: its `f_locals` keeps nothing alive."""
 
 _PACKAGE = __name__.partition(".")[0]
 
@@ -46,7 +52,7 @@ def variables(frame: FrameType) -> Dict[str, Any]:
     seen = frame.f_locals
     found = dict(seen)
     if type(seen) is dict and frame.f_code.co_flags & _OPTIMIZED and frame.f_trace is None:
-        if sys.getrefcount(seen) <= 3:  # the frame's, ours, and the argument itself
+        if _references(seen) <= 3:  # the frame's, ours, and the argument itself
             seen.clear()
     return found
 
@@ -56,7 +62,7 @@ def local(frame: FrameType, name: str) -> Any:
     return variables(frame).get(name)
 
 
-def dig(thing: Any, path: str) -> Any:
+def getattr_path(thing: Any, path: str) -> Any:
     """Follow the dotted attributes of *path* from *thing*; None as soon as one is missing."""
     for name in path.split("."):
         if thing is None:
@@ -67,7 +73,7 @@ def dig(thing: Any, path: str) -> Any:
 
 def captured(function: Any, name: str) -> Any:
     """The variable *name* of an outer function that *function* closes over, or None."""
-    names = dig(function, "__code__.co_freevars") or ()
+    names = getattr_path(function, "__code__.co_freevars") or ()
     cells = getattr(function, "__closure__", None) or ()
     try:
         return dict(zip(names, cells))[name].cell_contents
@@ -80,17 +86,38 @@ def count(value: Any) -> Optional[int]:
     return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
 
 
+def parameters_of(function: Any) -> Dict[str, Any]:
+    """The parameters of a function, or of what a class is built with, in order, with their defaults; `MISSING` if none.
+
+    `inspect.signature` evaluates annotations on Python 3.14, which raises for one that names nothing yet.
+    """
+    function = vars(function).get("__init__") if is_instance(function, type) else function
+    function = getattr_path(function, "__func__") or function
+    code = getattr(function, "__code__", None)
+    names = tuple(getattr(code, "co_varnames", ()))  # PyPy's built-in functions have code without names
+    positional = names[:getattr(code, "co_argcount", 0)]
+    found = {name: MISSING for name in names[:len(positional) + getattr(code, "co_kwonlyargcount", 0)]}
+    defaults = getattr(function, "__defaults__", None) or ()
+    found.update(zip(reversed(positional), reversed(defaults)))
+    found.update(getattr(function, "__kwdefaults__", None) or {})
+    return found
+
+
 def default_of(function: Any, parameter: str) -> Any:
     """The default of *parameter* of a function, or of what a class is built with; None if it has none."""
-    import inspect
-    try:
-        default = inspect.signature(function).parameters[parameter].default
-    except (KeyError, TypeError, ValueError):
-        return None
-    return None if default is inspect.Parameter.empty else default
+    default = parameters_of(function).get(parameter)
+    return None if default is MISSING else default
 
 
-def is_a(thing: Any, kinds: Any) -> bool:
+def arguments_of(function: Any, given: Sequence[Any], named: Mapping[str, Any]) -> Dict[str, Any]:
+    """What each parameter of *function* is in a call with the arguments *given* and *named*."""
+    found = {name: default for name, default in parameters_of(function).items() if default is not MISSING}
+    found.update(zip(parameters_of(function), given))
+    found.update(named)
+    return found
+
+
+def is_instance(thing: Any, kinds: Any) -> bool:
     """`isinstance` by the real type: asked for its ``__class__``, a lazy proxy (Django's settings) comes alive."""
     return issubclass(type(thing), kinds)
 
@@ -113,7 +140,7 @@ def is_standard(module: Optional[str]) -> bool:
 
 def calling(depth: int) -> Frames:
     """The innermost *depth* frames that led here, without threadguard's own at the inner end."""
-    return whole(islice(_outside(outward(sys._getframe(1))), depth))
+    return as_tuple(islice(_outside(outward(sys._getframe(1))), depth))
 
 
 def instances(module: str, name: str) -> List[Any]:
@@ -142,14 +169,14 @@ def outward(frame: Optional[FrameType]) -> Iterator[FrameType]:
         frame = frame.f_back
 
 
-def whole(frames: Iterator[FrameType]) -> Frames:
+def as_tuple(frames: Iterator[FrameType]) -> Frames:
     """All of *frames*. A tuple that is filled by an iterator is grown, which fails where another thread has got hold of
     it meanwhile by a look at all objects (Objects/tupleobject.c `_PyTuple_Resize`); one of a list is made at once.
     """
     return tuple(list(frames))
 
 
-def a_few(things: Iterable[Any], most: int = 16) -> List[Any]:
+def first_items(things: Iterable[Any], most: int = 16) -> List[Any]:
     """The first *most* of *things*: an application may hold a million in one list."""
     try:
         return list(islice(things, most))
@@ -166,27 +193,18 @@ def _outside(frames: Iterator[FrameType]) -> Iterator[FrameType]:
             yield frame
 
 
-def _stacks_but(mine: FrameType, tops: Dict[int, FrameType]) -> Dict[int, Frames]:
-    """The stacks over *tops* without that of *mine*. No closure: a frame in a cell of its own is garbage in a cycle."""
-    found = {}
-    for ident, top in tops.items():
-        if top is not mine:
-            found[ident] = _stack_of(ident, top)
-    return found
-
-
 def _stack_of(ident: int, top: FrameType) -> Frames:
     """The stack of the thread *ident*, whose innermost frame was *top*.
 
     It may have run on meanwhile: a function that returned still tells who called it, but a coroutine or generator that
     was put to sleep does not. No thread begins with one, so where a stack ends there, one looks again.
     """
-    frames = whole(outward(top))
+    frames = as_tuple(outward(top))
     for _ in range(_LOOKS):
         again = stacks.tops().get(ident) if frames[-1].f_code.co_flags & _IS_PUT_TO_SLEEP else None
         if again is None:
             break
-        frames = whole(outward(again))
+        frames = as_tuple(outward(again))
     return frames
 
 
@@ -199,15 +217,18 @@ class Process:
     def __init__(self, environ: Optional[Dict[str, Any]] = None) -> None:
         self.environ = environ
         """The WSGI environ of the request that is being judged; None at startup."""
-        self.stack: Frames = whole(_outside(outward(sys._getframe(1))))
+        self.stack: Frames = as_tuple(_outside(outward(sys._getframe(1))))
         """The frames of this context, innermost first, without threadguard's own at the inner end."""
         self.ident = threading.get_ident()
-        self.tops: Dict[int, FrameType] = stacks.tops()
-        """The innermost frame of every thread that `stacks` lets one look at, by thread identifier."""
-        self._idents = frozenset(self.tops)
-        self.others: Dict[int, Frames] = _stacks_but(sys._getframe(), self.tops)
-        """The frames of every other thread, innermost first. By frame, not by identifier: gevent fakes its own."""
-
+        module: Any = loaded("greenlet")
+        self.greenlet: Any = module.getcurrent() if module else None
+        """The current greenlet, or None where nothing loaded the greenlet package."""
+        self._tops: Dict[int, FrameType] = stacks.tops()
+        self._idents = frozenset(self._tops)
+        self._mine: Optional[FrameType] = sys._getframe()
+        self._others: Optional[Dict[int, Frames]] = None
+        self._main = self._main_stack()
+        self._modules: Dict[int, Dict[str, List[Tuple[int, FrameType]]]] = {}
         self._greenlets: Optional[List[Any]] = None
 
     def __enter__(self) -> "Process":
@@ -215,16 +236,24 @@ class Process:
 
     def __exit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException],
                  trace: Optional[TracebackType]) -> None:
-        self.stack = ()
-        self.tops = {}
-        self.others = {}
-        self._greenlets = None
+        self.stack, self._tops, self._others, self._main = (), {}, {}, ()
+        self._mine, self._modules, self._greenlets, self.greenlet = None, {}, None, None
 
-    def seen_from(self, ident: int) -> "Process":
-        """The same moment as another thread sees it, which waits for this one: without this one's own stack."""
+    @property
+    def others(self) -> Dict[int, Frames]:
+        """The frames of every other thread that `stacks` lets one look at, innermost first, by thread identifier.
+
+        Mine is left out by its frame, not by its identifier: gevent fakes its own.
+        """
+        if self._others is None:
+            self._others = {ident: _stack_of(ident, top) for ident, top in self._tops.items() if top is not self._mine}
+        return self._others
+
+    def seen_from(self, frames: Frames, ident: int = 0, greenlet: Any = None) -> "Process":
+        """The same moment as another context sees it: a thread, or a waiting *greenlet*, whose stack is *frames*."""
         seen = copy(self)
-        seen.ident, seen.stack = ident, self.others[ident]
-        seen.others = {other: frames for other, frames in self.others.items() if other != ident}
+        seen.stack, seen.ident, seen.greenlet = frames, ident, greenlet
+        seen._mine, seen._others, seen._modules = self._tops.get(ident), None, {}
         return seen
 
     def is_over(self) -> bool:
@@ -235,9 +264,13 @@ class Process:
     def main(self) -> Frames:
         """The frames of the main thread, innermost first; this context's own where it is the main thread."""
         ident = threading.main_thread().ident
-        if ident is None or ident == self.ident:
-            return self.stack
-        return self.others.get(ident, ())  # as they were: a coroutine that has gone to sleep since has no callers
+        return self.stack if ident is None or ident == self.ident else self._main
+
+    def _main_stack(self) -> Frames:
+        """The main thread's, read at once: a coroutine of an event loop that goes to sleep has no callers any more."""
+        ident: Any = threading.main_thread().ident
+        top = self._tops.get(ident)
+        return () if top is None or top is self._mine else _stack_of(ident, top)
 
     @property
     def argv(self) -> List[str]:
@@ -263,11 +296,22 @@ class Process:
         *module* ending in a dot stands for a package and all below it. With *main* the main thread's stack is
         searched instead of this context's.
         """
-        for frame in self.main if main else self.stack:
-            name = module_of(frame)
-            if name == module or (module.endswith(".") and (name + ".").startswith(module)):
-                if not functions or frame.f_code.co_name in functions:
-                    yield frame
+        for frame in self._of_module(self.main if main else self.stack, module):
+            if not functions or frame.f_code.co_name in functions:
+                yield frame
+
+    def _of_module(self, stack: Frames, module: str) -> List[FrameType]:
+        """The frames of *stack* that run code of *module*: two dozen readers ask for one module after the other."""
+        index = self._modules.get(id(stack))
+        if index is None:
+            index = self._modules[id(stack)] = {}
+            for numbered in enumerate(stack):
+                index.setdefault(module_of(numbered[1]), []).append(numbered)
+        if not module.endswith("."):
+            return [frame for _, frame in index.get(module, ())]
+        names = [name for name in index if (name + ".").startswith(module)]
+        places = {place: frame for name in names for place, frame in index[name]}
+        return [places[place] for place in sorted(places)]
 
     def frame(self, module: str, *functions: str, main: bool = False) -> Optional[FrameType]:
         """The innermost of `frames`, or None."""
@@ -297,12 +341,6 @@ class Process:
         """How many thread states run no Python now: idle threads of a C or Rust pool. 0 before Python 3.10."""
         states = getattr(sys, "_current_exceptions", None)
         return len(set(states()) - set(sys._current_frames())) if states else 0
-
-    @property
-    def greenlet(self) -> Any:
-        """The current greenlet, or None where nothing loaded the greenlet package."""
-        module = self.module("greenlet")
-        return module.getcurrent() if module else None
 
     def greenlets(self) -> List[Any]:
         """Every greenlet but the current one. Walks all objects: for a process that is known to use greenlets."""

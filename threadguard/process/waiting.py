@@ -8,7 +8,7 @@ import sys
 from typing import Any, Callable, Dict, NamedTuple, Optional, Protocol
 
 from threadguard.process import contexts
-from threadguard.process.facts import dig
+from threadguard.process.facts import getattr_path
 
 
 class Waiter(Protocol):
@@ -129,17 +129,17 @@ class _Hub(NamedTuple):
 
 
 def _greenlet() -> Any:
-    getcurrent = dig(sys.modules.get("greenlet"), "getcurrent")
+    getcurrent = getattr_path(sys.modules.get("greenlet"), "getcurrent")
     return None if getcurrent is None else getcurrent()
 
 
 def _in_child_greenlet() -> bool:
-    return dig(_greenlet(), "parent") is not None
+    return getattr_path(_greenlet(), "parent") is not None
 
 
 def _runs_under(hub: Any) -> bool:
     """Whether *hub* runs this greenlet: it is its parent, or one further up. A hub may be left over in the thread."""
-    greenlet = dig(_greenlet(), "parent")
+    greenlet = getattr_path(_greenlet(), "parent")
     while greenlet is not None and greenlet is not hub:
         greenlet = greenlet.parent
     return greenlet is not None
@@ -147,9 +147,9 @@ def _runs_under(hub: Any) -> bool:
 
 def _hub() -> Optional[_Hub]:
     """The hub of this thread: gevent/_hub_local.py keeps one for each thread, and so does eventlet/hubs/__init__.py."""
-    gevent_hub = dig(sys.modules.get("gevent._hub_local"), "get_hub_if_exists")
+    gevent_hub = getattr_path(sys.modules.get("gevent._hub_local"), "get_hub_if_exists")
     greenlet = gevent_hub() if gevent_hub is not None else None
     if greenlet is not None:
         return _Hub(greenlet, GeventWaiter)
-    greenlet = dig(sys.modules.get("eventlet.hubs"), "_threadlocal.hub.greenlet")
+    greenlet = getattr_path(sys.modules.get("eventlet.hubs"), "_threadlocal.hub.greenlet")
     return None if greenlet is None else _Hub(greenlet, EventletWaiter)

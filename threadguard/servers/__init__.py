@@ -9,9 +9,9 @@ from typing import Optional, Protocol, Tuple
 
 from threadguard.model import Reading
 from threadguard.process.facts import Process
-from threadguard.servers import a2wsgi, asgiref, cheroot, django, eventlet, flask, gearbox, gevent, granian, gunicorn
-from threadguard.servers import hypercorn, mod_wsgi, passenger, paste, paster, pserve, tornado, twisted, unit
-from threadguard.servers import uvicorn, uwsgi, waitress, werkzeug, wsgiref
+from threadguard.servers import (a2wsgi, asgiref, cheroot, django, eventlet, flask, gevent, granian, gunicorn,
+                                 hypercorn, mod_wsgi, passenger, paste, pastedeploy, tornado, twisted, unit, uvicorn,
+                                 uwsgi, waitress, werkzeug, wsgiref)
 
 
 class Server(Protocol):
@@ -42,7 +42,7 @@ class Server(Protocol):
 # The first that serves names the remedy: whatever drives another server (Flask drives Werkzeug, a gunicorn worker
 # drives gevent's server) stands before it.
 SERVERS: Tuple[Server, ...] = (
-    gunicorn, uwsgi, mod_wsgi, unit, passenger, waitress, paste, gearbox, pserve, paster,
+    gunicorn, uwsgi, mod_wsgi, unit, passenger, waitress, paste, *pastedeploy.COMMANDS,
     flask, django, werkzeug, wsgiref, cheroot,
     gevent, eventlet,
     twisted, tornado, granian, asgiref, uvicorn, a2wsgi, hypercorn,

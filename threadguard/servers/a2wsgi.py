@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any, Optional, Tuple
 
 from threadguard.model import Reading, Source
-from threadguard.process.facts import Process, count, dig
+from threadguard.process.facts import Process, count, getattr_path
 
 NAME = "a2wsgi"
 REMEDY = "a2wsgi.WSGIMiddleware(application, workers=1), and more processes of the ASGI server for more throughput"
@@ -17,6 +17,7 @@ READS: Tuple[Tuple[str, str], ...] = (
     ("workers, of a WSGIMiddleware that is built with the guarded application while an ASGI server loads it",
      "startup"),
 )
+CALLS: Tuple[Tuple[str, ...], ...] = (("a2wsgi.wsgi", "wsgi"),)
 DEFAULT = 10  # a2wsgi/wsgi.py WSGIMiddleware.__init__, workers
 
 
@@ -34,7 +35,7 @@ def at_startup(process: Process) -> Optional[Reading]:
 
 def of_middleware(middleware: Any) -> Optional[Reading]:
     """The executor of *middleware*, a WSGIMiddleware that was just built."""
-    workers = count(dig(middleware, "executor._max_workers"))
+    workers = count(getattr_path(middleware, "executor._max_workers"))
     reading = None if workers is None else read_settings(workers, "the WSGIMiddleware being built")
     return reading and replace(reading, on_stack=True)
 

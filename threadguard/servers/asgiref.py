@@ -10,13 +10,14 @@ the event loop's default executor runs the application, and its size tells.
 from typing import Optional, Tuple
 
 from threadguard.model import Reading, Source
-from threadguard.process.facts import Process, dig
+from threadguard.process.facts import Process, getattr_path
 
 NAME = "asgiref"
 REMEDY = "await WsgiToAsgi(application) outside of any ThreadSensitiveContext; more processes for more throughput"
 READS: Tuple[Tuple[str, str], ...] = (
     ("whether all contexts share the executor that runs the request", "request"),
 )
+CALLS: Tuple[Tuple[str, ...], ...] = (("asgiref.wsgi", "run_wsgi_app"),)
 
 
 def read_settings(is_shared: bool, where: str = "WsgiToAsgi") -> Reading:
@@ -43,9 +44,9 @@ def on_request(process: Process) -> Optional[Reading]:
     executor = reference() if callable(reference) else None
     if call is None or executor is None or process.frame("asgiref.current_thread_executor"):
         return None  # a CurrentThreadExecutor lends the thread of a server that is judged for itself
-    if executor is dig(call, "single_thread_executor"):
+    if executor is getattr_path(call, "single_thread_executor"):
         return read_settings(True, "asgiref's sync_to_async")
-    private = dig(call, "context_to_thread_executor") or {}
+    private = getattr_path(call, "context_to_thread_executor") or {}
     if any(executor is other for other in list(private.values())):
         return read_settings(False, "asgiref's sync_to_async")
     return None

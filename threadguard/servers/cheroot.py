@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any, Mapping, NoReturn, Optional, Sequence, Tuple
 
 from threadguard.model import Reading, Source
-from threadguard.process.facts import Process, count, dig
+from threadguard.process.facts import Process, count, getattr_path
 
 NAME = "cheroot"
 REMEDY = "numthreads=1, max=1, or --threads 1 --max-threads 1; for more throughput start more processes"
@@ -20,7 +20,11 @@ READS: Tuple[Tuple[str, str], ...] = (
     ("--threads, where cheroot's command is on the stack", "startup"),
     ("the pool of the worker thread that runs the request (server.requests)", "request"),
 )
+CALLS: Tuple[Tuple[str, ...], ...] = (("cheroot.wsgi", "respond"), ("wsgiserver", "respond"))
 DEFAULT = 10  # cheroot/wsgi.py `Server.__init__`, numthreads
+
+_COPY = "wsgiserver"
+"""A package that is a copy of cheroot in one module, 1.3, with the same names."""
 
 _CHERRYPY = "server.thread_pool = 1, server.thread_pool_max = 1; for more throughput start more processes"
 
@@ -70,18 +74,30 @@ def at_startup(process: Process) -> Optional[Reading]:
 
 def on_request(process: Process) -> Optional[Reading]:
     """The size of the pool whose worker thread runs the request."""
-    server = dig(process.look_up("self", "cheroot.workers.threadpool", "run"), "server")
-    minimum = count(dig(server, "requests.min"))
+    worker = process.look_up("self", "cheroot.workers.threadpool", "run") or process.look_up("self", _COPY, "run")
+    server = getattr_path(worker, "server")
+    minimum = count(getattr_path(server, "requests.min"))
     if minimum is None:
         return None
-    alive = sum(thread.is_alive() for thread in dig(server, "requests._threads") or ())
-    is_cherrypy = type(server).__module__.startswith("cherrypy.")
-    return Reading(
-        Source.POOL, "CherryPy" if is_cherrypy else NAME, max(minimum, alive),
-        "the pool of this request starts with min = %d, and %d of its threads are alive" % (minimum, alive),
-        _CHERRYPY if is_cherrypy else "", on_stack=True)
+    alive = sum(thread.is_alive() for thread in getattr_path(server, "requests._threads") or ())
+    evidence = "the pool of this request starts with min = %d, and %d of its threads are alive" % (minimum, alive)
+    return _called(Reading(Source.POOL, NAME, max(minimum, alive), evidence, REMEDY, on_stack=True), server)
+
+
+def of_pool(pool: Any) -> Optional[Reading]:
+    """The size of *pool*, a `ThreadPool` about to start."""
+    minimum = count(getattr_path(pool, "min"))
+    reading = read_settings(minimum, "this server's ThreadPool, which starts now,") if minimum else None
+    return reading and _called(reading, getattr_path(pool, "server"))
+
+
+def _called(reading: Reading, server: Any) -> Reading:
+    """*reading* under the name of what *server* is part of."""
+    if type(server).__module__.startswith("cherrypy."):
+        return replace(reading, server="CherryPy", remedy=_CHERRYPY)
+    return replace(reading, server=_COPY) if type(server).__module__ == _COPY else reading
 
 
 def serves(process: Process) -> bool:
     """Whether a worker thread of cheroot runs the request."""
-    return process.frame("cheroot.workers.threadpool", "run") is not None
+    return any(process.frame(module, "run") for module in ("cheroot.workers.threadpool", _COPY))

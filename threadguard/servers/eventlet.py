@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any, Optional, Tuple
 
 from threadguard.model import Reading, Source
-from threadguard.process.facts import Process, calling, count, dig, module_of, variables
+from threadguard.process.facts import Process, calling, count, getattr_path, module_of, variables
 
 NAME = "eventlet"
 REMEDY = ("not a server for an application that must be single-threaded: use one with processes, such as gunicorn"
@@ -19,6 +19,7 @@ READS: Tuple[Tuple[str, str], ...] = (
      "startup"),
     ("the size of the GreenPool that runs the request (max_size, custom_pool)", "request"),
 )
+CALLS: Tuple[Tuple[str, ...], ...] = (("eventlet.wsgi", "handle_one_response"),)
 DEFAULT = 1024  # eventlet/wsgi.py DEFAULT_MAX_SIMULTANEOUS_REQUESTS
 
 
@@ -43,7 +44,7 @@ def of_server(server: Any) -> Optional[Reading]:
         return None
     arguments = variables(frame)
     pool = arguments.get("custom_pool")
-    size = count((arguments.get("max_size") or DEFAULT) if pool is None else dig(pool, "size"))
+    size = count((arguments.get("max_size") or DEFAULT) if pool is None else getattr_path(pool, "size"))
     return None if size is None else replace(read_settings(size, "the server that starts now"), on_stack=True)
 
 
@@ -53,7 +54,7 @@ _NEAR = 4
 
 def on_request(process: Process) -> Optional[Reading]:
     """The bound of the pool whose greenlet handles the connection."""
-    size = count(dig(_pool(process), "size")) if serves(process) else None
+    size = count(getattr_path(_pool(process), "size")) if serves(process) else None
     if size is None:
         return None
     return replace(read_settings(size, "the server of the request"), source=Source.POOL, on_stack=True)
@@ -64,8 +65,8 @@ def _pool(process: Process) -> Any:
     pool = process.look_up("self", "eventlet.greenpool", "_spawn_n_impl")
     if pool is not None:
         return pool
-    links = dig(process.look_up("self", "eventlet.greenthread", "main"), "_exit_funcs") or ()
-    owners = (dig(link[0], "__self__") for link in links)
+    links = getattr_path(process.look_up("self", "eventlet.greenthread", "main"), "_exit_funcs") or ()
+    owners = (getattr_path(link[0], "__self__") for link in links)
     return next((owner for owner in owners if type(owner).__module__ == "eventlet.greenpool"), None)
 
 

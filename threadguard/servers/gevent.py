@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any, Optional, Tuple
 
 from threadguard.model import Reading, Source
-from threadguard.process.facts import Process, count, dig
+from threadguard.process.facts import Process, count, getattr_path
 
 NAME = "gevent"
 REMEDY = ("not a server for an application that must be single-threaded: use one with processes, such as gunicorn"
@@ -19,6 +19,7 @@ READS: Tuple[Tuple[str, str], ...] = (
     ("spawn, of the server that starts with the guarded application", "startup"),
     ("the pool of the server whose greenlet runs the request (spawn)", "request"),
 )
+CALLS: Tuple[Tuple[str, ...], ...] = (("gevent.pywsgi", "run_application"),)
 
 _PYWSGI = "gevent.pywsgi"
 
@@ -48,7 +49,7 @@ def of_server(server: Any) -> Optional[Reading]:
 
 def on_request(process: Process) -> Optional[Reading]:
     """The bound of the server that handles the connection. The remedy is left to whoever drives that server."""
-    server = dig(process.look_up("self", _PYWSGI, "handle"), "server")
+    server = getattr_path(process.look_up("self", _PYWSGI, "handle"), "server")
     if process.frame("gevent.baseserver", "do_handle"):
         return Reading(Source.POOL, NAME, 1, "the hub itself runs the request (spawn=None), and nothing beside it",
                        on_stack=True)

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any, Dict, Mapping, Optional, Tuple
 
 from threadguard.model import Reading, Source
-from threadguard.process.facts import Process, count, dig, variables
+from threadguard.process.facts import Process, count, getattr_path, variables
 
 NAME = "granian"
 REMEDY = "--blocking-threads 1 --runtime-mode mt, and --workers N for more throughput"
@@ -20,6 +20,7 @@ READS: Tuple[Tuple[str, str], ...] = (
     ("blocking_threads, runtime_threads and runtime_mode of the worker that loads the application", "startup"),
     ("the same, of the worker that the main thread waits for", "request"),
 )
+CALLS: Tuple[Tuple[str, ...], ...] = (("granian.wsgi",),)
 
 _MODULE, _WORKER = "granian.server.", "_spawn_wsgi_worker"
 _A_POOL_FOR_EACH_RUNTIME_THREAD = {"st": True, "workers": True, "mt": False, "runtime": False, "auto": False}
@@ -62,15 +63,16 @@ def _read(process: Process, main: bool) -> Optional[Reading]:
     if frame is not None:
         settings = _arguments(variables(frame)) if frame.f_code.co_name == "wrapped" else variables(frame)
         reading = read_settings(_renamed(settings), "granian's worker")
-    elif type(server).__module__ == "granian.server.mt" and _value(dig(server, "interface")) == "wsgi":
-        reading = read_settings(vars(server), "each of granian's %s workers, all threads," % dig(server, "workers"))
+    elif type(server).__module__ == "granian.server.mt" and _value(getattr_path(server, "interface")) == "wsgi":
+        where = "each of granian's %s workers, all threads," % getattr_path(server, "workers")
+        reading = read_settings(vars(server), where)
     return reading and replace(reading, on_stack=True)
 
 
 def _arguments(wrapped: Mapping[str, Any]) -> Dict[str, Any]:
     """The arguments that `wrapped` will hand to the worker's function: its own ``args`` are the last of them."""
-    code, values = dig(wrapped.get("target"), "__code__"), wrapped.get("args") or ()
-    if dig(code, "co_name") != _WORKER:
+    code, values = getattr_path(wrapped.get("target"), "__code__"), wrapped.get("args") or ()
+    if getattr_path(code, "co_name") != _WORKER:
         return {}
     return dict(zip(reversed(code.co_varnames[:code.co_argcount]), reversed(values)))
 

@@ -9,8 +9,7 @@ from dataclasses import replace
 from typing import Any, Iterator, Optional, Tuple
 
 from threadguard.model import Reading, Source
-from threadguard.process.facts import Process, count, dig, local
-from threadguard.rules.code import STARTS_THREADS, methods_of, names_any
+from threadguard.process.facts import Process, count, getattr_path, local, module_of
 
 NAME = "gunicorn"
 REMEDY = "--worker-class sync --threads 1, and --workers N for more throughput"
@@ -18,6 +17,10 @@ READS: Tuple[Tuple[str, str], ...] = (
     ("worker_class, threads and worker_connections of the Config that a Worker, the Arbiter or the application object"
      " on the stack holds", "startup"),
     ("the same of the Worker on the request's own stack, and the size of gthread's pool", "request"),
+)
+CALLS: Tuple[Tuple[str, ...], ...] = (
+    ("gunicorn.workers.sync", "handle_request"), ("gunicorn.workers.gthread", "handle_request"),
+    ("gunicorn.workers.base_async", "handle_request"),
 )
 
 # gunicorn/workers/__init__.py SUPPORTED_WORKERS (eventlet: until 25), and the classes behind the names.
@@ -30,6 +33,9 @@ _WORKERS = {
     "gunicorn.workers.ggevent.GeventPyWSGIWorker": "gevent_pywsgi",
     "eventlet": "eventlet", "gunicorn.workers.geventlet.EventletWorker": "eventlet",
 }
+
+_SERVING = frozenset("run run_for_one run_for_multiple accept handle handle_request".split())
+"""The methods of gunicorn/workers/sync.py `SyncWorker`, and of gtornado.py `TornadoWorker`, that serve."""
 
 
 def read_settings(worker_class: str, threads: Optional[int] = 1, connections: Optional[int] = 1000,
@@ -66,7 +72,7 @@ def at_startup(process: Process) -> Optional[Reading]:
 def on_request(process: Process) -> Optional[Reading]:
     """What bounds the Worker whose frame is on the request's stack."""
     reading = _on_stack(process)
-    return reading and replace(reading, source=Source.POOL)
+    return _of_own_class(process) if reading is None else replace(reading, source=Source.POOL)
 
 
 def serves(process: Process) -> bool:
@@ -78,50 +84,74 @@ def _on_stack(process: Process) -> Optional[Reading]:
     """What the best holder of the settings says: one that knows the class itself, else one that knows its name."""
     holders = tuple(list(_holders(process)))
     for holder in holders:
-        for chosen in (type(holder), dig(holder, "worker_class")):  # a Worker; the Arbiter (arbiter.py Arbiter.setup)
+        # A Worker; the Arbiter (arbiter.py Arbiter.setup).
+        for chosen in (type(holder), getattr_path(holder, "worker_class")):
             kind = _kind(chosen)
             if kind:
                 return _reading(holder, kind, _threads(holder, kind))
     for holder in holders:
-        return _reading(holder, str(dig(holder, "cfg.worker_class_str")), dig(holder, "cfg.threads"))
+        return _reading(holder, str(getattr_path(holder, "cfg.worker_class_str")), getattr_path(holder, "cfg.threads"))
     return None
+
+
+def _of_own_class(process: Process) -> Optional[Reading]:
+    """What a worker does that is derived from `SyncWorker` and serves in a way of its own.
+
+    Its loop is on the main thread (sync.py `run_for_one`, `accept`). Where the request has left it for another thread,
+    the loop either waits in `handle`, or accepts the next one. While it starts that thread neither can be told.
+    """
+    if not process.frame("gunicorn.workers.sync", "run", main=True) or not serves(process):
+        return None
+    loop = process.main
+    server, remedy = "gunicorn's worker of a class of its own", REMEDY
+    waits = process.main is process.stack or any(
+        frame.f_code.co_name == "handle" and frame.f_back is not None and frame.f_back.f_code.co_name == "accept"
+        and module_of(frame.f_back) == "gunicorn.workers.sync" for frame in loop)
+    if waits:
+        if any(module_of(frame) == "threading" and frame.f_code.co_name == "start" for frame in loop):
+            return None
+        return Reading(Source.POOL, server, 1, "its loop waits for the end of this request", remedy, on_stack=True)
+    return Reading(Source.STRUCTURE, server, None, "its loop accepts connections while this request is served", remedy,
+                   on_stack=True)
 
 
 def _holders(process: Process) -> Iterator[Any]:
     """The objects on the stack that hold gunicorn's Config, innermost first."""
     for frame in process.frames("gunicorn."):
         holder = local(frame, "self")
-        if dig(holder, "cfg.settings") is not None:
+        if getattr_path(holder, "cfg.settings") is not None:
             yield holder
     for frame in process.frames("gevent.pywsgi"):  # under gevent_pywsgi only the server's logger leads to the Config
         handler = local(frame, "self")  # gunicorn/workers/ggevent.py PyWSGIHandler
-        if type(handler).__module__.startswith("gunicorn.") and dig(handler, "server.log.cfg.settings") is not None:
-            yield handler.server.log
+        if type(handler).__module__.startswith("gunicorn."):
+            if getattr_path(handler, "server.log.cfg.settings") is not None:
+                yield handler.server.log
 
 
 def _kind(worker: Any) -> str:
     """The name of the worker class that *worker* is or derives from, or an empty string.
 
-    A class of somebody's own over one that runs no threads, which starts some, is none that the settings tell of.
+    A class of its own over one that runs no threads, which serves in a way of its own, is none that the settings tell
+    of: it may start a thread for each connection.
     """
-    starts_threads = False
+    serves_otherwise = False
     for base in worker.__mro__ if isinstance(worker, type) else ():
         name = _WORKERS.get("%s.%s" % (base.__module__, base.__qualname__))
         if name:
-            return "" if starts_threads and name in ("sync", "tornado") else name
-        starts_threads = starts_threads or any(names_any(code, STARTS_THREADS) for code in methods_of(base))
+            return "" if serves_otherwise and name in ("sync", "tornado") else name
+        serves_otherwise = serves_otherwise or not _SERVING.isdisjoint(vars(base))
     return ""
 
 
 def _threads(holder: Any, kind: str) -> Any:
     if kind != "gthread":  # a class that is not gthread runs no threads, whatever cfg.threads says
         return 1
-    pool = dig(holder, "tpool._max_workers")
-    return dig(holder, "cfg.threads") if pool is None else pool
+    pool = getattr_path(holder, "tpool._max_workers")
+    return getattr_path(holder, "cfg.threads") if pool is None else pool
 
 
 def _reading(holder: Any, kind: str, threads: Any) -> Optional[Reading]:
-    listeners = dig(holder, "sockets") or dig(holder, "cfg.bind") or ("one",)
-    reading = read_settings(kind, count(threads), count(dig(holder, "cfg.worker_connections")), len(listeners),
+    listeners = getattr_path(holder, "sockets") or getattr_path(holder, "cfg.bind") or ("one",)
+    reading = read_settings(kind, count(threads), count(getattr_path(holder, "cfg.worker_connections")), len(listeners),
                             "gunicorn's Config on the stack")
     return reading and replace(reading, on_stack=True)

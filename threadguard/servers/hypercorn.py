@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Optional, Tuple
 
 from threadguard.model import Reading, Source
-from threadguard.process.facts import Process, dig
+from threadguard.process.facts import Process, getattr_path
 
 NAME = "hypercorn"
 REMEDY = ("hypercorn has no setting for the threads of WSGI: serve a2wsgi.WSGIMiddleware(application, workers=1) as an"
@@ -18,6 +18,7 @@ REMEDY = ("hypercorn has no setting for the threads of WSGI: serve a2wsgi.WSGIMi
 READS: Tuple[Tuple[str, str], ...] = (
     ("the prefix wsgi: of the application's path, in the Config of the worker that loads it", "startup"),
 )
+CALLS: Tuple[Tuple[str, ...], ...] = (("hypercorn.app_wrappers", "run_app"),)
 
 
 def read_settings(application_path: str, where: str = "hypercorn's configuration") -> Optional[Reading]:
@@ -33,7 +34,7 @@ def read_settings(application_path: str, where: str = "hypercorn's configuration
 
 def at_startup(process: Process) -> Optional[Reading]:
     """The path of the application that hypercorn imports."""
-    path = dig(process.look_up("config", "hypercorn."), "application_path")
+    path = getattr_path(process.look_up("config", "hypercorn."), "application_path")
     reading = read_settings(path, "hypercorn's Config on the stack") if isinstance(path, str) else None
     return reading and replace(reading, on_stack=True)
 

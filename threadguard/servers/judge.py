@@ -60,15 +60,18 @@ def _rank(reading: Reading) -> Tuple[int, bool, float]:
 def judge(readings: Iterable[Reading], notes: Sequence[Finding] = (), observed: Sequence[Finding] = ()) -> Verdict:
     """Weigh *readings* and state the verdict, the deciding finding first, *notes* last.
 
-    *observed* (an overlap, or a collision under refuse) proves the process threaded, whatever the readings say. A flag
-    that contradicts a stronger reading becomes a note (TG205), not an accusation.
+    *observed* (an overlap, or a collision under refuse) proves the process threaded, whatever the readings say. What
+    agrees with the reading that decides is the same cause, and no second finding. What contradicts it is a note: a flag
+    (TG205), or a server that has another number than the operator gave (TG107).
     """
     known = list(readings)
     first = decide(known)
     findings: List[Finding] = list(observed)
     if first is not None:
         findings.append(finding_of(first))
-        findings += [_beside(reading, first) for reading in known if reading is not first]
+        findings += [finding for reading in known if reading is not first for finding in _beside(reading, first)]
+        if observed and first.source is Source.OPERATOR and not is_threaded(first):
+            findings.append(_contradiction(first, observed[0].sentence, observed[0].evidence, ""))
     findings += notes
     threaded = first is not None and is_threaded(first)
     if observed and not threaded:
@@ -84,10 +87,22 @@ def judge(readings: Iterable[Reading], notes: Sequence[Finding] = (), observed: 
     )
 
 
-def _beside(reading: Reading, first: Reading) -> Finding:
-    """A reading that does not decide: stated as it is, or as a contradiction where the flag disagrees."""
-    if reading.source is Source.DECLARED and is_threaded(reading) != is_threaded(first):
-        return Finding(
-            "TG205", "wsgi.multithread says %s, and the server says otherwise" % is_threaded(reading),
-            "%s; it does not decide, because %s" % (reading.evidence, first.evidence))
-    return finding_of(reading)
+def _beside(reading: Reading, first: Reading) -> Iterable[Finding]:
+    """What there is to say of a reading that does not decide."""
+    agrees = is_threaded(reading) == is_threaded(first) and (
+        reading.capacity == first.capacity or None in (reading.capacity, first.capacity))
+    if reading.source is Source.DECLARED:
+        if is_threaded(reading) != is_threaded(first):
+            yield Finding(
+                "TG205", "wsgi.multithread says %s, and the server says otherwise" % is_threaded(reading),
+                "%s; it does not decide, because %s" % (reading.evidence, first.evidence))
+    elif first.source is Source.OPERATOR and not agrees:
+        yield _contradiction(first, _sentence(reading), reading.evidence, reading.remedy)
+    elif not agrees:
+        yield finding_of(reading)
+
+
+def _contradiction(said: Reading, sentence: str, evidence: str, remedy: str) -> Finding:
+    """The operator's number, and what says otherwise."""
+    remedy = "correct server_threads, or leave it out" + ("; or " + remedy if remedy else "")
+    return Finding("TG107", "server_threads = %s is contradicted: %s" % (said.capacity, sentence), evidence, remedy)

@@ -11,14 +11,15 @@ from dataclasses import replace
 from typing import Any, Mapping, Optional, Tuple
 
 from threadguard.model import Reading, Source
-from threadguard.process.facts import Process, count, dig
+from threadguard.process.facts import Process, count, getattr_path
 
 NAME = "mod_wsgi"
 REMEDY = "WSGIDaemonProcess NAME processes=N threads=1, with WSGIProcessGroup NAME"
 READS: Tuple[Tuple[str, str], ...] = (
     ("threads_per_process and process_group of the module mod_wsgi that Apache embeds", "startup"),
-    ("the same; HTTP2 and SERVER_PROTOCOL in the environ where the process group is empty", "request"),
+    ("the same; HTTP2 in the environ where the process group is empty", "request"),
 )
+HAS_NO_FRAMES = True
 DAEMON_THREADS = 15  # WSGIDaemonProcess without threads=: `wsgi_add_daemon_process`
 EXPRESS_THREADS = 5  # mod_wsgi-express without --threads: its add_option('all', '--threads')
 
@@ -46,11 +47,11 @@ def read_settings(threads: Optional[int], process_group: str = "", express: bool
 def at_startup(process: Process) -> Optional[Reading]:
     """The threads of the process group that this process belongs to, or of Apache's child."""
     module: Any = process.module("mod_wsgi")
-    group = dig(module, "process_group")
+    group = getattr_path(module, "process_group")
     if not isinstance(group, str):
         return None
     express = "MOD_WSGI_EXPRESS" in process.env  # set by the script that mod_wsgi-express generates
-    return read_settings(dig(module, "threads_per_process"), group, express, "the mod_wsgi module")
+    return read_settings(getattr_path(module, "threads_per_process"), group, express, "the mod_wsgi module")
 
 
 def on_request(process: Process) -> Optional[Reading]:
@@ -62,7 +63,7 @@ def on_request(process: Process) -> Optional[Reading]:
                        % reading.evidence)
     # One connection may come by HTTP/1.1 and the next one by HTTP/2.
     return reading and replace(reading, source=Source.POOL,
-                               withdrawn_by=enters_by_http2 if reading.capacity == 1 else None)
+                               invalidated_by=enters_by_http2 if reading.capacity == 1 else None)
 
 
 def serves(process: Process) -> bool:
@@ -71,6 +72,9 @@ def serves(process: Process) -> bool:
 
 
 def enters_by_http2(environ: Mapping[str, Any]) -> bool:
-    """Whether mod_http2's threads bring this request into an interpreter that is embedded in Apache's child."""
-    http2 = environ.get("HTTP2") == "on" or str(environ.get("SERVER_PROTOCOL")).startswith("HTTP/2")
-    return http2 and environ.get("mod_wsgi.process_group") == ""
+    """Whether mod_http2's threads bring this request into an interpreter that is embedded in Apache's child.
+
+    mod_http2 sets HTTP2 (modules/http2/mod_http2.c `h2_h2_fixups`). SERVER_PROTOCOL is what the client wrote into its
+    request line: Apache 2.4.71 takes ``GET / HTTP/2.0`` over HTTP/1, also without mod_http2.
+    """
+    return environ.get("HTTP2") == "on" and environ.get("mod_wsgi.process_group") == ""

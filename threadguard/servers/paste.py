@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Optional, Tuple
 
 from threadguard.model import Reading, Source
-from threadguard.process.facts import Process, count, dig
+from threadguard.process.facts import Process, count, getattr_path
 
 NAME = "Paste's httpserver"
 REMEDY = ("use_threadpool = true, threadpool_workers = 1, threadpool_spawn_if_under = 0;"
@@ -20,6 +20,7 @@ READS: Tuple[Tuple[str, str], ...] = (
     ("nworkers and spawn_if_under of the ThreadPool whose thread runs the request, or a thread for each request",
      "request"),
 )
+CALLS: Tuple[Tuple[str, ...], ...] = (("paste.httpserver", "wsgi_execute"),)
 WORKERS, SPAWN_IF_UNDER = 10, 5  # the defaults of paste/httpserver.py serve and ThreadPool.__init__
 
 
@@ -49,7 +50,8 @@ def on_request(process: Process) -> Optional[Reading]:
     """The pool whose thread runs the request, or that there is none."""
     pool = process.look_up("self", "paste.httpserver", "worker_thread_callback")
     if pool is not None:
-        reading = read_settings(True, dig(pool, "nworkers"), dig(pool, "spawn_if_under"), "the pool of this request")
+        reading = read_settings(True, getattr_path(pool, "nworkers"), getattr_path(pool, "spawn_if_under"),
+                                "the pool of this request")
         return reading and replace(reading, source=Source.POOL, on_stack=True)
     server = process.look_up("self", "socketserver", "process_request_thread")
     if type(server).__module__ != "paste.httpserver":

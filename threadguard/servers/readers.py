@@ -1,15 +1,15 @@
-"""Ask every reader and every rule, and let none of them break the application: one that raises becomes a finding."""
+"""Ask every reader and every sign, and let none of them break the application: one that raises becomes a finding."""
 
 from dataclasses import replace
 from functools import partial
 from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Tuple
 
-from threadguard import rules
-from threadguard.servers.judge import decide, is_threaded
 from threadguard.model import Finding, Reading, Source
 from threadguard.process.facts import Process
-from threadguard.rules.callers import seen_by_the_server
-from threadguard.servers import SERVERS, Server
+from threadguard.servers import SERVERS, Server, unknown
+from threadguard.servers.judge import decide, is_threaded
+from threadguard.servers.origin import Call, Origin, is_imported, serving, trace
+from threadguard.servers.unknown import IsGuard
 
 ANY_SERVER = "set this server to one thread for each process, and start more processes for more throughput"
 UNKNOWN_SERVER = ANY_SERVER + "; if it has one thread already, option server_threads = 1 states it"
@@ -26,6 +26,10 @@ class Answers(NamedTuple):
 
     readings: Dict[str, Reading]
     notes: Tuple[Finding, ...]
+    origin: Origin = Origin.PLAIN
+    """Where the call came from."""
+    thread: int = 0
+    """The thread that it came from, if that may be the server's: 0 while a module was being imported."""
 
 
 _Question = Tuple[str, Callable[[], Optional[Reading]]]
@@ -37,32 +41,53 @@ def at_startup() -> Answers:
         return _ask((server.NAME, partial(server.at_startup, process)) for server in SERVERS)
 
 
-def on_request(environ: Dict[str, Any], is_guard: Callable[[object], bool]) -> Answers:
-    """What can be read on the request of *environ*; *is_guard* knows the guards of the group.
+def on_request(environ: Dict[str, Any], is_guard: IsGuard, is_server_known: bool = False) -> Answers:
+    """What can be read on the request of *environ*.
+
+    :param is_guard: knows the guards of the group.
+    :param is_server_known: whether the server has shown itself before: see `origin.trace`.
 
     A server may be starting its threads meanwhile: what does not know of them is looked at once more.
     """
     for _ in range(_LOOKS):
         with Process(environ) as here:
-            answers = _of_request(here, environ, is_guard)
+            call = trace(here, SERVERS, is_guard, is_server_known)
+            if call.origin is Origin.ELSEWHERE:
+                return Answers({}, (), call.origin)
+            answers = _of_call(call, here, environ)
             first = decide(list(answers.readings.values()))
             if (first is not None and is_threaded(first)) or not here.is_over():
                 break
     return answers
 
 
-def _of_request(here: Process, environ: Dict[str, Any], is_guard: Callable[[object], bool]) -> Answers:
-    with seen_by_the_server(here) as process:
-        questions: List[_Question] = [
-            (server.NAME, partial(server.on_request, process)) for server in SERVERS]
-        questions += [(rule.__name__, partial(rule, process, is_guard)) for rule in rules.RULES]
-        answers = _ask(questions)
-        serving = _serving(process)
-    readings = {name: _named(reading, serving) for name, reading in answers.readings.items()}
+def _of_call(call: Call, here: Process, environ: Dict[str, Any]) -> Answers:
+    answers = _ask((server.NAME, partial(server.on_request, call.process)) for server in SERVERS)
+    if not any(reading.source is not Source.SETTING for reading in answers.readings.values()):
+        signs = _ask((sign.__name__, partial(sign, call.process)) for sign in unknown.SIGNS
+                     if call.process is here or sign is not unknown.frameless)
+        answers = Answers({**answers.readings, **signs.readings}, answers.notes + signs.notes)
+    readings = _bounded(answers.readings, call)
+    origin = call.origin
+    if origin is Origin.PLAIN and readings:
+        origin = Origin.SERVER
+    server = serving(call.process, SERVERS)
     flag, notes = declared(environ)
     if flag is not None:
-        readings["wsgi.multithread"] = _named(flag, serving)
-    return Answers(readings, answers.notes + notes)
+        readings["wsgi.multithread"] = flag
+    return Answers({name: _named(reading, server) for name, reading in readings.items()}, answers.notes + notes,
+                   origin, 0 if is_imported(here.stack) else here.ident)
+
+
+def _bounded(readings: Dict[str, Reading], call: Call) -> Dict[str, Reading]:
+    """*readings* of the server, or the pool that it hands each call on to, if that is the smaller one."""
+    smallest = min(call.pools, key=lambda pool: pool.size, default=None)
+    first = decide(list(readings.values()))
+    if smallest is None or (first is None and smallest.size > 1):
+        return readings
+    if first is not None and first.capacity is not None and first.capacity <= smallest.size:
+        return readings
+    return {"the pool": unknown.reading_of(smallest)}
 
 
 def _ask(questions: Iterable[_Question]) -> Answers:
@@ -80,33 +105,22 @@ def _ask(questions: Iterable[_Question]) -> Answers:
     return Answers(readings, tuple(notes))
 
 
-def _serving(process: Process) -> Optional[Server]:
-    """The server whose frame is on my stack, as far as its reader can tell."""
-    for server in SERVERS:
-        try:
-            if server.serves(process):
-                return server
-        except Exception:  # noqa: B902  it only chooses the words of a remedy; on_request has told of the failure
-            continue
-    return None
-
-
 def _unbounded(reading: Reading) -> Reading:
-    """*reading*, in words where its number stands for no limit: `sys.maxsize`, the default of flup's pool, or so."""
+    """*reading*, in words where its number stands for no limit: `sys.maxsize`, or so."""
     if reading.capacity is None or reading.capacity < _NO_LIMIT:
         return reading
     return replace(reading, capacity=None, unbounded=True, code=reading.code or "TG202",
                    evidence=reading.evidence.replace(str(reading.capacity), "without limit"))
 
 
-def _named(reading: Reading, serving: Optional[Server]) -> Reading:
-    """*reading* with the name and the remedy of the *serving* server, where it is general and has none of its own."""
+def _named(reading: Reading, server: Optional[Server]) -> Reading:
+    """*reading* with the name and the remedy of the *server* that serves, where it has no remedy of its own."""
     reading = _unbounded(reading)
     if reading.remedy:
         return reading
-    if serving is None:
+    if server is None:
         return replace(reading, remedy=UNKNOWN_SERVER if reading.source is Source.DECLARED else ANY_SERVER)
-    return replace(reading, server=serving.NAME, remedy=serving.REMEDY)
+    return replace(reading, server=server.NAME, remedy=server.REMEDY)
 
 
 def declared(environ: Dict[str, Any]) -> Tuple[Optional[Reading], Tuple[Finding, ...]]:

@@ -7,10 +7,12 @@ of the executor bounds it, by the rule that all executors have in common.
 """
 
 from dataclasses import replace
+from types import FunctionType
 from typing import Any, Optional, Tuple
 
 from threadguard.model import Reading, Source
-from threadguard.process.facts import Process, count, dig
+from threadguard.process.facts import Process, count, getattr_path, is_instance
+from threadguard.servers.unknown import job_of
 
 NAME = "tornado"
 REMEDY = ("not a server for an application that must be single-threaded, as streamed bodies take turns even without an"
@@ -20,6 +22,7 @@ READS: Tuple[Tuple[str, str], ...] = (
     ("the executor of a WSGIContainer that is built with the guarded application", "startup"),
     ("whether the WSGIContainer calls the application on the event loop's own thread", "request"),
 )
+CALLS: Tuple[Tuple[str, ...], ...] = (("tornado.wsgi", "__call__", "handle_request"),)
 
 _WSGI = "tornado.wsgi"
 
@@ -41,7 +44,7 @@ def at_startup(process: Process) -> Optional[Reading]:
 
 def of_container(container: Any) -> Optional[Reading]:
     """The executor of *container*, a WSGIContainer that was just built; None without one that tells its size."""
-    workers = count(dig(container, "executor._max_workers"))
+    workers = count(getattr_path(container, "executor._max_workers"))
     return None if workers is None else replace(read_settings(workers, "the WSGIContainer being built"), on_stack=True)
 
 
@@ -58,10 +61,10 @@ def on_request(process: Process) -> Optional[Reading]:
 def serves(process: Process) -> bool:
     """Whether a WSGIContainer called the application, by itself or through an executor.
 
-    An executor's thread has nothing of tornado's on its stack but ``start_response``, an argument of the work item.
+    An executor's thread has nothing of tornado's on its stack but ``start_response``, an argument of the job: a
+    function of tornado/wsgi.py `WSGIContainer.handle_request`.
     """
     if process.frame(_WSGI, "__call__", "handle_request"):
         return True
-    work = process.look_up("self", "concurrent.futures.thread", "run")
-    arguments = dig(work, "args") or (dig(work, "task") or ((), ()))[1]
-    return any(getattr(argument, "__module__", None) == _WSGI for argument in arguments)
+    job = job_of(process.stack) or ()
+    return any(is_instance(argument, FunctionType) and argument.__module__ == _WSGI for argument in job)

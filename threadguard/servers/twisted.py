@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any, List, Optional, Tuple
 
 from threadguard.model import Reading, Source
-from threadguard.process.facts import Process, count, default_of, dig, instances
+from threadguard.process.facts import Process, count, default_of, getattr_path, instances
 
 NAME = "Twisted"
 REMEDY = ("WSGIResource(reactor, ThreadPool(minthreads=1, maxthreads=1), application), which twist web --wsgi has no"
@@ -21,6 +21,7 @@ READS: Tuple[Tuple[str, str], ...] = (
      " round", "startup"),
     ("the size of the pool that runs the request (ThreadPool.max)", "request"),
 )
+CALLS: Tuple[Tuple[str, ...], ...] = (("twisted.web.wsgi", "run"),)
 
 
 def read_settings(maxthreads: int, where: str = "the ThreadPool of Twisted's WSGIResource") -> Reading:
@@ -33,7 +34,7 @@ def at_startup(process: Process) -> Optional[Reading]:
     option = process.frame("twisted.web.tap", "opt_wsgi")
     if option is None:
         return None
-    maxthreads = count(default_of(dig(option.f_globals.get("threadpool"), "ThreadPool"), "maxthreads"))
+    maxthreads = count(default_of(getattr_path(option.f_globals.get("threadpool"), "ThreadPool"), "maxthreads"))
     if maxthreads is None:
         return None
     return replace(read_settings(maxthreads, "the ThreadPool that web --wsgi makes by itself"), on_stack=True)
@@ -41,19 +42,21 @@ def at_startup(process: Process) -> Optional[Reading]:
 
 def of_pool(pool: Any) -> Optional[Reading]:
     """The bound of *pool*, a `ThreadPool` about to start."""
-    return _of_maximum(dig(pool, "max"), "this ThreadPool, which starts now,")
+    return _of_maximum(getattr_path(pool, "max"), "this ThreadPool, which starts now,")
 
 
 def applications_of(pool: Any) -> List[Any]:
     """The applications that *pool* runs, of those whose resource is there already."""
     resources = instances("twisted.web.wsgi", "WSGIResource")
-    return [dig(resource, "_application") for resource in resources if dig(resource, "_threadpool") is pool]
+    return [getattr_path(resource, "_application") for resource in resources
+            if getattr_path(resource, "_threadpool") is pool]
 
 
 def of_resource(resource: Any) -> Optional[Reading]:
     """The bound of the pool that *resource*, just built, uses; None where it has not started and may yet be changed."""
-    pool = dig(resource, "_threadpool")
-    return _of_maximum(dig(pool, "max") if dig(pool, "started") else None, "the ThreadPool of this WSGIResource")
+    pool = getattr_path(resource, "_threadpool")
+    maximum = getattr_path(pool, "max") if getattr_path(pool, "started") else None
+    return _of_maximum(maximum, "the ThreadPool of this WSGIResource")
 
 
 def _of_maximum(maximum: Any, where: str) -> Optional[Reading]:
@@ -63,7 +66,7 @@ def _of_maximum(maximum: Any, where: str) -> Optional[Reading]:
 
 def on_request(process: Process) -> Optional[Reading]:
     """The bound of the pool that runs the request."""
-    maxthreads = count(dig(process.look_up("self", "twisted.web.wsgi", "run"), "threadpool.max"))
+    maxthreads = count(getattr_path(process.look_up("self", "twisted.web.wsgi", "run"), "threadpool.max"))
     if maxthreads is None:
         return None
     return replace(read_settings(maxthreads, "the ThreadPool of this request"), source=Source.POOL, on_stack=True)

@@ -17,6 +17,7 @@ REMEDY = '"threads": 1, and "processes": N for more throughput'
 READS: Tuple[Tuple[str, str], ...] = (
     ("wsgi.multithread, which Unit sets from its option threads", "request"),
 )
+HAS_NO_FRAMES = True
 
 
 def read_settings(threads: int = 1, where: str = "Unit's configuration") -> Optional[Reading]:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Optional, Tuple
 
 from threadguard.model import Reading, Source
-from threadguard.process.facts import Process, count, default_of, dig, local
+from threadguard.process.facts import Process, count, default_of, getattr_path, local
 
 NAME = "uvicorn"
 REMEDY = ("--interface wsgi has no option for its threads: serve a2wsgi.WSGIMiddleware(application, workers=1) as an"
@@ -17,6 +17,7 @@ REMEDY = ("--interface wsgi has no option for its threads: serve a2wsgi.WSGIMidd
 READS: Tuple[Tuple[str, str], ...] = (
     ("interface, of the Config that loads the application", "startup"),
 )
+CALLS: Tuple[Tuple[str, ...], ...] = (("uvicorn.middleware.wsgi", "wsgi"),)
 DEFAULT = 10  # a2wsgi/wsgi.py and uvicorn/middleware/wsgi.py WSGIMiddleware.__init__, workers
 
 
@@ -39,7 +40,7 @@ def at_startup(process: Process) -> Optional[Reading]:
     if frame is None:
         return None
     workers = count(default_of(frame.f_globals.get("WSGIMiddleware"), "workers"))
-    interface = dig(local(frame, "self"), "interface")
+    interface = getattr_path(local(frame, "self"), "interface")
     reading = read_settings(str(interface), workers, "uvicorn's Config on the stack")
     return reading and replace(reading, on_stack=True)
 
@@ -56,5 +57,5 @@ def serves(process: Process) -> bool:
     """
     if process.frame("uvicorn.middleware.wsgi", "wsgi"):
         return True
-    interface = dig(process.look_up("self", "uvicorn.server", "run", main=True), "config.interface")
+    interface = getattr_path(process.look_up("self", "uvicorn.server", "run", main=True), "config.interface")
     return interface == "wsgi" and process.frame("a2wsgi.wsgi", "wsgi") is not None

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any, Optional, Tuple
 
 from threadguard.model import Reading, Source
-from threadguard.process.facts import Process, count, dig
+from threadguard.process.facts import Process, count, getattr_path
 
 NAME = "uWSGI"
 REMEDY = "threads = 1 or absent, no gevent, no async, need-app = true, and processes = N for more throughput"
@@ -18,6 +18,7 @@ READS: Tuple[Tuple[str, str], ...] = (
     ("uwsgi.cores and uwsgi.loop, of the module that uWSGI embeds", "startup"),
     ("the same; uwsgi.core and x-wsgiorg.fdevent.readable in the environ", "request"),
 )
+HAS_NO_FRAMES = True
 
 
 def cores(threads: int = 1, async_cores: int = 1) -> int:
@@ -63,7 +64,8 @@ def serves(process: Process) -> bool:
 def _embedded(process: Process) -> Optional[Reading]:
     module: Any = process.module("uwsgi")
     # The real one is made inside the uWSGI binary (`PyImport_AddModule`): it has no file, and version is bytes.
-    if getattr(module, "__file__", None) is not None or not isinstance(dig(module, "version"), bytes):
+    if getattr(module, "__file__", None) is not None or not isinstance(getattr_path(module, "version"), bytes):
         return None
-    loop = dig(module, "loop")
-    return read_settings(dig(module, "cores"), loop.decode() if isinstance(loop, bytes) else loop, "the uwsgi module")
+    loop = getattr_path(module, "loop")
+    name = loop.decode() if isinstance(loop, bytes) else loop
+    return read_settings(getattr_path(module, "cores"), name, "the uwsgi module")

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any, Optional, Tuple
 
 from threadguard.model import Reading, Source
-from threadguard.process.facts import Process, count, dig, local
+from threadguard.process.facts import Process, count, getattr_path, local
 
 NAME = "waitress"
 REMEDY = "threads = 1 (waitress-serve --threads=1); for more throughput start several instances behind a proxy"
@@ -18,6 +18,7 @@ READS: Tuple[Tuple[str, str], ...] = (
     ("threads, of the arguments of waitress-serve or of waitress.serve() on the stack", "startup"),
     ("the threads of the dispatcher that the channel of the request belongs to", "request"),
 )
+CALLS: Tuple[Tuple[str, ...], ...] = (("waitress.channel", "service"),)
 DEFAULT = 4  # waitress/adjustments.py Adjustments.threads
 
 
@@ -49,12 +50,13 @@ def at_startup(process: Process) -> Optional[Reading]:
 
 def on_request(process: Process) -> Optional[Reading]:
     """The threads that the dispatcher of the request has started: all of them before the port opened."""
-    server = dig(_channel(process), "server")
-    threads = dig(server, "task_dispatcher.threads")  # a set of numbers: ThreadedTaskDispatcher.set_thread_count
+    server = getattr_path(_channel(process), "server")
+    # A set of numbers: ThreadedTaskDispatcher.set_thread_count.
+    threads = getattr_path(server, "task_dispatcher.threads")
     if not isinstance(threads, (set, dict)) or not threads:
         return None
     evidence = "the dispatcher that runs this request has %d thread(s); threads = %r was asked for" % (
-        len(threads), dig(server, "adj.threads"))
+        len(threads), getattr_path(server, "adj.threads"))
     return Reading(Source.POOL, NAME, len(threads), evidence, REMEDY, on_stack=True)
 
 
@@ -69,4 +71,4 @@ def _channel(process: Process) -> Any:
     if frame is not None:
         return local(frame, "self")
     check = (process.environ or {}).get("waitress.client_disconnected")  # HTTPChannel.check_client_disconnected, bound
-    return dig(check, "__self__")
+    return getattr_path(check, "__self__")

@@ -18,6 +18,7 @@ REMEDY = "threaded=False, and processes=N for more throughput" \
 READS: Tuple[Tuple[str, str], ...] = (
     ("threaded, of a run_simple or make_server on the stack", "startup"),
 )
+CALLS: Tuple[Tuple[str, ...], ...] = (("werkzeug.serving", "run_wsgi"),)
 
 _SERVING = "werkzeug.serving"
 

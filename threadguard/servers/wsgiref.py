@@ -13,6 +13,7 @@ from threadguard.process.facts import Process
 NAME = "wsgiref"
 REMEDY = "make_server without a ThreadingMixIn in its server_class; for more throughput start more processes"
 READS: Tuple[Tuple[str, str], ...] = ()
+CALLS: Tuple[Tuple[str, ...], ...] = (("wsgiref.handlers", "run"),)
 
 
 def at_startup(process: Process) -> Optional[Reading]:

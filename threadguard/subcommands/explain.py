@@ -23,6 +23,8 @@ _THREADED = ("TG101", "TG102", "TG201", "TG202", "TG203", "TG301", "TG302", "TG3
 _MEND = {
     "TG104": "In the ini file: filter-with = threadguard in the application's section, and a section"
              " [filter:threadguard] with use = egg:threadguard. In code: app = ThreadGuard(app).",
+    "TG107": "Find out which number is right: the finding says what the server shows. Then correct server_threads, or"
+             " leave it out.",
     "TG304": "Find out what the request that the report names waits for; it keeps its place until it is finished.",
     "TG308": "Let one request at a time into each process: app = ThreadGuard(app) makes sure of it. Or keep what the"
              " window of lines shares in the request, in a threading.local, or behind a lock that is held from its first"

@@ -45,7 +45,7 @@ def _text(rows: List[Dict[str, Any]]) -> str:
 
 def _paragraph(row: Dict[str, Any]) -> str:
     reads = [(_WHEN[each["when"]], each["what"]) for each in row["reads"]] or [
-        ("on a request", "the rules that need no server's name")]
+        ("on a request", "the signs that need no server's name")]
     lines = reads + ([("by check", ", ".join(row["programs"]))] if row["programs"] else [])
     lines.append(("remedy", row["remedy"]))
     return "\n".join([row["server"]] + [

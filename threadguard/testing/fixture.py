@@ -20,7 +20,7 @@ from threadguard.guard.middleware import ThreadGuard
 from threadguard.guard.policies import ThreadedDeploymentError
 from threadguard.model import Finding
 from threadguard.report import text as report
-from threadguard.rules.reach import Reach
+from threadguard.servers.reach import guards_from
 from threadguard.testing.race_report import RaceReport
 from threadguard.testing.racing import assert_no_race, race
 from threadguard.testing.sending import PATIENCE, Entrance, WSGIApp, together
@@ -252,15 +252,7 @@ def _guard_in(group: Group, app: Any, **options: Any) -> ThreadGuard:
 
 def guards_in(app: Any) -> List[ThreadGuard]:
     """The guards that *app* is or leads to, by the ways in which middlewares and frameworks hold an application."""
-    found: List[ThreadGuard] = []
-
-    def collect(thing: object) -> bool:
-        if isinstance(thing, ThreadGuard):
-            found.append(thing)
-        return False
-
-    Reach(lambda thing: isinstance(thing, ThreadGuard)).leads([app], collect)
-    return found
+    return guards_from([app], lambda thing: isinstance(thing, ThreadGuard))
 
 
 class _Inner(NamedTuple):

@@ -1,0 +1,225 @@
+"""Signs of a server that nobody wrote a reader for, each an identity that can be looked up, never an inference.
+
+=================  =================================================================================================
+`executor`         a pool of threads owns the thread that runs this request: its size, 1 included
+`thread_for_each`  ``process_request_thread`` has just been started for this request: a thread for each connection
+`in_turn`          `socketserver` serves this request in the thread that accepts: one at a time
+`frameless`        thread states of a C or Rust pool idle beside the one that runs this request
+=================  =================================================================================================
+
+A server that shows none of them is believed as far as its ``wsgi.multithread`` goes, and its first collision tells.
+"""
+
+import threading
+from functools import partial
+from types import BuiltinMethodType, FrameType, FunctionType, MethodType, ModuleType
+from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Tuple
+
+from threadguard.model import Reading, Source
+from threadguard.process.facts import (Frames, Process, captured, count, getattr_path, is_instance, module_of,
+                                       variables)
+
+IsGuard = Callable[[object], bool]
+
+
+# -- pools of threads -----------------------------------------------------------------------------------------------
+
+class Pool(NamedTuple):
+    """The pool of threads whose worker runs a stack."""
+
+    owner: Any
+    """The pool itself, or what stands for it."""
+    size: int
+    evidence: str
+    place: int
+    """Which frame of the stack, innermost first, is the worker's."""
+
+
+_Worker = Callable[[Process, Dict[str, Any], FrameType], Tuple[Any, Any, str]]
+"""From the variables of a worker's frame: the pool, its size, and the name of what was read."""
+
+
+def _of_futures(process: Process, values: Dict[str, Any], frame: FrameType) -> Tuple[Any, Any, str]:
+    """`concurrent.futures`: a worker refers to its executor (concurrent/futures/thread.py `_worker`)."""
+    owner = values["executor_reference"]()
+    return owner, getattr(owner, "_max_workers", None), "%s._max_workers" % type(owner).__name__
+
+
+def _of_multiprocessing(process: Process, values: Dict[str, Any], frame: FrameType) -> Tuple[Any, Any, str]:
+    """`multiprocessing.pool.ThreadPool`: a worker knows the queue; the thread that keeps the pool at its size knows
+    the number, and that queue (multiprocessing/pool.py `worker`, `Pool._handle_workers`)."""
+    queue = values.get("inqueue")
+    for frames in process.others.values():
+        for other in frames:
+            if module_of(other) == "multiprocessing.pool" and other.f_code.co_name == "_handle_workers":
+                kept = variables(other)
+                if kept.get("inqueue") is queue:
+                    return queue, kept.get("processes"), "processes of its ThreadPool"
+    return queue, None, ""
+
+
+def _of_gevent(process: Process, values: Dict[str, Any], frame: FrameType) -> Tuple[Any, Any, str]:
+    """`gevent.threadpool.ThreadPool`: a worker keeps a method of its pool (gevent/threadpool.py `_WorkerGreenlet`)."""
+    owner = getattr_path(values.get("self"), "_unregister_worker.__self__")
+    return owner, getattr_path(owner, "maxsize"), "maxsize of gevent's ThreadPool"
+
+
+def _of_eventlet(process: Process, values: Dict[str, Any], frame: FrameType) -> Tuple[Any, Any, str]:
+    """`eventlet.tpool`: the module has the number of the threads that `setup` starts (eventlet/tpool.py `tworker`)."""
+    return process.module("eventlet.tpool"), frame.f_globals.get("_nthreads"), "_nthreads of eventlet.tpool"
+
+
+def _of_twisted(process: Process, values: Dict[str, Any], frame: FrameType) -> Tuple[Any, Any, str]:
+    """Twisted's `ThreadPool`: a job knows the `Team` that it belongs to, whose way to make workers closes over the pool
+    (twisted/_threads/_pool.py `pool`, twisted/python/threadpool.py `ThreadPool.__init__`)."""
+    limit = captured(getattr_path(values.get("self"), "_createWorker"), "currentLimit")
+    owner = captured(limit, "self")
+    return owner, getattr_path(owner, "max"), "max of Twisted's ThreadPool"
+
+
+_WORKERS: Dict[Tuple[str, str], _Worker] = {
+    ("concurrent.futures.thread", "_worker"): _of_futures,
+    ("multiprocessing.pool", "worker"): _of_multiprocessing,
+    ("gevent.threadpool", "run"): _of_gevent,
+    ("eventlet.tpool", "tworker"): _of_eventlet,
+    ("twisted._threads._team", "doWork"): _of_twisted,
+}
+_ACCEPTS = (("socketserver", "_handle_request_noblock"), ("asyncio.base_events", "run_forever"))
+"""Loops that serve many requests: a pool that runs one of them as a job does not bound what it lets in."""
+
+
+def name_of(frame: FrameType) -> Tuple[str, str]:
+    """The module and the function that *frame* runs."""
+    return module_of(frame), frame.f_code.co_name
+
+
+def pool_of(process: Process) -> Optional[Pool]:
+    """The pool of threads that runs *process*, or None: a server's own loop that runs as a job of it is not run by it.
+
+    None as well where the size cannot be read.
+    """
+    for place, frame in enumerate(process.stack):
+        name = name_of(frame)
+        if name in _ACCEPTS:
+            return None
+        if name in _WORKERS:
+            owner, size, evidence = _WORKERS[name](process, variables(frame), frame)
+            if count(size) is None:
+                return None
+            return Pool(owner, size, "%s of the pool that owns this thread is %d" % (evidence, size), place)
+    return None
+
+
+def reading_of(pool: Pool) -> Reading:
+    """That *pool* bounds the requests inside."""
+    return Reading(Source.POOL, "the pool of threads that runs it", pool.size, pool.evidence,
+                   is_over=lambda: getattr(pool.owner, "_shutdown", False) is True)
+
+
+def executor(process: Process) -> Optional[Reading]:
+    """The pool whose worker runs this request."""
+    pool = pool_of(process)
+    return None if pool is None else reading_of(pool)
+
+
+# -- the job that a pool was given ----------------------------------------------------------------------------------
+
+_PLAIN = (str, bytes, int, float, complex, type(None), type, ModuleType)
+
+
+def job_of(stack: Frames) -> Optional[Tuple[Any, ...]]:
+    """The function that a pool was given to run *stack*, and its arguments; None where that cannot be read.
+
+    concurrent/futures/thread.py `_WorkItem.run`: ``fn``, ``args`` and ``kwargs`` of the item; from Python 3.14 on
+    `WorkerContext.run` has them in ``task``. multiprocessing/pool.py `worker` has them in variables.
+    """
+    for frame in stack:
+        values = variables(frame) if module_of(frame) in ("concurrent.futures.thread", "multiprocessing.pool") else {}
+        task: Any = values.get("task")
+        if is_instance(task, tuple) and len(task) in (3, 5):  # (fn, args, kwargs), or (job, i, func, args, kwds)
+            return (task[-3], *task[-2], *task[-1].values())
+        if hasattr(values.get("self"), "fn"):
+            item = values["self"]
+            return (item.fn, *item.args, *item.kwargs.values())
+    return None
+
+
+def carries_a_request(job: Iterable[Any], is_guard: IsGuard) -> bool:
+    """Whether among the things of a *job* is one that a request could have come with: a connection, an environ, …
+
+    A job of numbers, texts, functions and the application itself has none. It warms the application up, or is a server
+    of its own.
+    """
+    wave: List[Any] = list(job)
+    for _ in range(4):
+        following: List[Any] = []
+        for thing in wave:
+            if is_instance(thing, MethodType):
+                following.append(thing.__self__)
+            elif is_instance(thing, partial):
+                following += [thing.func, *thing.args, *thing.keywords.values()]
+            elif is_instance(thing, FunctionType):
+                following += [cell for cell in map(_content, thing.__closure__ or ()) if cell is not thing]
+            elif is_instance(thing, (list, tuple)):
+                following += thing[:16]
+            elif not (is_instance(thing, (*_PLAIN, BuiltinMethodType)) or is_guard(thing)):
+                return True
+        wave = following
+    return False
+
+
+def _content(cell: Any) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:  # not assigned yet
+        return None
+
+
+# -- other structures -----------------------------------------------------------------------------------------------
+
+def thread_for_each(process: Process) -> Optional[Reading]:
+    """``process_request_thread`` of `socketserver.ThreadingMixIn`, or of a copy of it, was started for this request."""
+    for frame in process.stack:
+        if frame.f_code.co_name == "process_request_thread" and module_of(frame.f_back or frame) == "threading":
+            return Reading(Source.STRUCTURE, "the server", None, unbounded=True, evidence=(
+                "%s.process_request_thread runs this request: a thread for each connection" % module_of(frame)),
+                is_over=_has_ended(variables(frame).get("self")))
+    return None
+
+
+def in_turn(process: Process) -> Optional[Reading]:
+    """`socketserver` serves this request in the thread that accepts: it comes back for the next one at the end.
+
+    socketserver.py `_handle_request_noblock` calls the handler itself; a mixin's threads have stacks of their own. So
+    the flag does not matter, which Django's `WSGIServer` and others set to True.
+    """
+    frame = process.frame("socketserver", "_handle_request_noblock")
+    if frame is None:
+        return None
+    server = variables(frame).get("self")
+    return Reading(Source.POOL, "the server", 1, "%s.%s serves this request in the thread that accepts the next one"
+                   % (type(server).__module__, type(server).__name__), is_over=_has_ended(server))
+
+
+def _has_ended(server: Any) -> Callable[[], bool]:
+    """socketserver.py `BaseServer.serve_forever` sets an event at its end, and clears it when it begins."""
+    ended = getattr(server, "_BaseServer__is_shut_down", None)
+    return getattr(ended, "is_set", lambda: False)
+
+
+def frameless(process: Process) -> Optional[Reading]:
+    """Two or more thread states without frames, and a thread that Python did not start runs this request.
+
+    Python 3.10 and later; before that such servers are believed as far as their flag goes.
+    """
+    mine = process.thread
+    if process.in_main_thread or not (mine is None or is_instance(mine, threading._DummyThread)):
+        return None
+    idle = process.frameless()
+    if idle < 2:
+        return None
+    return Reading(Source.STRUCTURE, "the server", None,
+                   "%d threads that Python did not start idle beside the one that runs this request" % idle)
+
+
+SIGNS: Tuple[Callable[[Process], Optional[Reading]], ...] = (executor, thread_for_each, in_turn, frameless)
