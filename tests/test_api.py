@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import threadguard
-from threadguard import preflight
+from threadguard import check
 from threadguard.observe import probe
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -73,7 +73,7 @@ def test_what_users_are_shown_is_in_the_reference(path):
     assert set(imported((ROOT / path).read_text(encoding="utf-8"))) <= {*DOCUMENTED, *modules}
 
 
-DATA = [threadguard.Finding, threadguard.Stats, threadguard.Verdict, preflight.Checked, preflight.Options,
+DATA = [threadguard.Finding, threadguard.Stats, threadguard.Verdict, check.Checked, check.Options,
         probe.Outcome, probe.Seen]
 
 

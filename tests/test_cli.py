@@ -11,13 +11,13 @@ import pytest
 import threadguard
 from threadguard import cli
 from threadguard.codes import CODES
-from threadguard.preflight.command_lines import COMMANDS
-from threadguard.servers import SERVERS, uwsgi
+from threadguard.check.command_lines import COMMANDS
+from threadguard.servers import SERVERS
 from threadguard.subcommands import check, servers
 
 THREADED = "[uwsgi]\nthreads = 4\n"
 TIMEOUT = 120
-NOTHING_WRONG = ("TG100", "TG103", "TG200", "TG204", "TG205", "TG206")
+NOTHING_WRONG = ("TG100", "TG103", "TG200", "TG204", "TG205", "TG206", "TG405")
 
 
 @pytest.fixture(autouse=True)
@@ -41,7 +41,9 @@ def run(*words, **environment):
 def test_a_correct_file_says_so_in_one_line(capsys):
     """Silence is no answer."""
     assert cli.main(["check", "right.ini"]) == 0
-    assert capsys.readouterr().out == "right.ini:2: TG100 uWSGI lets one request at a time into each process\n"
+    assert capsys.readouterr().out == (
+        "right.ini:2: TG100 uWSGI lets one request at a time into each process, assuming that uWSGI's command line and"
+        " environment set neither threads nor async\n")
 
 
 def test_a_wrong_file_says_why_and_what_to_change(capsys):
@@ -49,8 +51,8 @@ def test_a_wrong_file_says_why_and_what_to_change(capsys):
     assert cli.main(["check", "wrong.ini"]) == 1
     assert capsys.readouterr().out == (
         "wrong.ini:2: TG101 uWSGI lets 4 requests at once into each process\n"
-        "  because: uWSGI, by threads = 4 in [uwsgi], has cores = 4 and loop = None\n"
-        "  remedy:  %s\n" % uwsgi.REMEDY)
+        "  because: threads = 4\n"
+        "  remedy:  threads = 1; for more throughput processes = N\n")
 
 
 def test_all_targets_are_printed_and_the_worst_decides(capsys):
@@ -75,7 +77,7 @@ def test_fail_on_decides_what_becomes_of_what_cannot_be_told(capsys):
 
 def test_quiet_says_nothing_of_what_is_in_order(capsys):
     """And all of what is not."""
-    assert cli.main(["check", "--quiet", "right.ini"]) == 0
+    assert cli.main(["check", "-q", "right.ini"]) == 0
     assert capsys.readouterr().out == ""
     assert cli.main(["check", "--quiet", "right.ini", "wrong.ini"]) == 1
     assert capsys.readouterr().out.startswith("wrong.ini:2: TG101")
@@ -106,6 +108,27 @@ def test_check_of_nothing_is_wrong_use(capsys):
     assert capsys.readouterr().err == "threadguard check: name a file, or a command after --\n" * 2
 
 
+@pytest.mark.parametrize("words, meant", [
+    ("gunicorn --threads 4 app:app", "-- gunicorn --threads 4 app:app"), ("-q uwsgi site.ini", "-q -- uwsgi site.ini"),
+])
+def test_a_forgotten_mark_gets_a_hint(words, meant, capsys):
+    """A command that stands where a file should: wrong use, and how it is meant."""
+    try:
+        status = cli.main(["check"] + words.split())
+    except SystemExit as caught:
+        status = caught.code
+    assert status == 2
+    hint = "a command stands after --: threadguard check %s\n" % meant.replace("-q ", "")
+    assert capsys.readouterr().err.endswith(hint)
+
+
+def test_nothing_is_executed_unless_it_is_asked_for(place, capsys):
+    """Neither by default nor with --no-exec; --exec says so first."""
+    (place / "gunicorn.conf.py").write_text("open('ran', 'w').close()\nthreads = int('1')\n")
+    assert [cli.main(["check"] + words + ["gunicorn.conf.py"]) for words in ([], ["--no-exec"])] == [3, 3]
+    assert capsys.readouterr().err == "" and not (place / "ran").exists()
+
+
 def test_options_after_the_mark_belong_to_the_command(capsys):
     """``--quiet`` is uWSGI's there."""
     assert cli.main(["check", "--", "uwsgi", "--threads", "4", "--quiet"]) == 1
@@ -123,11 +146,13 @@ class Terminal(io.StringIO):
 @pytest.mark.parametrize("stream, environment, expected", [
     (Terminal, {"TERM": "xterm"}, True), (Terminal, {"TERM": "xterm", "NO_COLOR": "1"}, False),
     (Terminal, {"TERM": "dumb"}, False), (Terminal, {"TERM": "xterm", "NO_COLOR": ""}, True),
-    (io.StringIO, {"TERM": "xterm"}, False),
+    (io.StringIO, {"TERM": "xterm"}, False), (io.StringIO, {"FORCE_COLOR": "1"}, True),
+    (io.StringIO, {"FORCE_COLOR": "1", "NO_COLOR": "1"}, False), (io.StringIO, {"FORCE_COLOR": ""}, False),
 ])
 def test_colours_are_for_terminals_that_want_them(stream, environment, expected, monkeypatch):
-    """NO_COLOR and a dumb terminal are honoured."""
-    monkeypatch.delenv("NO_COLOR", raising=False)
+    """NO_COLOR, FORCE_COLOR and a dumb terminal are honoured."""
+    for name in ("NO_COLOR", "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     out = stream()
@@ -154,6 +179,23 @@ def test_a_threaded_finding_is_mended_server_by_server(capsys):
         assert " ".join(("%s: %s" % (server.NAME, server.REMEDY)).split()) in said
 
 
+def test_explain_takes_several_codes_and_servers(capsys):
+    """Also a code by its number alone, and a server by its name or its program."""
+    assert cli.main(["explain", "204", "tg301", "waitress", "pserve"]) == 0
+    said = capsys.readouterr().out
+    starts = ["TG204 declared", "TG301 two requests", "waitress\n", "pserve\n"]
+    assert [said.index(start) for start in starts] == sorted(said.index(start) for start in starts)
+    assert cli.main(["explain", "204", "nonsense"]) == 2
+
+
+def test_servers_lists_those_that_are_named(capsys):
+    """By name or program, in any case."""
+    assert cli.main(["servers", "UWSGI", "waitress-serve"]) == 0
+    assert [line for line in capsys.readouterr().out.splitlines() if line[:1].strip()] == ["uWSGI", "waitress"]
+    assert cli.main(["servers", "nonsense"]) == 2
+    assert "there is no server 'nonsense'" in capsys.readouterr().err
+
+
 def test_explain_without_a_code_lists_them(capsys):
     """Each with its title."""
     assert cli.main(["explain"]) == 0
@@ -163,7 +205,7 @@ def test_explain_without_a_code_lists_them(capsys):
 def test_a_code_that_does_not_exist_is_wrong_use(capsys):
     """It is named."""
     assert cli.main(["explain", "TG999"]) == 2
-    assert "there is no code 'TG999'" in capsys.readouterr().err
+    assert "there is no code and no server 'TG999'" in capsys.readouterr().err
 
 
 def test_servers_lists_what_is_known_of_each(capsys):

@@ -350,7 +350,7 @@ def test_the_table_of_a_command_s_options_is_complete(page, command):
     text = (DOCS / page).read_text(encoding="utf-8").partition("| option |")[2].partition("\n\n")[0]
     told = [option for line in text.splitlines()[2:] for option in re.findall("`(--.*?)`", line.split("|")[1])]
     status, output = run([sys.executable, "-m", "threadguard", command, "--help"], ROOT)
-    known = set(re.findall(r"(?m)^  (--[a-z-]+)", output))
+    known = set(re.findall(r"(?m)^  (?:-q, )?(--[a-z-]+)", output))
     assert (status, sorted(told)) == (0, sorted(known))
     for name, default in re.findall(r"(?m)^\| `(--[a-z-]+)` \| ([\d.]+) \|", text):
         assert re.search(r"(?s)\n  %s .*?default:\s+%s\b" % (name, default), output)

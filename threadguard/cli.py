@@ -11,7 +11,7 @@ from typing import Optional, Protocol, Sequence, Tuple
 
 import threadguard
 from threadguard.model import UNKNOWN
-from threadguard.preflight.model import EXIT
+from threadguard.check.model import EXIT
 from threadguard.subcommands import check, explain, probe, race, servers
 
 _INTERRUPTED = 130
@@ -43,7 +43,10 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     use, as argparse does."""
     words = list(sys.argv[1:] if argv is None else argv)
     mark = words.index("--") if "--" in words else len(words)
-    arguments = _parser().parse_args(words[:mark])
+    arguments, extra = _parser().parse_known_args(words[:mark])
+    if extra:
+        hint = check.hint(words[1:mark]) if arguments.subcommand is check else ""
+        _parser().error("unrecognized arguments: " + " ".join(map(ascii, extra)) + ("; " + hint if hint else ""))
     arguments.command = words[mark + 1:] if mark < len(words) else None
     if arguments.command is not None and arguments.subcommand is not check:
         _parser().error("only check takes a command after --")

@@ -90,6 +90,9 @@ _ENTRIES = (
     Code("TG404", "too few probes to tell",
          "No two probes met, but so few were held in a process, or so many failed, that chance alone may have kept them"
          " apart; or fewer processes answered than there are. More requests, or more of them at once, tell."),
+    Code("TG405", "no server of the application",
+         "What these processes, services or programs start is plainly no server of the application: a database, a"
+         " queue's worker, a migration. They are named so that nothing in the file is passed over."),
     Code("TG901", "wrong use",
          "An option of threadguard has a name or a value that is not allowed."),
     Code("TG902", "unreadable",

@@ -19,7 +19,7 @@ def inspect_process(ini: Optional[str] = None) -> Verdict:
     readings: Dict[str, Reading] = dict(answers.readings)
     notes: List[Finding] = list(answers.notes)
     if ini is not None:
-        from threadguard.preflight import read_server
+        from threadguard.check import read_server
 
         for item in read_server(ini, "main"):
             if isinstance(item, Reading):

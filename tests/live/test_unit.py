@@ -9,7 +9,7 @@ from rows import ROWS
 from rows.unit import configuration
 from unitd import put
 
-from threadguard.preflight import check_file
+from threadguard.check import check_file
 
 BY_ID = {row.id: row for row in ROWS}
 OWN_WORD = '{"server_threads": 4}'

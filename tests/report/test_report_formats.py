@@ -1,13 +1,14 @@
 """What the results of checks look like to people and to machines."""
 
 import json
+import re
 
 import pytest
 
 from threadguard.report import formats as report_formats
 from threadguard.codes import CODES
 from threadguard.model import Finding
-from threadguard.preflight import Checked
+from threadguard.check import Checked
 
 RIGHT = Finding("TG100", "waitress lets one request at a time into each process", "threads = 1", "", "a.ini", 3)
 WRONG = Finding("TG101", "waitress lets 4 requests at once into each process", "[server:main] sets 100%: no, nothing",
@@ -109,9 +110,9 @@ def test_sarif_has_the_structure_that_its_schema_asks_for():
         assert result["message"]["text"].startswith(result["ruleId"])
         # SARIF 2.1.0, 3.27.10: a level other than none goes with kind fail only.
         assert (result["kind"], result["level"]) in (("pass", "none"), ("fail", "error"), ("fail", "warning"))
-    assert run["results"][1]["locations"] == [{"physicalLocation": {
-        "artifactLocation": {"uri": "etc/b%20c.ini"}, "region": {"startLine": 7}}}]
-    assert "locations" not in run["results"][2]
+    assert [result["locations"][0]["physicalLocation"] for result in run["results"][1:3]] == [
+        {"artifactLocation": {"uri": "etc/b%20c.ini"}, "region": {"startLine": 7}},
+        {"artifactLocation": {"uri": "command-line"}, "region": {"startLine": 1}}]
 
 
 def test_sarif_of_nothing_is_a_run_without_results():
@@ -134,3 +135,67 @@ def test_colours_are_for_terminals_and_for_who_asks(variables, is_terminal, colo
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(report_formats.sys.stdout, "isatty", lambda: is_terminal, raising=False)
     assert report_formats.use_colour() is colour
+
+
+URI = r"([a-z][a-z0-9+.-]*:|(?![^/?#]*:))[A-Za-z0-9._~:/?#@!$&'()*+,;=%-]*$"
+TEXT = {"type": "object", "required": ["text"], "properties": {"text": {"type": "string"}}}
+SCHEMA = {  # of sarif-schema-2.1.0.json what a run of threadguard has, and nothing beside it
+    "type": "object", "required": ["version", "runs"], "properties": {
+        "$schema": {"type": "string", "pattern": URI}, "version": {"enum": ["2.1.0"]}, "runs": {"items": {
+            "type": "object", "required": ["tool"], "properties": {
+                "tool": {"type": "object", "required": ["driver"], "properties": {"driver": {
+                    "type": "object", "required": ["name"], "properties": {
+                        "name": {"type": "string"}, "version": {"type": "string"}, "semanticVersion": {"type": "string"},
+                        "rules": {"items": {"type": "object", "required": ["id"], "properties": {
+                            "id": {"type": "string"}, "name": {"type": "string"}, "shortDescription": TEXT,
+                            "fullDescription": TEXT, "help": TEXT, "helpUri": {"type": "string", "pattern": URI}}}}}}}},
+                "results": {"items": {"type": "object", "required": ["message", "locations"], "properties": {
+                    "ruleId": {"type": "string"}, "ruleIndex": {"type": "integer", "minimum": 0}, "message": TEXT,
+                    "kind": {"enum": ["notApplicable", "pass", "fail", "review", "open", "informational"]},
+                    "level": {"enum": ["none", "note", "warning", "error"]},
+                    "locations": {"minItems": 1, "items": {"type": "object", "properties": {"physicalLocation": {
+                        "type": "object", "required": ["artifactLocation"], "properties": {
+                            "artifactLocation": {"type": "object", "properties": {
+                                "uri": {"type": "string", "pattern": URI}}},
+                            "region": {"type": "object", "properties": {
+                                "startLine": {"type": "integer", "minimum": 1}}}}}}}}}}}}}}}}
+TYPES = {"object": dict, "string": str, "integer": int}
+
+
+def faults(value, schema, place="the log"):
+    """Where *value* differs from *schema*, by the keywords that `SCHEMA` has; what it does not name may not be there."""
+    found = []
+    if "type" in schema and not isinstance(value, TYPES[schema["type"]]):
+        found.append("%s is no %s" % (place, schema["type"]))
+    if "enum" in schema and value not in schema["enum"] or "pattern" in schema and not re.match(schema["pattern"], value):
+        found.append("%s is %r" % (place, value))
+    if value.__class__ is int and value < schema.get("minimum", value):
+        found.append("%s is too small" % place)
+    for name in set(schema.get("required", ())) - set(value if isinstance(value, dict) else ()):
+        found.append("%s has no %s" % (place, name))
+    for name, inner in (value.items() if "properties" in schema else ()):
+        known = schema["properties"].get(name)
+        found += ["%s has %s" % (place, name)] if known is None else faults(inner, known, name)
+    for inner in value if "items" in schema else ():
+        found += faults(inner, schema["items"], place)
+    if len(value) < schema.get("minItems", 0) if isinstance(value, list) else False:
+        found.append("%s is empty" % place)
+    return found
+
+
+@pytest.mark.parametrize("findings", [
+    (), (RIGHT, WRONG, NOTE, UNTOLD, BAD),
+    tuple(Finding("TG902", "x", file=name) for name in (
+        "/etc/a b.ini", "a:b.ini", "..\\a.ini", "é\udce9.ini", "a%b#c?d", "-", "a\nb", "//a/b")),
+], ids=["nothing", "each level", "odd names"])
+def test_sarif_is_valid(findings):
+    """By the schema of SARIF 2.1.0, with a location for each result, without which GitHub rejects it."""
+    assert faults(json.loads(report_formats.sarif([checked(*findings)])), SCHEMA) == []
+
+
+def test_the_schema_finds_faults():
+    """Each keyword of it."""
+    log = json.loads(report_formats.sarif([checked(WRONG)]))
+    log["runs"][0]["results"][0].update(level="grave", ruleIndex=-1, locations=[], message={}, odd=1)
+    log["runs"][0]["tool"]["driver"]["rules"][0]["helpUri"] = "no uri"
+    assert len(faults(log, SCHEMA)) == 6

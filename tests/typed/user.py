@@ -30,7 +30,7 @@ from threadguard import (
 )
 from threadguard.observe.metrics_sharing import share
 from threadguard.paste import filter_factory
-from threadguard.preflight import Checked, Options, check_command, check_file
+from threadguard.check import Checked, Options, check_command, check_file
 from threadguard.observe.probe import Outcome, Prober, Seen
 from threadguard.testing.fixture import Guards, Overlaps
 from threadguard.testing.server import BackgroundServer, serve

@@ -6,13 +6,13 @@
 import json
 import os
 import sys
-from typing import Any, Callable, Dict, List, Sequence
+from typing import Any, Callable, Dict, List, Optional, Sequence
 from urllib.parse import quote
 
 from threadguard.report import text as report
-from threadguard.codes import CODES
+from threadguard.codes import CODES, page_of
 from threadguard.model import SINGLE_THREADED, THREADED, UNKNOWN, Finding
-from threadguard.preflight.model import EXIT, UNREADABLE, Checked, status_of, worst
+from threadguard.check.model import EXIT, UNREADABLE, Checked, status_of, worst
 
 _LEVELS = {SINGLE_THREADED: "note", THREADED: "error", UNKNOWN: "warning", UNREADABLE: "error", None: "warning"}
 """How grave a finding is, by what it says of the capacity, in SARIF's words."""
@@ -23,7 +23,7 @@ _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 def level_of(finding: Finding) -> str:
     """``note``, ``warning`` or ``error``."""
-    return _LEVELS[status_of(finding)]
+    return "note" if finding.code == "TG405" else _LEVELS[status_of(finding)]
 
 
 def visible(text: str) -> str:
@@ -105,7 +105,8 @@ def sarif(checked: Sequence[Checked], colour: bool = False, quiet: bool = False)
     findings = [finding for target in checked for finding in _kept(target, quiet)]
     used = sorted({finding.code for finding in findings})
     rules = [{"id": code, "name": CODES[code].title, "shortDescription": {"text": CODES[code].title},
-              "fullDescription": {"text": CODES[code].meaning}} for code in used]
+              "fullDescription": {"text": CODES[code].meaning}, "helpUri": page_of(code),
+              "help": {"text": "threadguard explain %s" % code}} for code in used]
     driver = {"name": "threadguard", "version": __version__, "semanticVersion": __version__, "rules": rules}
     return json.dumps({
         "$schema": _SCHEMA, "version": "2.1.0",
@@ -116,15 +117,21 @@ def sarif(checked: Sequence[Checked], colour: bool = False, quiet: bool = False)
 def _result(finding: Finding, used: List[str]) -> Dict[str, Any]:
     level = level_of(finding)
     message = report.text_of(Finding(finding.code, finding.sentence, finding.evidence, finding.remedy))
-    result: Dict[str, Any] = {
-        "ruleId": finding.code, "ruleIndex": used.index(finding.code), "message": {"text": message},
-        "kind": "pass" if level == "note" else "fail", "level": "none" if level == "note" else level}
-    if finding.file is not None:
-        location: Dict[str, Any] = {"artifactLocation": {"uri": quote(finding.file.replace("\\", "/"))}}
-        if finding.line is not None:
-            location["region"] = {"startLine": finding.line}
-        result["locations"] = [{"physicalLocation": location}]
-    return result
+    location = {"artifactLocation": {"uri": _uri(finding.file)}, "region": {"startLine": finding.line or 1}}
+    return {"ruleId": finding.code, "ruleIndex": used.index(finding.code), "message": {"text": visible(message)},
+            "kind": "pass" if level == "note" else "fail", "level": "none" if level == "note" else level,
+            "locations": [{"physicalLocation": location}]}
+
+
+def _uri(file: Optional[str]) -> str:
+    """*file* as a URI, relative to the working directory where it lies below; a command line has a name of its own:
+    GitHub rejects a result without a location."""
+    path = (file or "command-line").replace("\\", "/")
+    if os.path.isabs(path):
+        below = os.path.relpath(path).replace("\\", "/")
+        path = path if below.startswith("..") else below
+    quoted = quote(path, errors="replace")
+    return "file://" + quoted if quoted.startswith("/") else "./" + quoted if ":" in quoted else quoted
 
 
 FORMATS: Dict[str, Callable[..., str]] = {"text": text, "json": as_json, "github": github, "sarif": sarif}

@@ -6,6 +6,7 @@ import textwrap
 
 from threadguard.codes import CODES, Code
 from threadguard.servers import SERVERS
+from threadguard.subcommands.servers import paragraph, rows_of
 
 NAME = "explain"
 HELP = "say what a finding means, why it matters and how to mend it"
@@ -31,9 +32,9 @@ _MEND = {
              " line to its last.",
     "TG401": "If the server has one thread, option server_threads = 1 states it.",
     "TG402": "Please report it, with the text of the finding; server_threads states the capacity until then.",
-    "TG403": "Check the file that includes the others, or the server's command: threadguard check -- COMMAND. Write"
-             " the setting as a plain number. The guard in the application judges it in any case, at the latest on the"
-             " first request.",
+    "TG403": "Pin it: give the option that decides over everything else on the server's command line, as the finding"
+             " says. Or name the command that a script or wrapper ends in: threadguard check -- COMMAND. Or start it"
+             " once: the guard in the application judges it in any case, at the latest on the first request.",
     "TG404": "Ask with more --requests, and with a --concurrency of at least twice the number of processes.",
     "TG901": "Write the option as the finding says; threadguard has no others.",
     "TG902": "Mend the file, or name the one that the server really reads.",
@@ -41,22 +42,31 @@ _MEND = {
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The code."""
-    parser.add_argument("code", nargs="?", help="such as TG101; without it, all codes are listed")
+    """The codes."""
+    parser.add_argument("names", metavar="CODE", nargs="*",
+                        help="such as TG101 or 101, or a server's name; without any, all codes are listed")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Explain the code, or list them all."""
-    if arguments.code is None:
+    """Explain each code and each server, or list all codes."""
+    if not arguments.names:
         for entry in CODES.values():
             print("%s  %s" % (entry.code, entry.title))
         return 0
-    known = CODES.get(arguments.code.upper())
-    if known is None:
-        print("threadguard explain: there is no code %r; without one all are listed" % arguments.code, file=sys.stderr)
-        return 2
-    print(explain(known))
-    return 0
+    texts = [(name, _text_for(name)) for name in arguments.names]
+    print("\n\n".join(text for _, text in texts if text))
+    for name, text in texts:
+        if not text:
+            print("threadguard explain: there is no code and no server %s; without one all codes are listed"
+                  % ascii(name), file=sys.stderr)
+    return 0 if all(text for _, text in texts) else 2
+
+
+def _text_for(name: str) -> str:
+    """The text for the code or the server *name*; empty if there is neither."""
+    number = name.upper()[2:] if name.upper().startswith("TG") else name
+    code = CODES.get("TG" + number)
+    return explain(code) if code is not None else "\n\n".join(map(paragraph, rows_of([name])))
 
 
 def explain(code: Code) -> str:

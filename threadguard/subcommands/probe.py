@@ -10,7 +10,7 @@ from threadguard.errors import ProbeError
 from threadguard.guard.rendezvous import LONGEST
 from threadguard.model import SINGLE_THREADED, THREADED, UNKNOWN, Finding
 from threadguard.observe.probe import DEADLINE, HOLD, Outcome, Prober, Seen
-from threadguard.preflight.model import Checked
+from threadguard.check.model import Checked
 from threadguard.report import formats, text
 from threadguard.servers.readers import ANY_SERVER
 

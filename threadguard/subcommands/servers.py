@@ -2,10 +2,11 @@
 
 import argparse
 import json
+import sys
 import textwrap
-from typing import Any, Callable, Dict, List, Tuple
+from typing import Any, Callable, Dict, List, Sequence, Tuple
 
-from threadguard.preflight.command_lines import COMMANDS
+from threadguard.check.command_lines import COMMANDS
 from threadguard.servers import SERVERS
 
 NAME = "servers"
@@ -15,14 +16,27 @@ _WHEN = {"startup": "at startup", "request": "on a request"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """How to print it."""
+    """Which, and how to print them."""
+    parser.add_argument("names", metavar="NAME", nargs="*", help="a server or a program; without any, all are listed")
     parser.add_argument("--format", choices=sorted(_FORMATS), default="text", help="default: text")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the table."""
-    print(_FORMATS[arguments.format](table()))
-    return 0
+    """Print the table, or the rows of the servers that are named."""
+    missing = [name for name in arguments.names if not rows_of([name])]
+    rows = rows_of(arguments.names) if arguments.names else table()
+    if rows or not missing:
+        print(_FORMATS[arguments.format](rows))
+    for name in missing:
+        print("threadguard servers: there is no server %s; without a name all are listed" % ascii(name),
+              file=sys.stderr)
+    return 2 if missing else 0
+
+
+def rows_of(names: Sequence[str]) -> List[Dict[str, Any]]:
+    """The rows of the servers of these *names*, or whose programs have them."""
+    wanted = {name.lower() for name in names}
+    return [row for row in table() if wanted & {each.lower() for each in [row["server"], *row["programs"]]}]
 
 
 def table() -> List[Dict[str, Any]]:
@@ -31,6 +45,7 @@ def table() -> List[Dict[str, Any]]:
     by_serve = next(command.PROGRAMS for command in COMMANDS if "gearbox" in command.PROGRAMS)
     express = next(command.PROGRAMS for command in COMMANDS if "mod_wsgi-express" in command.PROGRAMS)
     programs.update({name: (name,) for name in by_serve}, mod_wsgi=express)
+    programs["gunicorn"] += programs["functions-framework"]  # which runs it
     return [{
         "server": server.NAME,
         "reads": [{"what": what, "when": when} for what, when in server.READS],
@@ -40,10 +55,11 @@ def table() -> List[Dict[str, Any]]:
 
 
 def _text(rows: List[Dict[str, Any]]) -> str:
-    return "\n\n".join(_paragraph(row) for row in rows)
+    return "\n\n".join(map(paragraph, rows))
 
 
-def _paragraph(row: Dict[str, Any]) -> str:
+def paragraph(row: Dict[str, Any]) -> str:
+    """A row as text."""
     reads = [(_WHEN[each["when"]], each["what"]) for each in row["reads"]] or [
         ("on a request", "the signs that need no server's name")]
     lines = reads + ([("by check", ", ".join(row["programs"]))] if row["programs"] else [])

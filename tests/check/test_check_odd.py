@@ -1,0 +1,58 @@
+"""Configurations of which threads are easy to overlook: legitimate, and written as few people write them."""
+
+import pytest
+
+from threadguard.model import SINGLE_THREADED, THREADED, UNKNOWN
+from threadguard.check import check_file
+
+UNIT, CONF, DOCKER, COMPOSE = "site.service", "site.conf", "Dockerfile", "compose.yaml"
+DAEMONS = "WSGIDaemonProcess one threads=1\nWSGIDaemonProcess many threads=4\nWSGIProcessGroup one\n"
+MOUNT = "WSGIScriptAlias / /srv/site.wsgi\n"
+PREFORK = "LoadModule mpm_prefork_module m.so\nLoadModule http2_module h.so\n"
+HOST = "<VirtualHost *:%d>\n%s</VirtualHost>\n"
+THREADS = "threads = 4\n"
+GUNICORN = 'CMD ["gunicorn", "app"]\n'
+SERVICE = "services:\n  web:\n    build: .\n    command: uwsgi -w app\n"
+
+
+@pytest.mark.parametrize("expected, name, text, more", [
+    (THREADED, UNIT, "[Service]\nExecStart=/usr/bin/uwsgi \\\n  # as many as it takes\n  --threads 4\n", {}),
+    (THREADED, UNIT, "[Service]\nType=oneshot\nExecStart=/usr/bin/uwsgi ; -/usr/bin/uwsgi --threads 4 ;\n", {}),
+    (THREADED, UNIT, "[Service]\nExecStart=@/usr/bin/uwsgi site --threads 4\n", {}),
+    (THREADED, UNIT, "[Service]\nExecStart=/usr/bin/uwsgi\n",
+     {"service.d/a.conf": "[Service]\nEnvironment=UWSGI_THREADS=4\n"}),
+    (THREADED, "my-site.service", "[Service]\nExecStart=/usr/bin/uwsgi\n",
+     {"my-.service.d/a.conf": "[Service]\nEnvironment=UWSGI_THREADS=4\n"}),
+    (UNKNOWN, UNIT, "[Service]\nPassEnvironment=HOME UWSGI_THREADS\nExecStart=/usr/bin/uwsgi\n", {}),
+    (SINGLE_THREADED, UNIT, "[Service]\nEnvironment=UWSGI_THREADS=4\nUnsetEnvironment=UWSGI_THREADS\n"
+     "ExecStart=/usr/bin/uwsgi\n", {}),
+    (THREADED, CONF, "LoadModule mpm_event_module m.so\nThreadsPerChild 1\nThreadsPerChild 25\n" + MOUNT, {}),
+    (SINGLE_THREADED, CONF, "LoadModule mpm_event_module m.so\nThreadsPerChild 25\nThreadsPerChild 1\n" + MOUNT, {}),
+    (THREADED, CONF, DAEMONS + MOUNT + "<Location /admin>\nWSGIProcessGroup many\n</Location>\n", {}),
+    (THREADED, CONF, DAEMONS + "WSGIScriptAlias / /srv/wsgi/\n<Directory /srv/wsgi/a>\nWSGIProcessGroup many\n"
+     "</Directory>\n", {}),
+    (SINGLE_THREADED, CONF, DAEMONS + "WSGIScriptAlias /a /srv/a.wsgi\n<Location /admin>\nWSGIProcessGroup many\n"
+     "</Location>\n", {}),
+    (SINGLE_THREADED, CONF, DAEMONS + MOUNT.strip() + " process-group=one\n<Location /admin>\nWSGIProcessGroup many\n"
+     "</Location>\n", {}),
+    (THREADED, CONF, PREFORK + MOUNT + HOST % (80, "Protocols h2c http/1.1\n"), {}),
+    (THREADED, CONF, PREFORK + MOUNT + "Protocols h2c\nProtocols http/1.1\n", {}),
+    (SINGLE_THREADED, CONF, PREFORK + HOST % (80, "Protocols http/1.1\n" + MOUNT) + "Protocols h2c\n", {}),
+    (THREADED, "uwsgi.yaml", "uwsgi:\n  - master: true\n  - threads: 4\n", {}),
+    (UNKNOWN, DOCKER, 'FROM a\nWORKDIR /app\nCOPY --chown=a ["etc/gunicorn.conf.py", "/app/"]\n' + GUNICORN,
+     {"etc/gunicorn.conf.py": THREADS}),
+    (UNKNOWN, DOCKER, 'FROM a\nWORKDIR /app\nRUN echo threads=4 > gunicorn.conf.py\n' + GUNICORN, {}),
+    (UNKNOWN, COMPOSE, "services:\n  web:\n    build: .\n    command: gunicorn app\n    working_dir: /app\n"
+     "    configs: [{source: a, target: /app/gunicorn.conf.py}]\n", {DOCKER: "FROM a\n"}),
+    (THREADED, COMPOSE, SERVICE + "    env_file: a.env\n", {"a.env": "export UWSGI_THREADS=4\n", DOCKER: "FROM a\n"}),
+    (THREADED, COMPOSE, SERVICE + "    env_file: a.env\n",
+     {"a.env": "UWSGI_THREADS = \"4\"  # two are too few\n", DOCKER: "FROM a\n"}),
+    (UNKNOWN, "Procfile", "web: bin/start-something uwsgi --threads 4\nadmin: uwsgi\n", {}),
+    (UNKNOWN, "Procfile", "web: mod_wsgi-express start-server --threads 1 --include-file more.conf\n", {}),
+])
+def test_what_is_easy_to_overlook_counts(expected, name, text, more, tmp_path):
+    """As the server, or what starts it, would take it."""
+    for each, content in {name: text, **more}.items():
+        (tmp_path / each).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / each).write_text(content)
+    assert check_file(str(tmp_path / name)).status == expected

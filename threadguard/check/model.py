@@ -1,0 +1,178 @@
+"""What is checked, and what comes of it: a command with what is known of its environment, and readings or findings.
+
+Exit status 0 is a proof. What decides is *pinned* where its strongest source was read, *assumed* where the operator
+gives it when the server starts (the finding says so in its own line), else it cannot be told: a doubt is a TG403.
+"""
+
+from dataclasses import dataclass, field, replace
+from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple, TypeVar, Union
+
+from threadguard.check.source import CannotTell, Source, Tree, Unreadable
+from threadguard.check.words import KNOWN, UNKNOWN_OTHERS, Environment, Given, Word, is_known, parse, shown
+from threadguard.servers.judge import finding_of
+from threadguard.model import SINGLE_THREADED, THREADED, UNKNOWN, Finding, Reading
+
+UNREADABLE = "unreadable"
+Item = Union[Reading, Finding]
+_T = TypeVar("_T")
+
+_STATUS = {"TG100": SINGLE_THREADED, "TG101": THREADED, "TG102": THREADED, "TG201": THREADED, "TG206": SINGLE_THREADED,
+           "TG306": THREADED, "TG402": UNKNOWN, "TG403": UNKNOWN, "TG404": UNKNOWN, "TG901": UNREADABLE,
+           "TG902": UNREADABLE}
+EXIT: Dict[str, int] = {SINGLE_THREADED: 0, THREADED: 1, UNREADABLE: 2, UNKNOWN: 3}
+_WORST_FIRST = (THREADED, UNREADABLE, UNKNOWN, SINGLE_THREADED)
+
+
+def _silent(text: str) -> None:
+    """Say nothing."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to check."""
+
+    execute: bool = False
+    """Whether code may be run: gunicorn's own loader of its configuration, and an installed Apache's own dump."""
+    server_name: Optional[str] = None
+    """The one [server:] section of an ini file that counts; all of them by default."""
+    say: Callable[[str], None] = _silent
+    """Told before code is executed."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command line, as a server's process would get it."""
+
+    words: Tuple[str, ...]
+    environment: Environment = Environment()
+    directory: Optional[str] = "."
+    """Where it is started, as seen from here; None where that is not among the files that are checked."""
+    elsewhere: str = ""
+    """What `directory` is called in words where it is None: ``the working directory /srv/site``."""
+    tree: Tree = Tree()
+    options: Options = Options()
+    file: Optional[str] = None
+    """The file that it stands in; None for threadguard's own command line."""
+    line: Optional[int] = None
+    assumed: List[str] = field(default_factory=list)
+    """What the operator gives, as a clause each: they stand in the line of a single-threaded finding."""
+    doubts: List[CannotTell] = field(default_factory=list)
+    """What may make more than one thread of it after all: with one a single-threaded finding is none."""
+
+    def parse(self, values: str, flags: str = "", first: int = 1, stops: bool = False, others_take: bool = True) -> Given:
+        """Its words from the number *first* on, taken apart by `threadguard.check.words.parse`."""
+        return parse(self.words[first:], values, flags, stops, others_take)
+
+    def variable(self, name: str) -> Optional[Word]:
+        """The variable *name*, None where it is not set: that may be an assumption, or a doubt."""
+        environment = self.environment
+        if name not in environment.variables and environment.kind == UNKNOWN_OTHERS:
+            self.doubts.append(CannotTell("%s may set %s" % (environment.others, name)))
+        elif name not in environment.variables and environment.kind != KNOWN:
+            self.assumed.append("%s sets no %s" % (environment.others, name))
+        return environment.variables.get(name)
+
+    def path(self, name: str, what: str) -> str:
+        """The file *name* as seen from here, of the option *what*. Raises `CannotTell` if it is not to be known."""
+        if not is_known(name):
+            raise CannotTell("%s names the file %s, and a variable in it is not known here" % (what, shown(name)))
+        if self.directory is None and (not name.startswith("/") or self.elsewhere.endswith("image")):
+            raise CannotTell("%s is read in %s, which is not among the files that are checked" % (
+                name, self.elsewhere), "check that file by itself")
+        return self.tree.join(self.directory or "/", name)
+
+    def read(self, name: str, what: str) -> Source:
+        """The file *name* that the option *what* names. Raises `CannotTell` and `Unreadable`."""
+        return self.tree.read(self.path(name, what))
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What came of one target."""
+
+    target: str
+    """The file, or the command line."""
+    findings: Tuple[Finding, ...]
+    """What was found in it, in its order."""
+
+    @property
+    def status(self) -> str:
+        """The worst status of the findings: single-threaded, threaded, unknown or unreadable."""
+        return worst(_STATUS[finding.code] for finding in self.findings if finding.code in _STATUS)
+
+
+class Part(NamedTuple):
+    """One process, service or program of a file that starts commands."""
+
+    name: str
+    """As a sentence names it: ``the process web``."""
+    start: Callable[[], Command]
+    """Gives its command. Raises `CannotTell` and `Unreadable`."""
+    line: Optional[int] = None
+
+
+def status_of(finding: Finding) -> Optional[str]:
+    """What *finding* says of the capacity, None if it is about something else."""
+    return _STATUS.get(finding.code)
+
+
+def worst(statuses: Iterable[str]) -> str:
+    """The worst of *statuses*, threaded, unreadable, unknown, single-threaded in that order; unknown for none."""
+    known = set(statuses)
+    return next((status for status in _WORST_FIRST if status in known), UNKNOWN)
+
+
+def settle(item: Item, command: Command, pin: str = "") -> Item:
+    """*item* with what was noted of *command*; *pin* is the option that decides over everything else."""
+    if item.file is None:
+        item = replace(item, file=command.file, line=command.line)
+    if not isinstance(item, Reading) or item.capacity != 1:
+        return item
+    for doubt in command.doubts[:1]:
+        return explain(CannotTell(doubt.evidence, doubt.remedy or pin and "pin it: " + pin, doubt.file or item.file,
+                                  doubt.line or item.line), item.server)
+    finding, clauses = finding_of(item), ", and that ".join(dict.fromkeys(command.assumed))
+    return replace(finding, sentence=finding.sentence + ", assuming that " + clauses) if clauses else item
+
+
+def quote(reading: Optional[Reading], evidence: str, remedy: str, value: object = None, file: Optional[str] = None,
+          line: Optional[int] = None) -> Reading:
+    """*reading* with what the user wrote as its *evidence*; no number is told that comes from a file of variables."""
+    if reading is None:
+        raise Unreadable("the server takes no %s" % evidence, file, line)
+    hidden = isinstance(value, Word) and value.is_secret and reading.capacity != 1
+    return replace(reading, evidence=evidence, remedy=remedy, capacity=None if hidden else reading.capacity, file=file,
+                   line=line)
+
+
+def explain(error: Exception, name: str) -> Finding:
+    """The finding that `CannotTell` or `Unreadable` stands for; *name* is the server or the file that it is about."""
+    if isinstance(error, CannotTell):
+        return Finding("TG403", "cannot tell how many requests %s lets at once into each process" % name,
+                       error.evidence, error.remedy or ASK_DIFFERENTLY, error.file, error.line)
+    assert isinstance(error, Unreadable)
+    return Finding("TG902", "%s cannot be read" % (error.file or name), error.evidence, "", error.file, error.line)
+
+
+ASK_DIFFERENTLY = "name the server's own command (threadguard check -- COMMAND), or start it once: a guarded" \
+    " application refuses by itself"
+
+
+def at_most(things: Sequence[_T], what: str, limit: int = 100) -> Sequence[_T]:
+    """*things*, if they are not so many that nobody means it. Raises `Unreadable`."""
+    if len(things) > limit:
+        raise Unreadable("it has more than %d %s" % (limit, what))
+    return things
+
+
+def number(value: object, what: str, file: Optional[str] = None, line: Optional[int] = None) -> int:
+    """*value* of the setting *what* as a number. Raises `CannotTell`, or `Unreadable` where it can be none."""
+    written = value.written if isinstance(value, Word) else "%s = %.80s" % (what, shown(str(value)))
+    if isinstance(value, str) and not is_known(value):
+        raise CannotTell("%s is not known here" % written, "write the number itself", file, line)
+    try:
+        if isinstance(value, str) and len(value) > 18:
+            raise ValueError
+        return int(value)  # type: ignore[call-overload, no-any-return]
+    except (TypeError, ValueError, OverflowError):
+        raise Unreadable("%s is no number" % written, file, line) from None

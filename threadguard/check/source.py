@@ -1,0 +1,162 @@
+"""Files as text, within the tree that is checked: bounded, regular, with line numbers.
+
+The tree is the directory of the file that is checked, and below. What lies elsewhere is not read: a symlink, ``..`` or
+an absolute name in a file of a pull request could name any file of the machine that checks it.
+"""
+
+import fnmatch
+import os
+import re
+import stat
+from dataclasses import dataclass
+from typing import List, NamedTuple, Optional, Tuple
+
+LIMIT = 512 * 1024
+"""Bytes: no server's configuration is longer."""
+_MOST_ENTRIES = 2000
+_TEMPLATE = re.compile(r"\{\{|\{%[-+\s]|<%[-=#\s]|@[A-Z][A-Z0-9_]*@")
+_TEMPLATES = (".j2", ".jinja", ".jinja2", ".erb", ".tmpl", ".tpl", ".in", ".mustache", ".template")
+
+
+class CannotTell(Exception):
+    """The setting is there, or may be, and its value is not known before the server runs."""
+
+    def __init__(self, evidence: str, remedy: str = "", file: Optional[str] = None, line: Optional[int] = None) -> None:
+        super().__init__(evidence)
+        self.evidence, self.remedy, self.file, self.line = evidence, remedy, file, line
+
+
+class Unreadable(Exception):
+    """A file cannot be read, or the server itself would refuse what it says."""
+
+    def __init__(self, evidence: str, file: Optional[str] = None, line: Optional[int] = None) -> None:
+        super().__init__(evidence)
+        self.evidence, self.file, self.line = evidence, file, line
+
+
+class Source(NamedTuple):
+    """A file that was read."""
+
+    path: str
+    """As the user or another file named it, joined to the directory it is relative to."""
+    text: str
+
+    @property
+    def lines(self) -> List[str]:
+        """Its lines, without their ends."""
+        return self.text.split("\n")
+
+    @property
+    def directory(self) -> str:
+        """Where it lies."""
+        return os.path.dirname(self.path) or "."
+
+    @property
+    def name(self) -> str:
+        """Its name, without the directory and without what marks it as a template."""
+        stem, ending = os.path.splitext(os.path.basename(self.path))
+        return stem if ending.lower() in _TEMPLATES else stem + ending
+
+    def line_of(self, pattern: str, after: str = "") -> Optional[int]:
+        """The number of the first line that *pattern* matches, below the first that *after* matches; or None."""
+        begin = re.compile(after, re.MULTILINE).search(self.text)
+        found = re.compile(pattern, re.MULTILINE).search(self.text, begin.end() if after and begin else 0)
+        return self.text.count("\n", 0, found.start()) + 1 if found and begin else None
+
+    def limited(self, kib: int) -> "Source":
+        """Itself, if it is no longer than *kib* thousand characters: its parser is slow. Raises `Unreadable`."""
+        if len(self.text) > kib * 1024:
+            raise Unreadable("it is longer than %d KiB" % kib, self.path)
+        return self
+
+    def refuse_template(self) -> None:
+        """Raise `CannotTell` if it is a template, of which something else makes the file."""
+        found = _TEMPLATE.search(self.text)
+        if found or os.path.basename(self.path) != self.name:
+            raise CannotTell("it is a template%s: what stands in the file that is made from it is not known here" % (
+                " (%s)" % found.group().strip() if found else ""), "check the file that is made from it", self.path,
+                self.text.count("\n", 0, found.start()) + 1 if found else None)
+
+
+@dataclass(frozen=True)
+class Tree:
+    """The files that may be read: those below its *roots*, of which one may be a file that the user named."""
+
+    roots: Tuple[str, ...] = (".",)
+
+    def holds(self, path: str) -> bool:
+        """Whether *path*, with all symbolic links followed, lies in it."""
+        real, roots = os.path.realpath(path), [os.path.realpath(root) for root in self.roots]
+        return any(real == root or real.startswith(root.rstrip("/") + "/") for root in roots)
+
+    def has(self, path: str) -> bool:
+        """Whether *path* lies in it and is there."""
+        return self.holds(path) and os.path.exists(path)
+
+    def read(self, path: str) -> Source:
+        """The file *path*. Raises `CannotTell` if it is not there, not in the tree, or a template; and `Unreadable`."""
+        if path and "\0" not in path and not self.holds(path):
+            raise CannotTell("%s lies outside of the directory that is checked, and is not read" % path,
+                             "check it by itself, or from a directory above both")
+        if path and "\0" not in path and not os.path.lexists(path):
+            raise CannotTell("%s is not here" % path, "check where it is, or check the file by itself")
+        text = read(path)
+        text.refuse_template()
+        return text
+
+    def join(self, directory: str, name: str) -> str:
+        """*name* as seen from *directory*, as short as the user would write it."""
+        path = name if directory in (".", "") or os.path.isabs(name) else os.path.join(directory, name)
+        return os.path.normpath(path) if name.startswith("../") else path
+
+    def matching(self, pattern: str) -> List[str]:
+        """The files in it that the glob *pattern* matches, in the order of their names. Raises `Unreadable`."""
+        found = [""]
+        for part in pattern.split("/"):
+            more = []
+            for place in found:
+                path = place + part
+                if not re.search(r"[*?\[]", part):
+                    more.append(path + "/")
+                    continue
+                for name in _entries(place or ".") if self.holds(place or ".") else ():
+                    if fnmatch.fnmatchcase(name, part) and name.startswith(".") <= part.startswith("."):
+                        more.append(place + name + "/")
+            found = more
+            if len(found) > _MOST_ENTRIES:
+                raise Unreadable("%s stands for more than %d names" % (pattern, _MOST_ENTRIES))
+        paths = sorted(path[:-1] for path in found)
+        return [path for path in paths if os.path.lexists(path) and not os.path.isdir(path) and self.holds(path)]
+
+
+def _entries(directory: str) -> List[str]:
+    try:
+        with os.scandir(directory) as entries:
+            names = [entry.name for _, entry in zip(range(_MOST_ENTRIES + 1), entries)]
+    except OSError:
+        return []
+    if len(names) > _MOST_ENTRIES:
+        raise Unreadable("%s has more than %d entries" % (directory, _MOST_ENTRIES))
+    return names
+
+
+def read(path: str) -> Source:
+    """The file *path*. Raises `Unreadable` for what is no text, not there, not regular, or longer than `LIMIT`."""
+    if not path:
+        raise Unreadable("a file should be named here, and is not")
+    try:
+        # Not blocking: opening a FIFO would wait for somebody who writes.
+        with open(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as stream:
+            if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+                raise Unreadable("it is no regular file", path)
+            data = stream.read(LIMIT + 1)
+    except OSError as error:
+        raise Unreadable("%s" % (error.strerror or error), path) from None
+    except ValueError:  # a NUL in the name
+        raise Unreadable("there is no such name", path) from None
+    if len(data) > LIMIT:
+        raise Unreadable("it is longer than %d KiB" % (LIMIT // 1024), path)
+    if b"\0" in data:
+        raise Unreadable("it is binary, or in an encoding such as UTF-16", path)
+    text = data.decode("utf-8", "backslashreplace").replace("\r\n", "\n")
+    return Source(path, text[1:] if text.startswith("\ufeff") else text)

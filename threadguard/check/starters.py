@@ -1,0 +1,223 @@
+"""Files that start commands on a machine: Procfile, systemd unit, supervisord's configuration.
+
+Each reader gives words, what is known of the environment, and a line; nothing else.
+"""
+
+import os
+import re
+from dataclasses import replace
+from typing import Dict, Iterable, Iterator, List, NamedTuple, Tuple
+
+from threadguard.check.command_lines import read_parts
+from threadguard.check.model import CannotTell, Command, Item, Part, Unreadable
+from threadguard.check.source import Source
+from threadguard.check.words import ASSUMED, MARK, UNKNOWN_OTHERS, Environment, Word, expand, is_known, shown, split
+from threadguard.check.wrappers import of_text
+
+NO_SERVER = ("true",)
+"""The words of what is no server by its place in the file."""
+_PROCESS = re.compile(r"\s*([A-Za-z0-9_-]+):\s*(\S.*)")
+_ASSIGNMENT = re.compile(r"\s*(?:export\s+)?([A-Za-z_][\w.-]*)\s*=\s*(.*)", re.DOTALL)
+_PLACES = ("/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system",
+           "/lib/systemd/system")
+"""Where systemd has its units and their drop-ins (systemd.unit(5))."""
+
+
+class Entry(NamedTuple):
+    """An option of a section."""
+
+    value: str
+    file: str
+    line: int
+
+
+def is_procfile(text: Source) -> bool:
+    """By its name."""
+    return text.name.startswith("Procfile")
+
+
+def read_procfile(text: Source, command: Command) -> Iterable[Item]:
+    """What its processes start, in the environment of the platform."""
+    command = replace(command, directory=text.directory, environment=Environment({}, ASSUMED, "the platform"))
+
+    def part(name: str, words: str, placed: Command) -> Part:
+        return Part("the process " + name, lambda: replace(placed, words=NO_SERVER) if name == "release"
+                    else of_text(words, placed), placed.line)
+    found = [(number, _PROCESS.match(line)) for number, line in enumerate(text.lines, 1) if line[:1] != "#"]
+    return read_parts([part(match.group(1), match.group(2), replace(command, line=number)) for number, match in found
+                       if match], "processes", text.path)
+
+
+def is_unit(text: Source) -> bool:
+    """By its name, or by the section [Service]."""
+    return text.name.endswith(".service") or text.line_of(r"^\[Service\]") is not None
+
+
+def read_unit(text: Source, command: Command) -> Iterable[Item]:
+    """What ExecStart starts, with Environment, EnvironmentFile and WorkingDirectory, and the drop-ins beside the unit.
+
+    systemd.exec(5) and systemd.service(5): an empty assignment clears a list, ``$NAME`` as a word of its own is split
+    into words, ``${NAME}`` stays one, a semicolon that is a word of its own stands between two commands.
+    """
+    entries: Dict[str, List[Entry]] = {}
+    for source in [text] + [command.tree.read(path) for path in _drop_ins(text, command)]:
+        for name, entry in _unit_lines(source):
+            entries.setdefault(name, []).append(entry)
+            if not entry.value:
+                del entries[name]
+    if not entries.get("ExecStart"):
+        raise Unreadable("it has no ExecStart in [Service]", text.path)
+    directory = entries["WorkingDirectory"][-1].value.lstrip("-") if entries.get("WorkingDirectory") else ""
+    is_here = directory and not re.search("[%~]", directory) and command.tree.holds(directory)
+    command = replace(command, environment=_unit_environment(entries, text, command), directory=directory if is_here
+                      else None, elsewhere="the working directory " + (directory or "/ (no WorkingDirectory is set)"))
+
+    def part(words: List[str], placed: Command) -> Part:
+        return Part("the command " + shown(words[0]), lambda: replace(placed, words=tuple(_unit_words(
+            words, command.environment))), placed.line)
+    parts: List[Part] = []
+    for entry in entries["ExecStart"]:
+        words: List[str] = []
+        for word in split(entry.value) + [";"]:
+            words += [word] if word != ";" else []
+            if words and word == ";":
+                parts.append(part(words, replace(command, file=entry.file, line=entry.line)))
+                words = []
+    return read_parts(parts, "commands", text.path)
+
+
+def _drop_ins(text: Source, command: Command) -> List[str]:
+    """The drop-ins beside the unit, in the order of their names: those of its own name, its template's, its prefixes'
+    and its type's. Those of systemd's other directories are doubts."""
+    stem, _, kind = os.path.basename(text.path).rpartition(".")
+    parts = re.sub("@.*", "", stem).split("-")
+    shorter = ["-".join(parts[:count]) + "-" for count in range(len(parts) - 1, 0, -1)]
+    units = ["%s.%s" % (each, kind) for each in dict.fromkeys([stem, re.sub("@.*", "@", stem), *shorter])] + [kind]
+    place = os.path.dirname(os.path.abspath(text.path))
+    for folder in [os.path.join(each, unit + ".d") for each in _PLACES for unit in units if place in _PLACES]:
+        if os.path.isdir(folder) and not command.tree.holds(folder):
+            command.doubts.append(CannotTell("%s lies outside of the directory that is checked" % folder,
+                                             "check what systemctl cat prints"))
+    found: Dict[str, str] = {}
+    for unit in units:
+        for path in command.tree.matching(command.tree.join(text.directory, unit + ".d/*.conf")):
+            found.setdefault(os.path.basename(path), path)
+    return [found[name] for name in sorted(found)]
+
+
+def _unit_lines(text: Source) -> Iterator[Tuple[str, Entry]]:
+    """The assignments in [Service]."""
+    section, start = "", 0
+    pending: List[str] = []
+    for number, line in enumerate(text.lines, 1):
+        if line.strip()[:1] in ("#", ";"):  # also between the lines of one assignment (systemd.syntax(7))
+            continue
+        start = start if pending else number
+        pending.append(line[:-1] if line.endswith("\\") else line)
+        if not line.endswith("\\"):
+            whole, pending = " ".join(pending).strip(), []
+            section = whole if whole.startswith("[") else section
+            name, equals, value = whole.partition("=")
+            if equals and section == "[Service]":
+                yield name.strip(), Entry(value.strip(), text.path, start)
+
+
+def _unit_environment(entries: Dict[str, List[Entry]], text: Source, command: Command) -> Environment:
+    found = Environment({}, ASSUMED, "the service manager")
+    for entry in entries.get("Environment", []):
+        for name, value in _assignments(split(entry.value)):
+            found = found.having(name, _specified(value))
+    for entry in entries.get("PassEnvironment", []):
+        for name in entry.value.split():
+            found = found.having(name, "%s$%s" % (MARK, name))  # as the service manager has it
+    for entry in entries.get("EnvironmentFile", []):
+        paths = command.tree.matching(command.tree.join(text.directory, entry.value.lstrip("-")))
+        if not paths:
+            found = replace(found, kind=UNKNOWN_OTHERS, others="EnvironmentFile=%s, which is not among the files that"
+                            " are checked," % entry.value.lstrip("-"))
+        for path in paths:
+            found = of_file(command.tree.read(path), found)
+    for entry in entries.get("UnsetEnvironment", []):
+        for name in split(entry.value):
+            found = found.having(name, None)
+    return found
+
+
+def of_file(text: Source, environment: Environment) -> Environment:
+    """*environment* with the variables of the file *text*, whose values are never printed."""
+    for name, value in _assignments(line for line in text.lines if line.strip()[:1] not in ("#", ";", "")):
+        quoted = re.match(r"\"([^\"]*)\"|'([^']*)'", value)
+        plain = next(filter(None, quoted.groups()), "") if quoted else re.sub(r"(?:^|\s)#.*", "", value).strip()
+        environment = environment.having(name, re.sub(r"\$(?=[\w{])", MARK + "$", plain), True)
+    return environment
+
+
+def _assignments(words: Iterable[str]) -> List[Tuple[str, str]]:
+    return [(match.group(1), match.group(2)) for match in map(_ASSIGNMENT.match, words) if match]
+
+
+def _specified(text: str) -> str:
+    """*text* with a mark before ``%i`` and its like, which only systemd knows; ``%%`` is a percent sign."""
+    return re.sub(r"%(.)", lambda match: "%" if match.group(1) == "%" else MARK + match.group(), text)
+
+
+def _unit_words(given: List[str], environment: Environment) -> List[Word]:
+    words: List[Word] = []
+    prefixes, first = re.match(r"([@\-:+!|]*)(.*)", given[0], re.DOTALL).groups()  # type: ignore[union-attr]
+    for word in (first, *given[1:]):
+        value = environment.variables.get(word[1:]) if re.match(r"\$\w+$", word) else None
+        if value is not None and is_known(value):
+            words += [Word.of(each, word, value.is_secret) for each in split(value)]
+        else:
+            filled = expand(_specified(word), environment, literal=True)
+            words.append(Word.of(filled, word, filled.is_secret))
+    return words[:1] + words[2:] if "@" in prefixes else words  # @: the second word is the name that it is told
+
+
+def is_supervisord(text: Source) -> bool:
+    """By the section of a program."""
+    return text.line_of(r"^\[(fcgi-)?program:") is not None
+
+
+def read_supervisord(text: Source, command: Command) -> Iterable[Item]:
+    """What its programs start (supervisord.org, "Configuration File"), with directory and environment."""
+    sections: Dict[str, Dict[str, Entry]] = {}
+    entries: Dict[str, Entry] = {}
+    last = ""
+    for number, line in enumerate(text.lines, 1):
+        bare = re.split(r"(?:^|\s)[;#]", line, maxsplit=1)[0]
+        if bare.startswith("["):
+            entries = sections.setdefault(bare.strip()[1:-1], {})
+        elif bare[:1].isspace() and last in entries and bare.strip():
+            entries[last] = entries[last]._replace(value=entries[last].value + " " + bare.strip())
+        elif bare.strip():
+            last, value = (re.split(r"\s*[=:]\s*", bare.strip(), maxsplit=1) + [""])[:2]
+            entries[last] = Entry(_filled(value, text), text.path, number)
+
+    def part(name: str, entries: Dict[str, Entry]) -> Part:
+        def start() -> Command:
+            if "command" not in entries:
+                raise CannotTell("it has no command", "", text.path)
+            environment = Environment({}, ASSUMED, "the environment of supervisord")
+            for each in (sections.get("supervisord", {}), entries):
+                for key, value in re.findall(r"(?<![\w.-])([\w.-]+)\s*=\s*(\"[^\"]*\"|'[^']*'|[^,]*)", each.get(
+                        "environment", Entry("", "", 0)).value):
+                    environment = environment.having(key, value.strip().strip("\"'"))
+            directory = entries["directory"].value if "directory" in entries else ""
+            is_here = directory and is_known(directory) and command.tree.holds(directory)
+            return replace(command, words=tuple(map(Word.of, split(entries["command"].value))), line=entries[
+                "command"].line, environment=environment, directory=directory if is_here else None,
+                elsewhere="the directory " + (shown(directory) or "that supervisord runs in"))
+        return Part("the program " + name.partition(":")[2], start)
+
+    def more() -> Command:
+        raise CannotTell("[include] files = %s" % shown(sections["include"]["files"].value), "check those files too")
+    parts = [part(name, entries) for name, entries in sections.items() if re.match("(fcgi-)?program:", name)]
+    parts += [Part("the files that it includes", more)] * ("files" in sections.get("include", {}))
+    return read_parts(parts, "programs", text.path)
+
+
+def _filled(value: str, text: Source) -> str:
+    """*value* with ``%(here)s``; of the other expressions nothing is known here."""
+    value = value.replace("%(here)s", os.path.abspath(text.directory))
+    return re.sub(r"%\(\w+\)\w*", lambda match: MARK + match.group(), value).replace("%%", "%")
