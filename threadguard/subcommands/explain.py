@@ -27,6 +27,7 @@ _MEND = {
     "TG107": "Find out which number is right: the finding says what the server shows. Then correct server_threads, or"
              " leave it out.",
     "TG304": "Find out what the request that the report names waits for; it keeps its place until it is finished.",
+    "TG307": "Choose the policy refuse or serialize: with each of them such work waits for its turn.",
     "TG308": "Let one request at a time into each process: app = ThreadGuard(app) makes sure of it. Or keep what the"
              " window of lines shares in the request, in a threading.local, or behind a lock that is held from its first"
              " line to its last.",
