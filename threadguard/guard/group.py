@@ -14,6 +14,7 @@ from threadguard.report import text as report
 from threadguard.servers import readers, startup
 from threadguard.codes import CODES
 from threadguard.servers.evidence import Evidence
+from threadguard.servers.origin import Origin
 from threadguard.guard.ledger import Ledger
 from threadguard.guard.rendezvous import Rendezvous
 from threadguard.guard.pending import PendingResponse
@@ -206,6 +207,28 @@ class Group:
         with self._mutex:
             self.reports += (finding,)
         self._log.log_once(logging.ERROR, finding)
+
+    def observe_thread(self, finding: Finding) -> None:
+        """A request came on another thread than the option ``thread`` wants: the first is reported."""
+        if any(known.code == finding.code for known in self.reports):
+            self._log.count_repeat(finding.code)
+            return
+        with self._mutex:
+            self.reports += (finding,)
+        self._log.log_once(logging.ERROR, finding)
+
+    @property
+    def evidence(self) -> Evidence:
+        """What is known of the server."""
+        return self._evidence
+
+    def log_finding(self, finding: Finding) -> None:
+        """Log *finding* as an error, once."""
+        self._log.log_once(logging.ERROR, finding)
+
+    def origin_of(self, environ: Dict[str, Any]) -> Origin:
+        """Where the request of *environ* comes from: it tells of each that comes on a way of its own."""
+        return self._evidence.origin_of(environ, self.is_guard)
 
     @property
     def takes_turns(self) -> bool:

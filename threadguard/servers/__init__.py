@@ -21,6 +21,8 @@ class Server(Protocol):
     """The server as people call it."""
     REMEDY: str
     """How to run it single-threaded and scale it with processes, in its own syntax."""
+    RUNS_ON: str
+    """The thread, or threads, on which it runs requests, in words."""
     READS: Tuple[Tuple[str, str], ...]
     """What is read, and when: pairs of a description and ``"startup"`` or ``"request"``."""
 
@@ -47,3 +49,11 @@ SERVERS: Tuple[Server, ...] = (
     gevent, eventlet,
     twisted, tornado, granian, asgiref, uvicorn, a2wsgi, hypercorn,
 )
+
+
+def never_runs_on_main(reading: Reading) -> bool:
+    """Whether the server of *reading* runs no request on the main thread, whatever it is set to.
+
+    A server that has such readings names them in ``NEVER_ON_MAIN``.
+    """
+    return any(reading.server in getattr(server, "NEVER_ON_MAIN", ()) for server in SERVERS)

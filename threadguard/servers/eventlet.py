@@ -14,6 +14,7 @@ from threadguard.process.facts import Process, calling, count, getattr_path, mod
 NAME = "eventlet"
 REMEDY = ("not a server for an application that must be single-threaded: use one with processes, such as gunicorn"
           " --worker-class sync --threads 1 --workers N; or policy serialize")
+RUNS_ON = "a greenlet of the thread that serves"
 READS: Tuple[Tuple[str, str], ...] = (
     ("max_size or the size of custom_pool, of the eventlet.wsgi.server that starts with the guarded application",
      "startup"),

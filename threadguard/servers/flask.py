@@ -16,6 +16,7 @@ from threadguard.servers import werkzeug
 NAME = "Flask"
 REMEDY = "flask run --without-threads, or app.run(threaded=False)" \
          "; while you develop, THREADGUARD_POLICY=serialize keeps the threads"
+RUNS_ON = "the thread that runs the command, with --without-threads; else one for each connection"
 READS: Tuple[Tuple[str, str], ...] = (
     ("with_threads, of the flask run that loads the application", "startup"),
 )

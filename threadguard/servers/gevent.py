@@ -15,6 +15,7 @@ from threadguard.process.facts import Process, count, getattr_path
 NAME = "gevent"
 REMEDY = ("not a server for an application that must be single-threaded: use one with processes, such as gunicorn"
           " --worker-class sync --threads 1 --workers N; or policy serialize")
+RUNS_ON = "a greenlet of the thread that serves"
 READS: Tuple[Tuple[str, str], ...] = (
     ("spawn, of the server that starts with the guarded application", "startup"),
     ("the pool of the server whose greenlet runs the request (spawn)", "request"),

@@ -21,6 +21,7 @@ class Serve:
 
     REMEDY = ("use = egg:waitress#main and threads = 1 in the [server:] section;"
               " for more throughput start more processes")
+    RUNS_ON = "as the server that it starts"
 
     def __init__(self, name: str, command: str, module: str, function: str) -> None:
         self.NAME = name

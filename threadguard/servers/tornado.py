@@ -18,6 +18,7 @@ NAME = "tornado"
 REMEDY = ("not a server for an application that must be single-threaded, as streamed bodies take turns even without an"
           " executor: use one with processes, such as gunicorn --worker-class sync --threads 1 --workers N; or policy"
           " serialize")
+RUNS_ON = "the thread of the event loop; with an executor, a thread of that"
 READS: Tuple[Tuple[str, str], ...] = (
     ("the executor of a WSGIContainer that is built with the guarded application", "startup"),
     ("whether the WSGIContainer calls the application on the event loop's own thread", "request"),

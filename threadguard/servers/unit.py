@@ -14,6 +14,7 @@ from threadguard.process.facts import Process
 
 NAME = "Unit"
 REMEDY = '"threads": 1, and "processes": N for more throughput'
+RUNS_ON = "the main thread of each process; with threads=N, others as well"
 READS: Tuple[Tuple[str, str], ...] = (
     ("wsgi.multithread, which Unit sets from its option threads", "request"),
 )

@@ -14,6 +14,8 @@ from threadguard.process.facts import Process, count, default_of, getattr_path, 
 NAME = "uvicorn"
 REMEDY = ("--interface wsgi has no option for its threads: serve a2wsgi.WSGIMiddleware(application, workers=1) as an"
           " ASGI application, with --workers N for more throughput")
+RUNS_ON = "a thread of its executor"
+NEVER_ON_MAIN = (NAME,)
 READS: Tuple[Tuple[str, str], ...] = (
     ("interface, of the Config that loads the application", "startup"),
 )

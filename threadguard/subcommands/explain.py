@@ -24,6 +24,9 @@ _THREADED = ("TG101", "TG102", "TG201", "TG202", "TG203", "TG301", "TG302", "TG3
 _MEND = {
     "TG104": "In the ini file: filter-with = threadguard in the application's section, and a section"
              " [filter:threadguard] with use = egg:threadguard. In code: app = ThreadGuard(app).",
+    "TG105": "Use a server that runs requests on the main thread, such as gunicorn's sync worker; threadguard servers"
+             " says for each where requests run. For code that only has to stay on one thread, thread = same.",
+    "TG207": "Use a server that runs requests on that thread: threadguard servers says for each where requests run.",
     "TG107": "Find out which number is right: the finding says what the server shows. Then correct server_threads, or"
              " leave it out.",
     "TG304": "Find out what the request that the report names waits for; it keeps its place until it is finished.",
