@@ -180,21 +180,24 @@ class Group:
             self._log.count_repeat(code)
             return
         finding = self._overlap(code, environ, other)
-        with self._mutex:
-            self.reports += (finding,)
-        for records in overlap_records:
-            records.keep(self.name, finding)
+        self._keep_report(finding)
         if any(known.code == code for known in self._evidence.observed):
             self._log.count_repeat(code)
         else:
             self._prove(finding)
 
+    def _keep_report(self, finding: Finding) -> None:
+        """Keep what was found for the health page: of this process, and of those that share its metrics."""
+        with self._mutex:
+            self.reports += (finding,)
+        for records in overlap_records:
+            records.keep(self.name, finding)
+
     def observe_waiting(self, environ: Any, earlier: Any) -> None:
         """Under refuse the request of *environ* came while *earlier* waited for a section: that is a collision."""
         place = contexts.find(lambda frame: contexts.calls_for(frame, earlier))
         finding = self._finding_of_both("TG302", (earlier, place), environ)
-        with self._mutex:
-            self.reports += (finding,)
+        self._keep_report(finding)
         self._prove(finding)
 
     def observe_beside_section(self, request: Any, other: int) -> None:
@@ -204,8 +207,7 @@ class Group:
             return
         finding = replace(self._overlap("TG307", request, other),
                           remedy="policy refuse or serialize: with each of them a section waits for its turn")
-        with self._mutex:
-            self.reports += (finding,)
+        self._keep_report(finding)
         self._log.log_once(logging.ERROR, finding)
 
     def observe_thread(self, finding: Finding) -> None:
