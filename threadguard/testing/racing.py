@@ -150,8 +150,8 @@ class _Pair:
                 self.report.a, lines, self.report.b, of_b, " and ".join(str(line) for line in only if line)))
         single = [(line, 0) for line in _spread(lines, points or lines)]
         self._try_all([only] if only is not None else single)
-        if only is not None and not self.report.differences:
-            self._try_all([only])
+        if only is not None and not (self.report.differences or self.report.waited):
+            self._try_all([only])  # its number may have led elsewhere, see `_replay`
         if only is None and not self.report.differences:
             self._try_all(_grid(lines, of_b, points or lines * of_b))
         for difference in [] if self.report.is_over else self.report.differences:
