@@ -264,8 +264,18 @@ def raises(environ, start_response):
     raise KeyError(environ["PATH_INFO"])
 
 
+def text_body(environ, start_response):
+    start_response("200 OK", [])
+    return ["no bytes"]
+
+
+def bad_headers(environ, start_response):
+    start_response("200 OK", ["no pair"])
+    return [b""]
+
+
 @pytest.mark.parametrize("app, said", [
-    (no_start, "without a call of start_response"), (asynchronous, "no line of GET /a was counted"),
+    (text_body, "both requests fail also alone"), (bad_headers, "both requests fail also alone"), (no_start, "without a call of start_response"), (asynchronous, "no line of GET /a was counted"),
     (raises, "both requests fail also alone"), (dict, "no line of GET /a was counted")])
 def test_what_is_no_application(app, said):
     """What answers nothing alone is not called thread-safe."""
