@@ -275,7 +275,8 @@ def bad_headers(environ, start_response):
 
 
 @pytest.mark.parametrize("app, said", [
-    (text_body, "both requests fail also alone"), (bad_headers, "both requests fail also alone"), (no_start, "without a call of start_response"), (asynchronous, "no line of GET /a was counted"),
+    (text_body, "both requests fail also alone"), (bad_headers, "both requests fail also alone"),
+    (no_start, "without a call of start_response"), (asynchronous, "no line of GET /a was counted"),
     (raises, "both requests fail also alone"), (dict, "no line of GET /a was counted")])
 def test_what_is_no_application(app, said):
     """What answers nothing alone is not called thread-safe."""
