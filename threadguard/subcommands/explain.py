@@ -32,8 +32,8 @@ _MEND = {
     "TG304": "Find out what the request that the report names waits for; it keeps its place until it is finished.",
     "TG307": "Choose the policy refuse or serialize: with each of them such work waits for its turn.",
     "TG308": "Let one request at a time into each process: app = ThreadGuard(app) makes sure of it. Or keep what the"
-             " window of lines shares in the request, in a threading.local, or behind a lock that is held from its first"
-             " line to its last.",
+             " window of lines shares in the request, in a threading.local, or behind a lock that is held from its"
+             " first line to its last.",
     "TG401": "If the server has one thread, option server_threads = 1 states it.",
     "TG402": "Please report it, with the text of the finding; server_threads states the capacity until then.",
     "TG403": "Pin it: give the option that decides over everything else on the server's command line, as the finding"
