@@ -131,6 +131,11 @@ def lines_of(text: str, word: str) -> List[str]:
     return [line for line in text.splitlines() if word in line]
 
 
+def wrongs(text: str) -> List[str]:
+    """The lines of *text* that say that something is wrong: those with a code but TG100, which says that nothing is."""
+    return [line for line in lines_of(text, "TG") if "TG100" not in line]
+
+
 class Said(NamedTuple):
     """A finding as it is printed, without what a logger puts before its lines."""
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Dict
 
 import pytest
-from children import Child, environment, free_port, lines_of, run
+from children import Child, environment, free_port, run, wrongs
 from documentation import block, commands, moved, printed
 from instance import BIN
 
@@ -65,7 +65,7 @@ def test_the_site_of_the_page_journals_pushes(tmp_path: Path, variables: Dict[st
         away = tmp_path / "away"
         away.mkdir()
         run(["sh", "-c", script(*typed[start + 1:])], variables, away)
-    assert lines_of(server.log, "TG") == []
+    assert wrongs(server.log) == [] and printed(SECTION)[-1] in server.log
     database = sqlite3.connect(str(site / "kallithea.db"))
     try:
         journal = database.execute("select username, repository_name from user_logs where action like 'push:%'")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Iterator, Optional
 
 import pytest
-from children import Child, free_port, lines_of, the_finding
+from children import Child, free_port, the_finding, wrongs
 from clients import push_git, push_hg
 from conftest import fresh_instance
 from documentation import block, moved
@@ -136,7 +136,7 @@ def test_a_single_threaded_daemon_serves(instance: Instance, home: Path) -> None
         assert server.answers()[0] == 200, _error_log(instance, server)
         pushed = [push_hg(instance, server), push_git(instance, server)]
     assert [row for row in instance.journal() if row in pushed] == pushed
-    assert lines_of(_error_log(instance, server), "TG") == []
+    assert wrongs(_error_log(instance, server)) == []
 
 
 @pytest.mark.parametrize("daemon, threads", [

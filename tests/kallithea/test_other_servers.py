@@ -4,7 +4,7 @@ import concurrent.futures
 from typing import Callable, List, Tuple
 
 import pytest
-from children import Child, lines_of
+from children import Child, wrongs
 from clients import Pushed, push_git, push_hg
 from instance import Instance, port_of
 
@@ -25,7 +25,7 @@ def test_a_single_threaded_kallithea_serves(instance: Instance, http_server: str
         assert server.answers()[0] == 200
         pushed = [push_hg(instance, server), push_git(instance, server)]
     assert [row for row in instance.journal() if row in pushed] == pushed
-    assert lines_of(server.log, "TG") == []
+    assert wrongs(server.log) == []
 
 
 def test_a_threaded_kallithea_is_right_when_it_is_serialised(instance: Instance) -> None:
@@ -40,4 +40,4 @@ def test_a_threaded_kallithea_is_right_when_it_is_serialised(instance: Instance)
         assert server.answers()[0] == 200
         pushed = {row for rows in pool.map(three, (push_hg, push_git)) for row in rows}
     assert {row for row in instance.journal() if row in pushed} == pushed
-    assert [line for line in lines_of(server.log, "TG") if "TG305" not in line] == []
+    assert [line for line in wrongs(server.log) if "TG305" not in line] == []

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Iterator, Tuple
 
 import pytest
-from children import Child, lines_of
+from children import Child, lines_of, wrongs
 from clients import push_git, push_hg
 from instance import Instance
 
@@ -54,7 +54,7 @@ def test_what_was_pushed_can_be_cloned(instance: Instance, server: Child) -> Non
 
 def test_nothing_is_reported(server: Child) -> None:
     """A single-threaded waitress is no finding, although it says that wsgi.multithread is True."""
-    assert lines_of(server.log, "TG") == []
+    assert wrongs(server.log) == []
 
 
 @pytest.mark.parametrize("command, threads", [
@@ -67,4 +67,4 @@ def test_kallithea_cli_works_with_the_guarded_ini(instance: Instance, command: T
     """`kallithea-cli` serves nobody: it works, whatever the section of the server says."""
     ini = instance.ini("cli", "[server:main]", "threads=%d" % threads)
     said = instance.cli(command[0], "-c", str(ini), *command[1:])
-    assert lines_of(said, "Traceback") + lines_of(said, "TG") == []
+    assert lines_of(said, "Traceback") + wrongs(said) == []

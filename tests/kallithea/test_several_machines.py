@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Dict, Iterator, NamedTuple
 
 import pytest
-from children import Child, free_port, lines_of, run, the_finding
+from children import Child, free_port, lines_of, run, the_finding, wrongs
 from clients import Pushed, push_git, push_hg, url
 from documentation import block, commands, moved
 from instance import BIN, Instance
@@ -109,7 +109,7 @@ def test_the_probe_proves_each_process(instance: Instance, machines: Machines) -
 
 def test_nothing_is_reported(machines: Machines) -> None:
     """The guards of all processes are content."""
-    assert lines_of(machines.first.log + machines.second.log, "TG") == []
+    assert wrongs(machines.first.log + machines.second.log) == []
 
 
 def test_a_machine_with_threads_is_sent_nothing_and_the_other_goes_on(instance: Instance, machines: Machines) -> None:

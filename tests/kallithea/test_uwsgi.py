@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from children import lines_of, the_finding
+from children import the_finding, wrongs
 from clients import push_git, push_hg
 from documentation import block, commands, moved
 from instance import BIN, Instance
@@ -34,7 +34,7 @@ def test_kallithea_s_own_template_serves(instance: Instance) -> None:
         assert server.answers()[0] == 200
         pushed = [push_hg(instance, server), push_git(instance, server)]
     assert [row for row in instance.journal() if row in pushed] == pushed
-    assert lines_of(server.log, "TG") == []
+    assert wrongs(server.log) == []
 
 
 @pytest.mark.parametrize("setting, variable", [
