@@ -51,7 +51,7 @@ class Striking:
     def trace(self, frame, event, argument):
         if not frame.f_code.co_filename.startswith(PACKAGE):
             return None
-        if event == "call":
+        if event in ("call", "line"):
             frame.f_trace_opcodes = True
         elif event == "opcode":
             self.seen += 1
@@ -190,7 +190,7 @@ def test_a_strike_during_a_first_request_leaves_nothing_behind(guarded, policy):
         ledger.marks[FAST_PATH] = ledger.marks[SAME_PROCESS] = 0
         serve(guard, "list")
 
-    assert strike_each(first, lambda: assert_well(guard), most=MOST // 5) > 20
+    assert strike_each(first, lambda: assert_well(guard), most=MOST // 15) >= 20
 
 
 @pytest.mark.parametrize("policy", ["refuse", "serialize", "log"])
