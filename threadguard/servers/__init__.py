@@ -24,6 +24,9 @@ class Server(Protocol):
     READS: Tuple[Tuple[str, str], ...]
     """What is read, and when: pairs of a description and ``"startup"`` or ``"request"``."""
 
+    # Also, where the server has it: CALLS, the functions in which it calls an application (a module, and functions of it;
+    # any function, if none is named); HAS_NO_FRAMES, if it makes the environ and has no frame on the stack.
+
     def at_startup(self, process: Process) -> Optional[Reading]:
         """The capacity as the settings tell it while the guard is being built."""
 
@@ -33,7 +36,7 @@ class Server(Protocol):
     def serves(self, process: Process) -> bool:
         """Whether this server runs the request of *process*: its own frame, pool or key in the environ says so.
 
-        It judges nothing. A rule that needs no server's name finds a capacity but knows no setting: the server that
+        It judges nothing. A sign that needs no server's name finds a capacity but knows no setting: the server that
         serves lends such a finding its name and its remedy. A reading without a remedy is treated in the same way,
         so a reader that merely finds another server's pool leaves the remedy out.
         """
