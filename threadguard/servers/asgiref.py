@@ -34,11 +34,6 @@ def read_settings(is_shared: bool, where: str = "WsgiToAsgi") -> Reading:
                    REMEDY, unbounded=True, on_stack=True, code="TG202")
 
 
-def at_startup(process: Process) -> Optional[Reading]:
-    """Nothing: the bridge is given the application."""
-    return None
-
-
 def on_request(process: Process) -> Optional[Reading]:
     """Whose executor the thread of the request belongs to."""
     call = process.look_up("self", "asgiref.sync", "thread_handler")
@@ -52,8 +47,3 @@ def on_request(process: Process) -> Optional[Reading]:
     if any(executor is other for other in list(private.values())):
         return read_settings(False, "asgiref's sync_to_async")
     return None
-
-
-def serves(process: Process) -> bool:
-    """Whether the application was called through `WsgiToAsgi`."""
-    return process.frame("asgiref.wsgi", "run_wsgi_app") is not None

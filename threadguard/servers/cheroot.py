@@ -83,7 +83,7 @@ def on_request(process: Process) -> Optional[Reading]:
         return None
     alive = sum(thread.is_alive() for thread in getattr_path(server, "requests._threads") or ())
     evidence = "the pool of this request starts with min = %d, and %d of its threads are alive" % (minimum, alive)
-    return _called(Reading(Source.POOL, NAME, max(minimum, alive), evidence, REMEDY, on_stack=True), server)
+    return _called(Reading(Source.POOL, NAME, max(minimum, alive), evidence, on_stack=True), server)
 
 
 def of_pool(pool: Any) -> Optional[Reading]:

@@ -19,6 +19,7 @@ READS: Tuple[Tuple[str, str], ...] = (
     ("use_threading, of the runserver that loads the application", "startup"),
     ("the same, of a runserver that serves in the request's own thread", "request"),
 )
+CALLS: Tuple[Tuple[str, ...], ...] = ()
 
 
 def read_settings(use_threading: bool = True, where: str = "runserver") -> Reading:

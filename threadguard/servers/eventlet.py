@@ -32,11 +32,6 @@ def read_settings(max_size: int = DEFAULT, where: str = "eventlet's server") -> 
     return Reading(Source.SETTING, NAME, max_size, "%s has a pool of %d greenlet(s)" % (where, max_size), REMEDY)
 
 
-def at_startup(process: Process) -> Optional[Reading]:
-    """Nothing: the server is given the application."""
-    return None
-
-
 def of_server(server: Any) -> Optional[Reading]:
     """The bound of *server*, an eventlet.wsgi `Server`, by the arguments of the function that is building it."""
     frame = next((frame for frame in calling(_NEAR) if module_of(frame) == "eventlet.wsgi"
@@ -55,7 +50,8 @@ _NEAR = 4
 
 def on_request(process: Process) -> Optional[Reading]:
     """The bound of the pool whose greenlet handles the connection."""
-    size = count(getattr_path(_pool(process), "size")) if serves(process) else None
+    serves = process.frame("eventlet.wsgi", "handle_one_response") is not None
+    size = count(getattr_path(_pool(process), "size")) if serves else None
     if size is None:
         return None
     return replace(read_settings(size, "the server of the request"), source=Source.POOL, on_stack=True)
@@ -69,8 +65,3 @@ def _pool(process: Process) -> Any:
     links = getattr_path(process.look_up("self", "eventlet.greenthread", "main"), "_exit_funcs") or ()
     owners = (getattr_path(link[0], "__self__") for link in links)
     return next((owner for owner in owners if type(owner).__module__ == "eventlet.greenpool"), None)
-
-
-def serves(process: Process) -> bool:
-    """Whether the protocol of eventlet.wsgi runs the request."""
-    return process.frame("eventlet.wsgi", "handle_one_response") is not None

@@ -35,11 +35,6 @@ def read_settings(pool_size: Optional[int] = None, where: str = "gevent's WSGISe
     return Reading(Source.SETTING, NAME, pool_size, "%s has a pool of %d greenlet(s)" % (where, pool_size), REMEDY)
 
 
-def at_startup(process: Process) -> Optional[Reading]:
-    """Nothing: the server is made after the application."""
-    return None
-
-
 def of_server(server: Any) -> Optional[Reading]:
     """The bound of *server*, a `BaseServer` about to start; None where its ``spawn`` is none of gevent's own."""
     spawn, size = getattr(server, "_spawn", _pool_size), _pool_size(server)
@@ -68,8 +63,3 @@ def _pool_size(server: Any) -> Optional[int]:
         return None
     size = getattr(pool, "size", 0)
     return None if size is None else count(size) or 0
-
-
-def serves(process: Process) -> bool:
-    """Whether the handler of gevent.pywsgi runs the request."""
-    return process.frame(_PYWSGI, "handle") is not None

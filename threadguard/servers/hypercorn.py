@@ -39,13 +39,3 @@ def at_startup(process: Process) -> Optional[Reading]:
     path = getattr_path(process.look_up("config", "hypercorn."), "application_path")
     reading = read_settings(path, "hypercorn's Config on the stack") if isinstance(path, str) else None
     return reading and replace(reading, on_stack=True)
-
-
-def on_request(process: Process) -> Optional[Reading]:
-    """Nothing: the executor that runs the request tells its own size."""
-    return None
-
-
-def serves(process: Process) -> bool:
-    """Whether hypercorn's own WSGI wrapper runs the request."""
-    return process.frame("hypercorn.app_wrappers", "run_app") is not None

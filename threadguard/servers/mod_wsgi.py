@@ -21,6 +21,7 @@ READS: Tuple[Tuple[str, str], ...] = (
     ("threads_per_process and process_group of the module mod_wsgi that Apache embeds", "startup"),
     ("the same; HTTP2 in the environ where the process group is empty", "request"),
 )
+CALLS: Tuple[Tuple[str, ...], ...] = ()
 HAS_NO_FRAMES = True
 DAEMON_THREADS = 15  # WSGIDaemonProcess without threads=: `wsgi_add_daemon_process`
 EXPRESS_THREADS = 5  # mod_wsgi-express without --threads: its add_option('all', '--threads')

@@ -18,6 +18,7 @@ READS: Tuple[Tuple[str, str], ...] = (
     ("IN_PASSENGER, and wsgi-loader.py loading the application", "startup"),
     ("RequestHandler.main_loop of wsgi-loader.py on the request's own stack", "request"),
 )
+CALLS: Tuple[Tuple[str, ...], ...] = ()
 
 
 def at_startup(process: Process) -> Optional[Reading]:

@@ -43,11 +43,6 @@ def read_settings(use_threadpool: bool = True, workers: Optional[int] = WORKERS,
     return Reading(Source.SETTING, NAME, max(workers or 1, spawn_if_under or 0), evidence, REMEDY)
 
 
-def at_startup(process: Process) -> Optional[Reading]:
-    """Nothing: `paste.httpserver.serve` is handed the application. For an ini file see gearbox, pserve and paster."""
-    return None
-
-
 def on_request(process: Process) -> Optional[Reading]:
     """The pool whose thread runs the request, or that there is none."""
     pool = process.look_up("self", "paste.httpserver", "worker_thread_callback")

@@ -3,7 +3,7 @@
 Without an executor the container calls the application on the loop's thread, one call after the other. Since 6.3
 `handle_request` goes back to the loop between two chunks of a body, so that streamed bodies take turns although no two
 calls overlap; before, `__call__` took the whole body at once (tornado/wsgi.py, 5.1 to 6.6). With an executor the size
-of the executor bounds it, by the rule that all executors have in common.
+of the executor bounds it, by the sign that all pools have in common.
 """
 
 from dataclasses import replace
@@ -36,11 +36,6 @@ def read_settings(max_workers: Optional[int] = None, where: str = "tornado's WSG
     if max_workers is None:
         return Reading(Source.SETTING, NAME, 1, "%s calls the application on the event loop's thread" % where, REMEDY)
     return Reading(Source.SETTING, NAME, max_workers, "%s has an executor of %d threads" % (where, max_workers), REMEDY)
-
-
-def at_startup(process: Process) -> Optional[Reading]:
-    """Nothing: the container is given the application."""
-    return None
 
 
 def of_container(container: Any) -> Optional[Reading]:

@@ -72,8 +72,3 @@ def on_request(process: Process) -> Optional[Reading]:
     if maxthreads is None:
         return None
     return replace(read_settings(maxthreads, "the ThreadPool of this request"), source=Source.POOL, on_stack=True)
-
-
-def serves(process: Process) -> bool:
-    """Whether a response of Twisted's WSGIResource runs the request."""
-    return process.frame("twisted.web.wsgi", "run") is not None

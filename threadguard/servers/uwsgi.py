@@ -19,6 +19,7 @@ READS: Tuple[Tuple[str, str], ...] = (
     ("uwsgi.cores and uwsgi.loop, of the module that uWSGI embeds", "startup"),
     ("the same; uwsgi.core and x-wsgiorg.fdevent.readable in the environ", "request"),
 )
+CALLS: Tuple[Tuple[str, ...], ...] = ()
 HAS_NO_FRAMES = True
 
 
