@@ -74,7 +74,7 @@ def _shown_file(run: Run) -> List[str]:
 
 def _reads(server: Server) -> str:
     lines = ["- %s: %s." % (_WHEN[when], what) for what, when in server.READS]
-    return "\n".join(lines) if lines else "Nothing of its own: the rules that need no server's name judge it."
+    return "\n".join(lines) if lines else "Nothing of its own: the signs that need no server's name tell."
 
 
 def _refusal(name: str) -> List[str]:

@@ -31,6 +31,9 @@ _ENTRIES = (
     Code("TG104", "the application is not guarded",
          "No filter of the ini file that leads to threadguard stands before this application, so nothing refuses it"
          " where the deployment is threaded. What the application's own code wraps cannot be seen from the file."),
+    Code("TG105", "the server never runs requests on the wanted thread",
+         "Option thread = main wants the main thread for the application, and this server runs requests on threads of"
+         " its own, whatever it is set to."),
     Code("TG107", "the operator's number is contradicted",
          "Option server_threads gives a number, and the server shows another one, or requests were seen together. The"
          " number counts until requests are seen together. Correct it, or leave it out."),
@@ -53,6 +56,9 @@ _ENTRIES = (
     Code("TG206", "no two probes met",
          "Requests of threadguard probe were held in a process one after the other, while others were under way, and no"
          " two of them were there at the same time: the server lets one in at a time."),
+    Code("TG207", "a request came on another thread than the wanted one",
+         "Option thread keeps the application on one thread: the main one, or that of the first request. Under the"
+         " policy refuse a request that comes on another one is answered 503."),
     Code("TG301", "two requests were inside the application at once",
          "A request entered while one of another thread or greenlet was still inside: the process is threaded, proved"
          " until it ends, whatever its settings say."),
@@ -73,7 +79,8 @@ _ENTRIES = (
          " the server lets more than one in. The process is threaded, proved until it ends."),
     Code("TG307", "a section and a request were inside at once",
          "Work that takes the turn (`threadguard.inside`) and a request, or another such work, ran at the same time,"
-         " under the policy log. It says nothing of the server, but the application's code ran in two contexts at once."),
+         " under the policy log. It says nothing of the server, but the application's code ran in two contexts at"
+         " once."),
     Code("TG308", "a race was proved",
          "threadguard race paused a request before one of its lines, let another one run there, and one of the two was"
          " answered as it never is when they run one after the other. Behind a server with threads the same happens by"

@@ -11,10 +11,17 @@ from threadguard.errors import OptionError as OptionError
 
 PREFIX = "THREADGUARD_"
 POLICIES = ("refuse", "serialize", "log")
+THREADS = ("any", "same", "main")
 
 
 def _policy(value: Any) -> str:
     if value in POLICIES:
+        return str(value)
+    raise ValueError
+
+
+def _thread(value: Any) -> str:
+    if value in THREADS:
         return str(value)
     raise ValueError
 
@@ -79,6 +86,7 @@ OPTIONS: Dict[str, Tuple[Callable[[Any], Any], str]] = {
     "serialize_timeout": (_seconds, "a number of seconds greater than 0"),
     "server_threads": (_threads, "a whole number of 1 or more"),
     "group": (_text, "a name"),
+    "thread": (_thread, "one of " + ", ".join(THREADS)),
     "health_path": (_path, "a path that starts with a slash, such as /-/threadguard"),
     "health_token": (_token, "a secret that is not empty, without control characters"),
     "watch_pool_start": (_switch, "true or false"),

@@ -31,7 +31,8 @@ def tally(rows):
         "rows": len(ROWS), "run": len(run), "not run": [row for row in rows if "skipped" in row],
         "right": [row for row in run if row["passed"]], "threaded": threaded,
         "startup": [row for row in threaded if row["reached"] == "startup" and row["verdict"] == "threaded"],
-        "misses": [row for row in threaded if row["verdict"] != "threaded"],
+        "misses": [row for row in threaded if row["verdict"] != "threaded" and not row["at_collision"]],
+        "at the first collision": [row for row in threaded if row["verdict"] != "threaded" and row["at_collision"]],
         "false alarms": [row for row in run if not row["threaded"] and "threaded" in (row["verdict"], row["held"])],
         "flag wrong": [row for row in run if (row["flag"] == "True") != row["threaded"]],
         "wrong number": [row for row in run if row["bound"] and row["capacity"] and row["capacity"] != row["bound"]],
@@ -79,7 +80,7 @@ def pytest_terminal_summary(terminalreporter):
     line = terminalreporter.write_line
     line("right / run / all:   %d / %d / %d" % (len(numbers["right"]), numbers["run"], numbers["rows"]))
     line("startup / threaded:  %d / %d" % (len(numbers["startup"]), len(numbers["threaded"])))
-    for name in ("misses", "false alarms", "wrong number", "not run"):
+    for name in ("misses", "at the first collision", "false alarms", "wrong number", "not run"):
         line("%-20s %d" % (name + ":", len(numbers[name])))
         for row in numbers[name]:
             line("    %s%s" % (row["id"], ": " + row["skipped"] if "skipped" in row else ""))

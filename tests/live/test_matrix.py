@@ -1,7 +1,7 @@
 """The matrix: every configuration really started, the truth measured, and the verdict held against it.
 
 A row is right if the verdict on the first lonely request is the truth that eight requests at once then show, and if
-no process of a single-threaded server is ever accused.
+no process of a single-threaded server is ever accused. Of the few rows that say so it is right at the first collision.
 """
 
 import json
@@ -59,7 +59,7 @@ def outcome(row, first, rest):
     early = [line for line in first["log"]["startup"] if line.startswith("ERROR")]
     built = (first["startup"] or {}).get("status") == "threaded"
     return {
-        "id": row.id, "threaded": row.threaded, "truth": truth, "flag": first["flag"], "verdict": verdict.get("status"),
+        "id": row.id, "threaded": row.threaded, "at_collision": row.at_collision, "truth": truth, "flag": first["flag"], "verdict": verdict.get("status"),
         "capacity": verdict.get("capacity"), "bound": row.capacity, "declared_only": verdict.get("declared_only"),
         "reached": "startup" if built or early else "first request",
         "startup": (first["startup"] or {}).get("status"),
@@ -81,7 +81,7 @@ def test_the_verdict_is_the_truth(row, record_property):
     result = outcome(row, *measure(row))
     record_property("matrix", result)
     assert row.threaded == (result["truth"] > 1), "the row is wrong about the truth: %s" % result
-    assert STATUS[row.threaded] == result["verdict"], result
+    assert row.at_collision or STATUS[row.threaded] == result["verdict"], result
     assert STATUS[row.threaded] == result["held"], result
     if sys.version_info[:2] == (3, 11):
         said = published().get(row.id.replace("\n", ", "), ())

@@ -4,6 +4,7 @@ Where the settings can be read at startup the server does not start, or serves e
 """
 
 import http.client
+import json
 import threading
 import time
 
@@ -17,7 +18,6 @@ NEVER_ANSWER = {"uvicorn --interface wsgi --workers 2", "Django runserver defaul
 """Nothing is served, and nothing ends: a master that starts its worker again and again, a reloader that waits for the
 source to be mended."""
 ENDS = {
-    "gunicorn a worker class of one's own": {("answer", 503)},  # what it does shows on the first request only
     "gunicorn": {("exit", 3), ("exit", 1)},  # 1 where the master loads the application: --preload, PasteDeploy
     "uWSGI": {("answer", 500), ("exit", 22)},  # 22 with need-app, and with ini-paste
     "Debian's uWSGI": {("answer", 500)},
@@ -52,7 +52,7 @@ def settle(child, ask):
     return "nothing", None
 
 
-@pytest.mark.parametrize("row", [pytest.param(row, id=row.id) for row in ROWS if row.threaded])
+@pytest.mark.parametrize("row", [pytest.param(row, id=row.id) for row in ROWS if row.threaded and not row.at_collision])
 def test_a_threaded_deployment_never_enters_the_application(row, record_property):
     """The server ends with an error, or answers each request with one; the log has the finding."""
     skip_unless_there(row)
@@ -69,6 +69,19 @@ def test_a_threaded_deployment_never_enters_the_application(row, record_property
         assert "TG" in child.output(), child.output()[-4000:]
         assert end != "nothing" or child.never_answers, child.output()[-4000:]
         assert (end, status) in expected(row, (end, status))
+
+
+@pytest.mark.parametrize("row", [pytest.param(row, id=row.id) for row in ROWS if row.at_collision])
+def test_what_shows_at_the_first_collision_never_lets_two_inside(row):
+    """The second request is refused while the first one is inside, and from then on every request is."""
+    skip_unless_there(row)
+    with refusing(row) as child:
+        assert child.first(lambda port: get(port, "/first"))[0] in (200, 503)
+        answers = at_once(8, lambda: get(child.port, row.hold))
+        assert {answer[0] for answer in answers} <= {200, 503}
+        assert [json.loads(body)["peak"] for status, _, body in answers if status == 200] in ([], [1])
+        assert get(child.port, "/first")[0] == 503, child.output()[-4000:]
+        assert "TG302" in child.output() or "TG202" in child.output()
 
 
 def expected(row, otherwise):

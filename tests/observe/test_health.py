@@ -323,6 +323,15 @@ def test_a_report_shows_the_applications_calls_alone(application, shown):
     assert "GET /first" in told and "GET /second" in told and "waitress/task.py" not in told
 
 
+def test_a_stack_that_could_not_be_seen_is_said_to_be():
+    """It is no call of a library; a program that was given as text is the application's own."""
+    sides = ("  inside: GET /a, in a thread that is not known\n      (its stack could not be seen)\n"
+             "  entering: GET /b, in thread x\n      File \"<string>\", line 1, in view\n"
+             "      File \"<frozen runpy>\", line 9, in run")
+    told = health_page._without_libraries(sides)
+    assert "(its stack could not be seen)" in told and "<string>" in told and "runpy" not in told
+
+
 def test_a_report_without_any_call_of_the_application_is_shown_whole():
     """Better than nothing."""
     sides = SIDES.replace("%(guard)sguard/", "%(library)sother/") % {

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from types import ModuleType
 
 from threadguard.process.facts import Process
+from threadguard.servers import origin
 
 DEADLINE = 60
 
@@ -25,19 +26,19 @@ def module(name, source, **names):
 def at_startup(reader):
     """What *reader* says of a guard that is built here: on the caller's stack."""
     with Process() as process:
-        return reader.at_startup(process)
+        return getattr(reader, "at_startup", lambda process: None)(process)
 
 
 def on_request(reader, environ=None):
     """What *reader* says of a request that is served here."""
     with Process({} if environ is None else environ) as process:
-        return reader.on_request(process)
+        return getattr(reader, "on_request", lambda process: None)(process)
 
 
 def serves(reader):
     """Whether *reader* takes a request that is served here for its server's."""
     with Process({}) as process:
-        return reader.serves(process)
+        return origin.serves(reader, process)
 
 
 def in_thread(function, *arguments):

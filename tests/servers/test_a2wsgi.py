@@ -26,7 +26,7 @@ def test_what_is_no_number_is_not_known():
 
 
 def test_serves_is_about_its_own_frame():
-    """a2wsgi is known by its frame alone, and leaves the rest to the rules without a name."""
+    """a2wsgi is known by its frame alone, and leaves the rest to the signs without a name."""
     responder = module("a2wsgi.wsgi", "def wsgi(): return look()", look=lambda: serves(a2wsgi))
     assert (True, False, None, None) == (
         responder.wsgi(), serves(a2wsgi), at_startup(a2wsgi), on_request(a2wsgi))

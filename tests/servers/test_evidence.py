@@ -164,7 +164,7 @@ def test_another_number_is_told_as_well(guarded, monkeypatch, caplog):
 def test_a_reader_that_raises_is_a_finding_and_nothing_else(guarded, monkeypatch, caplog):
     """It never breaks the application and never counts as single."""
     class Broken:
-        NAME, REMEDY, READS = "broken", "", ()
+        NAME, REMEDY, READS, CALLS = "broken", "", (), ()
 
         def at_startup(self, process):
             raise AttributeError("moved in version 9")

@@ -17,7 +17,7 @@ class ThreadedServer(ThreadingMixIn, WSGIServer):
 
 @pytest.mark.parametrize("server_class", [WSGIServer, ThreadedServer])
 def test_wsgiref_serves_where_its_request_handler_is_on_the_stack(server_class):
-    """On a request of a real server serves() is true, and the rest is left to the rules without a name."""
+    """On a request of a real server serves() is true, and the rest is left to the signs without a name."""
     application = Application(lambda: (serves(wsgiref), on_request(wsgiref)))
     assert [(True, None)] == served(make_server("127.0.0.1", 0, application, server_class, Handler), application)
 

@@ -184,3 +184,16 @@ def test_fixture_fails_with_the_report(threadguard):
 
     with pytest.raises(AssertionError, match=r"test_race_command\.py:\d+: TG308 GET /a is answered wrongly"):
         threadguard.assert_no_race(threadguard(application), "/a", "/b")
+
+
+def test_overlap_in_a_test(threadguard):
+    """The report of an overlap in a test has the queries and no frames but the application's, and sends to `race`."""
+    def application(environ, start_response):
+        start_response("200 OK", [])
+        return [b""]
+
+    with threadguard.expect_overlap() as overlaps:
+        threadguard.together(threadguard(application), ["/a?q=1", "/b?q=2"])
+    assert "GET /a?q=1" in str(overlaps) and "GET /b?q=2" in str(overlaps)
+    assert "threading.py" not in str(overlaps) and "sending.py" not in str(overlaps)
+    assert "threadguard.race" in str(overlaps) and "processes" not in str(overlaps)

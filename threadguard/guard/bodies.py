@@ -7,7 +7,7 @@ code: it gives `chain` the chunks of the body first, and is asked for more at th
 
 import weakref
 from itertools import chain
-from types import FunctionType, GeneratorType
+from types import CodeType, GeneratorType
 from typing import Any, Callable, Dict, Iterable, Iterator, Optional, Tuple
 
 from threadguard.guard import files
@@ -153,7 +153,7 @@ def _source(chunks: Any) -> Any:
     if kind is GeneratorType or kind in _RUN_NO_CODE:
         return chunks
     method = getattr(kind, "__next__", None)
-    if type(method) is FunctionType and hasattr(kind, "__iter__"):
+    if type(getattr(method, "__code__", None)) is CodeType and hasattr(kind, "__iter__"):  # PyPy's own have another kind
         if stacks.runs_alone() and not contexts.current().greenlet:
             contexts.makes_a_chunk(method)
             return chunks

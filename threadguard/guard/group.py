@@ -14,6 +14,7 @@ from threadguard.report import text as report
 from threadguard.servers import readers, startup
 from threadguard.codes import CODES
 from threadguard.servers.evidence import Evidence
+from threadguard.servers.origin import Origin
 from threadguard.guard.ledger import Ledger
 from threadguard.guard.rendezvous import Rendezvous
 from threadguard.guard.pending import PendingResponse
@@ -179,21 +180,24 @@ class Group:
             self._log.count_repeat(code)
             return
         finding = self._overlap(code, environ, other)
-        with self._mutex:
-            self.reports += (finding,)
-        for records in overlap_records:
-            records.keep(self.name, finding)
+        self._keep_report(finding)
         if any(known.code == code for known in self._evidence.observed):
             self._log.count_repeat(code)
         else:
             self._prove(finding)
 
+    def _keep_report(self, finding: Finding) -> None:
+        """Keep what was found for the health page: of this process, and of those that share its metrics."""
+        with self._mutex:
+            self.reports += (finding,)
+        for records in overlap_records:
+            records.keep(self.name, finding)
+
     def observe_waiting(self, environ: Any, earlier: Any) -> None:
         """Under refuse the request of *environ* came while *earlier* waited for a section: that is a collision."""
         place = contexts.find(lambda frame: contexts.calls_for(frame, earlier))
         finding = self._finding_of_both("TG302", (earlier, place), environ)
-        with self._mutex:
-            self.reports += (finding,)
+        self._keep_report(finding)
         self._prove(finding)
 
     def observe_beside_section(self, request: Any, other: int) -> None:
@@ -203,9 +207,30 @@ class Group:
             return
         finding = replace(self._overlap("TG307", request, other),
                           remedy="policy refuse or serialize: with each of them a section waits for its turn")
+        self._keep_report(finding)
+        self._log.log_once(logging.ERROR, finding)
+
+    def observe_thread(self, finding: Finding) -> None:
+        """A request came on another thread than the option ``thread`` wants: the first is reported."""
+        if any(known.code == finding.code for known in self.reports):
+            self._log.count_repeat(finding.code)
+            return
         with self._mutex:
             self.reports += (finding,)
         self._log.log_once(logging.ERROR, finding)
+
+    @property
+    def evidence(self) -> Evidence:
+        """What is known of the server."""
+        return self._evidence
+
+    def log_finding(self, finding: Finding) -> None:
+        """Log *finding* as an error, once."""
+        self._log.log_once(logging.ERROR, finding)
+
+    def origin_of(self, environ: Dict[str, Any]) -> Origin:
+        """Where the request of *environ* comes from: it tells of each that comes on a way of its own."""
+        return self._evidence.origin_of(environ, self.is_guard)
 
     @property
     def takes_turns(self) -> bool:

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, Optional, Tuple
 from threadguard import options
 from threadguard.process import contexts
 from threadguard.guard.bodies import is_finished_on_return, track_body
+from threadguard.errors import ThreadedDeploymentError
 from threadguard.guard.ledger import ALONE, FAST_PATH
 
 if TYPE_CHECKING:
     from threadguard.guard.group import Group
     from threadguard.observe.health import Health
-    from threadguard.model import PolicyName, Stats, Verdict
+    from threadguard.model import PolicyName, Stats, ThreadName, Verdict
+    from threadguard.servers.evidence import Evidence
     from threadguard.guard.policies import WSGIApp
 
 _CLOSED = (False,)
@@ -34,30 +36,39 @@ class ThreadGuard:
     :param server_threads: how many requests the server lets into one process at once. It overrules whatever threadguard
         reads of the server; only requests that were seen together are stronger. A reading that contradicts it stays in
         the report (TG107).
+    :param thread: on which thread the application must run, if something in it is bound to one. ``"any"``; ``"same"``:
+        that of the first request from the server; ``"main"``: the main one. A request on another one is refused, or
+        logged (TG207).
     :param group: guards of the same group share counts and verdict. By default all guards of the process do.
     :param health_path: where to answer health checks, such as ``/-/threadguard``; not at all by default.
     :param health_token: the secret that opens the details of the health check: a Bearer token, in a browser a password.
     :param watch_pool_start: whether to look, until the first request, at servers, and pools of theirs, that start after
         the guard was built.
     :raises ThreadedDeploymentError: under ``refuse``, if the server is threaded as far as can be told now.
-    :raises OptionError: (a `ValueError`) for a value that is not allowed.
+    :raises OptionError: (a `ValueError`) for a value that is not allowed, and for *thread* with ``serialize``, which
+        lets each request run on its own thread.
     :raises TypeError: if *app* is not callable.
 
     The environment variable ``THREADGUARD_POLICY`` overrides *policy*, and is logged when it does.
     """
 
     # In slots: on Python 3.11 and 3.12 other attributes get slower once `__dict__` is looked at, as a reading does.
-    __slots__ = ("app", "policy", "_timeout", "_watches_pools", "_health_options", "_group", "_ledger", "_policy",
-                 "_marks", "_line", "_serializes", "_health", "_given", "__dict__", "__weakref__")
+    __slots__ = ("app", "policy", "_application", "_timeout", "_watches_pools", "_health_options", "_group", "_ledger",
+                 "_policy", "_marks", "_line", "_serializes", "_health", "_given", "__dict__", "__weakref__")
 
     def __init__(self, app: "WSGIApp", *, policy: "PolicyName" = "refuse", serialize_timeout: float = 30.0,
                  server_threads: Optional[int] = None, group: Optional[str] = None, health_path: Optional[str] = None,
-                 health_token: Optional[str] = None, watch_pool_start: bool = True) -> None:
+                 health_token: Optional[str] = None, watch_pool_start: bool = True,
+                 thread: "ThreadName" = "any") -> None:
         if not callable(app):
             raise TypeError("threadguard guards a WSGI application, which is callable; %s is not" % options.shown(app))
         given = options.converted(
             policy=policy, serialize_timeout=serialize_timeout, server_threads=server_threads, group=group,
-            health_path=health_path, health_token=health_token, watch_pool_start=watch_pool_start)
+            health_path=health_path, health_token=health_token, watch_pool_start=watch_pool_start, thread=thread)
+        if given["thread"] != "any" and given["policy"] == "serialize":
+            raise options.OptionError(
+                "TG901 threadguard: thread = %s cannot be kept under policy = serialize: it lets requests in one at a"
+                " time, each on the thread that it came on; policy = refuse keeps it" % given["thread"])
         self.app = app
         self._given = given
         self.policy: "PolicyName" = _policy_in_force(given["policy"])
@@ -74,9 +85,11 @@ class ThreadGuard:
         `OptionError` if the group has other *server_threads*.
         """
         from threadguard.guard.policies import POLICIES
-        decides = POLICIES[self.policy](self.app, group, self._timeout)
+        self._bind(group)
+        decides = POLICIES[self.policy](self._application, group, self._timeout)
         evidence = group.preview(server_threads)
         decides.at_startup(evidence.verdict)
+        self._check_thread(group, evidence)
         group.commit(evidence, refuses=self.policy == "refuse")
         group.guards.add(self)
         group.serialize_timeout = self._timeout
@@ -87,6 +100,24 @@ class ThreadGuard:
         decides.log_findings()
         if self._watches_pools:
             group.watch_pools(self)
+
+    def _bind(self, group: "Group") -> None:
+        """Call the application on one thread, if the option ``thread`` wants that."""
+        self._application = self.app
+        if self._given["thread"] != "any":
+            from threadguard.guard.binding import ThreadBound
+            self._application = ThreadBound(self.app, group, self._given["thread"], self.policy == "refuse")
+
+    def _check_thread(self, group: "Group", evidence: "Evidence", may_raise: bool = True) -> None:
+        """Say it (TG105) if ``thread`` is ``main`` and the server never runs requests on the main thread."""
+        if self._given["thread"] != "main":
+            return
+        from threadguard.guard.binding import finding_at_startup
+        finding = finding_at_startup(evidence.decisive)
+        if finding is not None and self.policy == "refuse" and may_raise:
+            raise ThreadedDeploymentError(evidence.verdict_with(finding))
+        if finding is not None:
+            group.log_finding(finding)
 
     def _new_health(self, log_findings: Callable[[], object]) -> "Optional[Health]":
         path, token = self._health_options
@@ -111,7 +142,7 @@ class ThreadGuard:
                 if replacement is not None:
                     return replacement(environ, start_response)
                 inside = ledger.inside
-            body = self.app(environ, start_response)
+            body = self._application(environ, start_response)
             if type(body) is list or is_finished_on_return(body, environ):
                 inside.pop(ticket, None)
                 if self._line:
@@ -150,6 +181,7 @@ class ThreadGuard:
         """A server starts before the first request. Under ``refuse`` this raises if it may, which ends that server."""
         if may_raise:
             self._policy.at_startup(self.verdict)
+        self._check_thread(self._group, self._group.evidence, may_raise)
         self._policy.log_findings()
 
     def __reduce__(self) -> "Tuple[Callable[..., ThreadGuard], Tuple[WSGIApp]]":

@@ -202,7 +202,7 @@ def _reports(title: str, reports: Iterable[Tuple[str, str, str]]) -> str:
 
 
 _FRAME = re.compile(r'^ *File "(.*)", line \d+, in ')
-_STANDARD = tuple({sysconfig.get_paths()[name] + os.sep for name in ("stdlib", "platstdlib")}) + ("<",)
+_STANDARD = tuple({sysconfig.get_paths()[name] + os.sep for name in ("stdlib", "platstdlib")}) + ("<frozen ",)
 _INSTALLED = re.compile(r"[/\\](?:site|dist)-packages[/\\]")
 _GUARD = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
@@ -224,7 +224,7 @@ def _own_lines(side: List[str]) -> List[str]:
     for line in side[1:]:
         frame = _FRAME.match(line)
         if frame or not calls:
-            calls.append((frame.group(1) if frame else "<", []))
+            calls.append((frame.group(1) if frame else "", []))
         calls[-1][1].append(line)
     guard = max((number for number, (file, _) in enumerate(calls) if file.startswith(_GUARD)), default=len(calls))
     foreign = (_GUARD, *_STANDARD)

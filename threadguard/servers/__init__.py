@@ -1,42 +1,40 @@
 """The servers that threadguard can read, one module each.
 
-A reader is a module with the names of `Server`. To add a server, write one file and put it into `SERVERS`.
-It never imports the server's package: it looks among loaded modules, the stack and the environ (`Process`),
-and returns None, or nothing, where it does not know. It may raise: that becomes a finding and nothing else.
+A reader is a module with the names of `Server`, and of these functions those that have something to say; each looks at
+a `Process`:
+
+- ``at_startup(process)``: the capacity as the settings tell it while the guard is being built, a `Reading` or None.
+- ``on_request(process)``: the capacity as it shows on a request; ``process.environ`` is the request's.
+- ``serves(process)``: whether this server runs the request. By default: whether one of its ``CALLS`` is on the stack.
+  It judges nothing. A sign that needs no server's name finds a capacity but knows no setting: the server that serves
+  lends it its name and its remedy, and likewise to a reading without a remedy.
+
+To add a server, write one file and put it into `SERVERS`. It never imports the server's package: it looks among loaded
+modules, the stack and the environ, and returns None where it does not know. It may raise: that becomes a finding and
+nothing else.
 """
 
-from typing import Optional, Protocol, Tuple
+from typing import Protocol, Tuple
 
-from threadguard.model import Reading
-from threadguard.process.facts import Process
 from threadguard.servers import (a2wsgi, asgiref, cheroot, django, eventlet, flask, gevent, granian, gunicorn,
                                  hypercorn, mod_wsgi, passenger, paste, pastedeploy, tornado, twisted, unit, uvicorn,
                                  uwsgi, waitress, werkzeug, wsgiref)
 
 
 class Server(Protocol):
-    """What each module of this package offers."""
+    """What each module of this package has."""
 
     NAME: str
     """The server as people call it."""
     REMEDY: str
     """How to run it single-threaded and scale it with processes, in its own syntax."""
+    RUNS_ON: str
+    """The thread, or threads, on which it runs requests, in words."""
     READS: Tuple[Tuple[str, str], ...]
     """What is read, and when: pairs of a description and ``"startup"`` or ``"request"``."""
 
-    def at_startup(self, process: Process) -> Optional[Reading]:
-        """The capacity as the settings tell it while the guard is being built."""
-
-    def on_request(self, process: Process) -> Optional[Reading]:
-        """The capacity as it shows on a request: ``process.environ`` is the request's."""
-
-    def serves(self, process: Process) -> bool:
-        """Whether this server runs the request of *process*: its own frame, pool or key in the environ says so.
-
-        It judges nothing. A rule that needs no server's name finds a capacity but knows no setting: the server that
-        serves lends such a finding its name and its remedy. A reading without a remedy is treated in the same way,
-        so a reader that merely finds another server's pool leaves the remedy out.
-        """
+    CALLS: Tuple[Tuple[str, ...], ...]
+    """The functions in which it calls an application: a module, and functions of it; any function, if none is named."""
 
 
 # The first that serves names the remedy: whatever drives another server (Flask drives Werkzeug, a gunicorn worker
@@ -47,3 +45,11 @@ SERVERS: Tuple[Server, ...] = (
     gevent, eventlet,
     twisted, tornado, granian, asgiref, uvicorn, a2wsgi, hypercorn,
 )
+
+
+def never_runs_on_main(reading: Reading) -> bool:
+    """Whether the server of *reading* runs no request on the main thread, whatever it is set to.
+
+    A server that has such readings names them in ``NEVER_ON_MAIN``.
+    """
+    return any(reading.server in getattr(server, "NEVER_ON_MAIN", ()) for server in SERVERS)

@@ -2,17 +2,19 @@
 
 The executor is made with the middleware, ten threads unless told otherwise (a2wsgi/wsgi.py `WSGIMiddleware.__init__`,
 1.0 to 1.10), and the middleware is given the application. On a request the executor tells its size by itself, by the
-rule that all executors have in common; the body is iterated and closed in the same call.
+sign that all pools have in common; the body is iterated and closed in the same call.
 """
 
 from dataclasses import replace
 from typing import Any, Optional, Tuple
 
 from threadguard.model import Reading, Source
-from threadguard.process.facts import Process, count, getattr_path
+from threadguard.process.facts import count, getattr_path
 
 NAME = "a2wsgi"
 REMEDY = "a2wsgi.WSGIMiddleware(application, workers=1), and more processes of the ASGI server for more throughput"
+RUNS_ON = "a thread of its executor"
+NEVER_ON_MAIN = (NAME,)
 READS: Tuple[Tuple[str, str], ...] = (
     ("workers, of a WSGIMiddleware that is built with the guarded application while an ASGI server loads it",
      "startup"),
@@ -28,23 +30,8 @@ def read_settings(workers: int = DEFAULT, where: str = "a2wsgi's WSGIMiddleware"
     return Reading(Source.SETTING, NAME, workers, "%s has workers = %r" % (where, workers), REMEDY)
 
 
-def at_startup(process: Process) -> Optional[Reading]:
-    """Nothing: the middleware is given the application."""
-    return None
-
-
 def of_middleware(middleware: Any) -> Optional[Reading]:
     """The executor of *middleware*, a WSGIMiddleware that was just built."""
     workers = count(getattr_path(middleware, "executor._max_workers"))
     reading = None if workers is None else read_settings(workers, "the WSGIMiddleware being built")
     return reading and replace(reading, on_stack=True)
-
-
-def on_request(process: Process) -> Optional[Reading]:
-    """Nothing: the executor that runs the request tells its own size."""
-    return None
-
-
-def serves(process: Process) -> bool:
-    """Whether a2wsgi runs the request."""
-    return process.frame("a2wsgi.wsgi", "wsgi") is not None

@@ -14,6 +14,8 @@ from threadguard.process.facts import Process, getattr_path
 
 NAME = "asgiref"
 REMEDY = "await WsgiToAsgi(application) outside of any ThreadSensitiveContext; more processes for more throughput"
+RUNS_ON = "a thread of an executor of one"
+NEVER_ON_MAIN = (NAME,)
 READS: Tuple[Tuple[str, str], ...] = (
     ("whether all contexts share the executor that runs the request", "request"),
 )
@@ -32,11 +34,6 @@ def read_settings(is_shared: bool, where: str = "WsgiToAsgi") -> Reading:
                    REMEDY, unbounded=True, on_stack=True, code="TG202")
 
 
-def at_startup(process: Process) -> Optional[Reading]:
-    """Nothing: the bridge is given the application."""
-    return None
-
-
 def on_request(process: Process) -> Optional[Reading]:
     """Whose executor the thread of the request belongs to."""
     call = process.look_up("self", "asgiref.sync", "thread_handler")
@@ -50,8 +47,3 @@ def on_request(process: Process) -> Optional[Reading]:
     if any(executor is other for other in list(private.values())):
         return read_settings(False, "asgiref's sync_to_async")
     return None
-
-
-def serves(process: Process) -> bool:
-    """Whether the application was called through `WsgiToAsgi`."""
-    return process.frame("asgiref.wsgi", "run_wsgi_app") is not None

@@ -16,6 +16,8 @@ from threadguard.process.facts import Process, count, getattr_path
 
 NAME = "cheroot"
 REMEDY = "numthreads=1, max=1, or --threads 1 --max-threads 1; for more throughput start more processes"
+RUNS_ON = "a thread of its pool, also if it has one"
+NEVER_ON_MAIN = (NAME, "CherryPy")
 READS: Tuple[Tuple[str, str], ...] = (
     ("--threads, where cheroot's command is on the stack", "startup"),
     ("the pool of the worker thread that runs the request (server.requests)", "request"),
@@ -81,7 +83,7 @@ def on_request(process: Process) -> Optional[Reading]:
         return None
     alive = sum(thread.is_alive() for thread in getattr_path(server, "requests._threads") or ())
     evidence = "the pool of this request starts with min = %d, and %d of its threads are alive" % (minimum, alive)
-    return _called(Reading(Source.POOL, NAME, max(minimum, alive), evidence, REMEDY, on_stack=True), server)
+    return _called(Reading(Source.POOL, NAME, max(minimum, alive), evidence, on_stack=True), server)
 
 
 def of_pool(pool: Any) -> Optional[Reading]:

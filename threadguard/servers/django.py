@@ -14,10 +14,12 @@ from threadguard.process.facts import Process
 
 NAME = "Django's runserver"
 REMEDY = "manage.py runserver --nothreading; while you develop, THREADGUARD_POLICY=serialize keeps the threads"
+RUNS_ON = "the thread that runs the command, with --nothreading; under the reloader that is not the main one"
 READS: Tuple[Tuple[str, str], ...] = (
     ("use_threading, of the runserver that loads the application", "startup"),
     ("the same, of a runserver that serves in the request's own thread", "request"),
 )
+CALLS: Tuple[Tuple[str, ...], ...] = ()
 
 
 def read_settings(use_threading: bool = True, where: str = "runserver") -> Reading:

@@ -14,6 +14,7 @@ from threadguard.process.facts import Process, calling, count, getattr_path, mod
 NAME = "eventlet"
 REMEDY = ("not a server for an application that must be single-threaded: use one with processes, such as gunicorn"
           " --worker-class sync --threads 1 --workers N; or policy serialize")
+RUNS_ON = "a greenlet of the thread that serves"
 READS: Tuple[Tuple[str, str], ...] = (
     ("max_size or the size of custom_pool, of the eventlet.wsgi.server that starts with the guarded application",
      "startup"),
@@ -29,11 +30,6 @@ def read_settings(max_size: int = DEFAULT, where: str = "eventlet's server") -> 
     *where* names the server, as the subject of a sentence.
     """
     return Reading(Source.SETTING, NAME, max_size, "%s has a pool of %d greenlet(s)" % (where, max_size), REMEDY)
-
-
-def at_startup(process: Process) -> Optional[Reading]:
-    """Nothing: the server is given the application."""
-    return None
 
 
 def of_server(server: Any) -> Optional[Reading]:
@@ -54,7 +50,8 @@ _NEAR = 4
 
 def on_request(process: Process) -> Optional[Reading]:
     """The bound of the pool whose greenlet handles the connection."""
-    size = count(getattr_path(_pool(process), "size")) if serves(process) else None
+    serves = process.frame("eventlet.wsgi", "handle_one_response") is not None
+    size = count(getattr_path(_pool(process), "size")) if serves else None
     if size is None:
         return None
     return replace(read_settings(size, "the server of the request"), source=Source.POOL, on_stack=True)
@@ -68,8 +65,3 @@ def _pool(process: Process) -> Any:
     links = getattr_path(process.look_up("self", "eventlet.greenthread", "main"), "_exit_funcs") or ()
     owners = (getattr_path(link[0], "__self__") for link in links)
     return next((owner for owner in owners if type(owner).__module__ == "eventlet.greenpool"), None)
-
-
-def serves(process: Process) -> bool:
-    """Whether the protocol of eventlet.wsgi runs the request."""
-    return process.frame("eventlet.wsgi", "handle_one_response") is not None

@@ -1,6 +1,7 @@
 """What is known of the server of a group: read at startup, read on a request, said by the operator, observed."""
 
 import sys
+from dataclasses import replace
 from typing import Any, Dict, Iterable, List, Optional, Set, Tuple
 
 from threadguard.model import SINGLE_THREADED, THREADED, UNKNOWN, Finding, Reading, Source, Verdict
@@ -88,6 +89,10 @@ class Evidence:
         """Whether any later request may change what is known: all of them have to be looked at."""
         return not self.is_settled or any(reading.invalidated_by is not None for reading in self._of_request())
 
+    def origin_of(self, environ: Dict[str, Any], is_guard: IsGuard) -> Origin:
+        """Where the request of *environ* comes from."""
+        return readers.on_request(environ, is_guard, self._is_server_known()).origin
+
     def _is_server_known(self) -> bool:
         """Whether the server has shown itself: then a pool that no known server owns is the application's."""
         before = self.request
@@ -146,6 +151,10 @@ class Evidence:
         self.decisive = decide(list(readings.values()))
         """The reading that decides; None where there is none."""
         self.verdict: Verdict = judge(readings.values(), list(dict.fromkeys(notes)), self.observed)
+
+    def verdict_with(self, finding: Finding) -> Verdict:
+        """The verdict, with *finding* before all others."""
+        return replace(self.verdict, findings=(finding, *self.verdict.findings))
 
     def preview(self, startup: readers.Answers, server_threads: Optional[int]) -> "Evidence":
         """What would be known with one more guard, of *server_threads*, at whose building *startup* was read."""

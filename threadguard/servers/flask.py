@@ -11,14 +11,15 @@ from typing import Optional, Tuple
 
 from threadguard.model import Reading, Source
 from threadguard.process.facts import Process
-from threadguard.servers import werkzeug
 
 NAME = "Flask"
 REMEDY = "flask run --without-threads, or app.run(threaded=False)" \
          "; while you develop, THREADGUARD_POLICY=serialize keeps the threads"
+RUNS_ON = "the thread that runs the command, with --without-threads; else one for each connection"
 READS: Tuple[Tuple[str, str], ...] = (
     ("with_threads, of the flask run that loads the application", "startup"),
 )
+CALLS: Tuple[Tuple[str, ...], ...] = ()
 
 
 def read_settings(with_threads: bool = True, where: str = "flask run") -> Reading:
@@ -40,14 +41,9 @@ def at_startup(process: Process) -> Optional[Reading]:
     return replace(read_settings(bool(with_threads), "the flask run on the stack"), on_stack=True)
 
 
-def on_request(process: Process) -> Optional[Reading]:
-    """Nothing: the server is Werkzeug's, and the rules that need no server's name know its classes."""
-    return None
-
-
 def serves(process: Process) -> bool:
     """Whether Werkzeug runs the request and Flask started Werkzeug, in this thread or in the main thread."""
-    if not werkzeug.serves(process):
+    if process.frame("werkzeug.serving", "run_wsgi") is None:
         return False
     return any(process.frame(module, function, main=main)
                for module, function in (("flask.cli", "run_command"), ("flask.app", "run")) for main in (False, True))

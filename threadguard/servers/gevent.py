@@ -15,6 +15,7 @@ from threadguard.process.facts import Process, count, getattr_path
 NAME = "gevent"
 REMEDY = ("not a server for an application that must be single-threaded: use one with processes, such as gunicorn"
           " --worker-class sync --threads 1 --workers N; or policy serialize")
+RUNS_ON = "a greenlet of the thread that serves"
 READS: Tuple[Tuple[str, str], ...] = (
     ("spawn, of the server that starts with the guarded application", "startup"),
     ("the pool of the server whose greenlet runs the request (spawn)", "request"),
@@ -32,11 +33,6 @@ def read_settings(pool_size: Optional[int] = None, where: str = "gevent's WSGISe
     if pool_size is None:
         return Reading(Source.SETTING, NAME, None, "%s has no pool for its greenlets" % where, REMEDY, unbounded=True)
     return Reading(Source.SETTING, NAME, pool_size, "%s has a pool of %d greenlet(s)" % (where, pool_size), REMEDY)
-
-
-def at_startup(process: Process) -> Optional[Reading]:
-    """Nothing: the server is made after the application."""
-    return None
 
 
 def of_server(server: Any) -> Optional[Reading]:
@@ -67,8 +63,3 @@ def _pool_size(server: Any) -> Optional[int]:
         return None
     size = getattr(pool, "size", 0)
     return None if size is None else count(size) or 0
-
-
-def serves(process: Process) -> bool:
-    """Whether the handler of gevent.pywsgi runs the request."""
-    return process.frame(_PYWSGI, "handle") is not None

@@ -16,6 +16,8 @@ from threadguard.process.facts import Process, count, getattr_path, variables
 
 NAME = "granian"
 REMEDY = "--blocking-threads 1 --runtime-mode mt, and --workers N for more throughput"
+RUNS_ON = "a thread of its blocking pool, also if it has one"
+NEVER_ON_MAIN = (NAME,)
 READS: Tuple[Tuple[str, str], ...] = (
     ("blocking_threads, runtime_threads and runtime_mode of the worker that loads the application", "startup"),
     ("the same, of the worker that the main thread waits for", "request"),
@@ -52,7 +54,7 @@ def at_startup(process: Process) -> Optional[Reading]:
 
 def on_request(process: Process) -> Optional[Reading]:
     """The settings of the worker that runs the request in a thread of Rust's: they bound the pool of that thread."""
-    reading = _read(process, main=True) if serves(process) else None
+    reading = _read(process, main=True) if process.frame("granian.wsgi") else None
     return reading and replace(reading, source=Source.POOL)
 
 
@@ -91,8 +93,3 @@ def _renamed(settings: Dict[str, Any]) -> Dict[str, Any]:
 def _value(member: Any) -> Any:
     """The value of an enumeration's *member*, or *member* itself."""
     return getattr(member, "value", member)
-
-
-def serves(process: Process) -> bool:
-    """Whether granian called the application."""
-    return process.frame("granian.wsgi") is not None

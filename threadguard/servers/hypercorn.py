@@ -15,6 +15,8 @@ from threadguard.process.facts import Process, getattr_path
 NAME = "hypercorn"
 REMEDY = ("hypercorn has no setting for the threads of WSGI: serve a2wsgi.WSGIMiddleware(application, workers=1) as an"
           " ASGI application, with --workers N for more throughput")
+RUNS_ON = "a thread of the event loop's executor"
+NEVER_ON_MAIN = (NAME,)
 READS: Tuple[Tuple[str, str], ...] = (
     ("the prefix wsgi: of the application's path, in the Config of the worker that loads it", "startup"),
 )
@@ -37,13 +39,3 @@ def at_startup(process: Process) -> Optional[Reading]:
     path = getattr_path(process.look_up("config", "hypercorn."), "application_path")
     reading = read_settings(path, "hypercorn's Config on the stack") if isinstance(path, str) else None
     return reading and replace(reading, on_stack=True)
-
-
-def on_request(process: Process) -> Optional[Reading]:
-    """Nothing: the executor that runs the request tells its own size."""
-    return None
-
-
-def serves(process: Process) -> bool:
-    """Whether hypercorn's own WSGI wrapper runs the request."""
-    return process.frame("hypercorn.app_wrappers", "run_app") is not None

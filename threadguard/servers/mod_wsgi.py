@@ -15,10 +15,13 @@ from threadguard.process.facts import Process, count, getattr_path
 
 NAME = "mod_wsgi"
 REMEDY = "WSGIDaemonProcess NAME processes=N threads=1, with WSGIProcessGroup NAME"
+RUNS_ON = "a thread of the daemon process; embedded under mpm_prefork, the main thread"
+NEVER_ON_MAIN = ("mod_wsgi's daemon",)
 READS: Tuple[Tuple[str, str], ...] = (
     ("threads_per_process and process_group of the module mod_wsgi that Apache embeds", "startup"),
     ("the same; HTTP2 in the environ where the process group is empty", "request"),
 )
+CALLS: Tuple[Tuple[str, ...], ...] = ()
 HAS_NO_FRAMES = True
 DAEMON_THREADS = 15  # WSGIDaemonProcess without threads=: `wsgi_add_daemon_process`
 EXPRESS_THREADS = 5  # mod_wsgi-express without --threads: its add_option('all', '--threads')

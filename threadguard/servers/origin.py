@@ -72,11 +72,19 @@ def serving(process: Process, servers: Any) -> Any:
     """The known server that runs *process*; None where its reader cannot tell."""
     for server in servers:
         try:
-            if server.serves(process):
+            if serves(server, process):
                 return server
         except Exception:  # noqa: B902  a reader that fails is told of when it is asked what it reads
             continue
     return None
+
+
+def serves(server: Any, process: Process) -> bool:
+    """Whether *server* runs *process*, as its reader tells; by default one of its ``CALLS`` is on the stack."""
+    tells = getattr(server, "serves", None)
+    if tells is not None:
+        return bool(tells(process))
+    return any(process.frame(module, *functions) for module, *functions in server.CALLS)
 
 
 def _handed_on(here: Process, holders: List[Process], servers: Any) -> Call:
@@ -126,7 +134,7 @@ def _is_of_the_same_request(thing: Any, environ: Dict[str, Any]) -> bool:
 
 def _calls_of(servers: Any) -> FrozenSet[Tuple[str, str]]:
     """The functions in which *servers* call an application; an empty name stands for any function of the module."""
-    return frozenset((module, function) for server in servers for module, *functions in getattr(server, "CALLS", ())
+    return frozenset((module, function) for server in servers for module, *functions in server.CALLS
                      for function in functions or ("",))
 
 

@@ -13,10 +13,12 @@ from threadguard.process.facts import Process
 
 NAME = "Passenger"
 REMEDY = "passenger_max_pool_size N for more throughput: each process runs one request at a time"
+RUNS_ON = "the main thread"
 READS: Tuple[Tuple[str, str], ...] = (
     ("IN_PASSENGER, and wsgi-loader.py loading the application", "startup"),
     ("RequestHandler.main_loop of wsgi-loader.py on the request's own stack", "request"),
 )
+CALLS: Tuple[Tuple[str, ...], ...] = ()
 
 
 def at_startup(process: Process) -> Optional[Reading]:

@@ -16,6 +16,8 @@ from threadguard.process.facts import Process, count, getattr_path
 NAME = "Paste's httpserver"
 REMEDY = ("use_threadpool = true, threadpool_workers = 1, threadpool_spawn_if_under = 0;"
           " for more throughput start several instances behind a proxy")
+RUNS_ON = "a thread of its pool, or one for each connection"
+NEVER_ON_MAIN = (NAME,)
 READS: Tuple[Tuple[str, str], ...] = (
     ("nworkers and spawn_if_under of the ThreadPool whose thread runs the request, or a thread for each request",
      "request"),
@@ -39,11 +41,6 @@ def read_settings(use_threadpool: bool = True, workers: Optional[int] = WORKERS,
     if workers == spawn_if_under == 1:
         evidence += "; a request that takes longer than threadpool_hung_thread_limit lets one more in"
     return Reading(Source.SETTING, NAME, max(workers or 1, spawn_if_under or 0), evidence, REMEDY)
-
-
-def at_startup(process: Process) -> Optional[Reading]:
-    """Nothing: `paste.httpserver.serve` is handed the application. For an ini file see gearbox, pserve and paster."""
-    return None
 
 
 def on_request(process: Process) -> Optional[Reading]:

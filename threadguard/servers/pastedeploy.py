@@ -19,8 +19,10 @@ from threadguard.servers import server_section
 class Serve:
     """A command that serves an ini file."""
 
+    CALLS: Tuple[Tuple[str, ...], ...] = ()
     REMEDY = ("use = egg:waitress#main and threads = 1 in the [server:] section;"
               " for more throughput start more processes")
+    RUNS_ON = "as the server that it starts"
 
     def __init__(self, name: str, command: str, module: str, function: str) -> None:
         self.NAME = name
@@ -45,10 +47,6 @@ class Serve:
         except server_section.NotTaken:  # the server will say so itself
             return None
         return reading and replace(reading, on_stack=True)
-
-    def on_request(self, process: Process) -> Optional[Reading]:
-        """Nothing: the server's own reader knows."""
-        return None
 
     def serves(self, process: Process) -> bool:
         """Whether the command's own stack runs the request, as it does with wsgiref."""

@@ -38,7 +38,7 @@ _Question = Tuple[str, Callable[[], Optional[Reading]]]
 def at_startup() -> Answers:
     """What can be read while the guard is being built."""
     with Process() as process:
-        return _ask((server.NAME, partial(server.at_startup, process)) for server in SERVERS)
+        return _ask(_questions("at_startup", process))
 
 
 def on_request(environ: Dict[str, Any], is_guard: IsGuard, is_server_known: bool = False) -> Answers:
@@ -62,7 +62,7 @@ def on_request(environ: Dict[str, Any], is_guard: IsGuard, is_server_known: bool
 
 
 def _of_call(call: Call, here: Process, environ: Dict[str, Any]) -> Answers:
-    answers = _ask((server.NAME, partial(server.on_request, call.process)) for server in SERVERS)
+    answers = _ask(_questions("on_request", call.process))
     if not any(reading.source is not Source.SETTING for reading in answers.readings.values()):
         signs = _ask((sign.__name__, partial(sign, call.process)) for sign in unknown.SIGNS
                      if call.process is here or sign is not unknown.frameless)
@@ -88,6 +88,14 @@ def _bounded(readings: Dict[str, Reading], call: Call) -> Dict[str, Reading]:
     if first is not None and first.capacity is not None and first.capacity <= smallest.size:
         return readings
     return {"the pool": unknown.reading_of(smallest)}
+
+
+def _questions(function: str, process: Process) -> Iterable[_Question]:
+    """What to ask of each reader that has *function*."""
+    for server in SERVERS:
+        ask = getattr(server, function, None)
+        if ask is not None:
+            yield server.NAME, partial(ask, process)
 
 
 def _ask(questions: Iterable[_Question]) -> Answers:

@@ -71,10 +71,6 @@ def _waitress(dispatcher: Any, arguments: Arguments) -> Optional[Reading]:
     return None if threads is None else waitress.read_settings(threads, where)
 
 
-def _cheroot(pool: Any, arguments: Arguments) -> Optional[Reading]:
-    return cheroot.of_pool(pool)
-
-
 def _paste(pool: Any, arguments: Arguments) -> Optional[Reading]:
     # paste/httpserver.py `ThreadPool.__init__`, which starts the threads
     return paste.read_settings(True, count(arguments.get("nworkers")), arguments.get("spawn_if_under"),
@@ -113,27 +109,12 @@ def _has_shut_down(server: Any) -> None:
         tell()
 
 
-def _gevent(server: Any, arguments: Arguments) -> Optional[Reading]:
-    return gevent.of_server(server)
+def _only(read: Callable[[Any], Optional[Reading]]) -> Callable[[Any, Arguments], Optional[Reading]]:
+    """A reader that needs the object alone."""
+    return lambda server, arguments: read(server)
 
 
-def _eventlet(server: Any, arguments: Arguments) -> Optional[Reading]:
-    return eventlet.of_server(server)
-
-
-def _twisted_pool(pool: Any, arguments: Arguments) -> Optional[Reading]:
-    return twisted.of_pool(pool)
-
-
-def _twisted_resource(resource: Any, arguments: Arguments) -> Optional[Reading]:
-    return twisted.of_resource(resource)
-
-
-def _tornado(container: Any, arguments: Arguments) -> Optional[Reading]:
-    return tornado.of_container(container)
-
-
-def _a2wsgi(middleware: Any, arguments: Arguments) -> Optional[Reading]:
+def _a2wsgi(middleware: Any) -> Optional[Reading]:
     """A bridge that was built where no ASGI server loads the application may be there for another day."""
     loads = _is_under("uvicorn.", "hypercorn.", "daphne.", "granian.")
     return a2wsgi.of_middleware(middleware) if loads else None
@@ -156,26 +137,28 @@ def _is_under(*packages: str) -> bool:
 STARTS: Tuple[Start, ...] = (
     Start("waitress.task", "ThreadedTaskDispatcher", "set_thread_count", _waitress,
           _local_of_a_caller("waitress.server", "application")),
-    Start("cheroot.workers.threadpool", "ThreadPool", "start", _cheroot,
+    Start("cheroot.workers.threadpool", "ThreadPool", "start", _only(cheroot.of_pool),
           _attributes("server.wsgi_app", "server.gateway")),
-    Start("wsgiserver", "ThreadPool", "start", _cheroot, _attributes("server.wsgi_app", "server.gateway")),
+    Start("wsgiserver", "ThreadPool", "start", _only(cheroot.of_pool),
+          _attributes("server.wsgi_app", "server.gateway")),
     Start("paste.httpserver", "ThreadPool", "__init__", _paste,
           _local_of_a_caller("paste.httpserver", "wsgi_application")),
     # The port is open by then: outside of the main thread, and its main greenlet, nothing would answer there.
     Start("socketserver", "BaseServer", "serve_forever", _socketserver,
           _attributes("app", "application", "wsgi_application", "RequestHandlerClass"), ends=_in_main_context,
           after_error=_has_shut_down),
-    Start("gevent.baseserver", "BaseServer", "start", _gevent, _attributes("application", "_handle"),
+    Start("gevent.baseserver", "BaseServer", "start", _only(gevent.of_server), _attributes("application", "_handle"),
           ends=_in_main_context),
-    Start("eventlet.wsgi", "Server", "__init__", _eventlet, _attributes("app"), is_built=True,
+    Start("eventlet.wsgi", "Server", "__init__", _only(eventlet.of_server), _attributes("app"), is_built=True,
           ends=_in_main_context),
     # A reactor logs what its pool raises and goes on; a pool that has started keeps the process alive.
-    Start("twisted.python.threadpool", "ThreadPool", "start", _twisted_pool, twisted.applications_of,
+    Start("twisted.python.threadpool", "ThreadPool", "start", _only(twisted.of_pool), twisted.applications_of,
           ends=lambda: not _is_under("twisted.internet.")),
-    Start("twisted.web.wsgi", "WSGIResource", "__init__", _twisted_resource, _attributes("_application"),
+    Start("twisted.web.wsgi", "WSGIResource", "__init__", _only(twisted.of_resource), _attributes("_application"),
           is_built=True, ends=lambda: False),
-    Start("tornado.wsgi", "WSGIContainer", "__init__", _tornado, _attributes("wsgi_application"), is_built=True),
-    Start("a2wsgi.wsgi", "WSGIMiddleware", "__init__", _a2wsgi, _attributes("app"), is_built=True),
+    Start("tornado.wsgi", "WSGIContainer", "__init__", _only(tornado.of_container),
+          _attributes("wsgi_application"), is_built=True),
+    Start("a2wsgi.wsgi", "WSGIMiddleware", "__init__", _only(_a2wsgi), _attributes("app"), is_built=True),
 )
 """How a server begins, a row for each."""
 

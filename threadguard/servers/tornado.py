@@ -3,7 +3,7 @@
 Without an executor the container calls the application on the loop's thread, one call after the other. Since 6.3
 `handle_request` goes back to the loop between two chunks of a body, so that streamed bodies take turns although no two
 calls overlap; before, `__call__` took the whole body at once (tornado/wsgi.py, 5.1 to 6.6). With an executor the size
-of the executor bounds it, by the rule that all executors have in common.
+of the executor bounds it, by the sign that all pools have in common.
 """
 
 from dataclasses import replace
@@ -18,6 +18,7 @@ NAME = "tornado"
 REMEDY = ("not a server for an application that must be single-threaded, as streamed bodies take turns even without an"
           " executor: use one with processes, such as gunicorn --worker-class sync --threads 1 --workers N; or policy"
           " serialize")
+RUNS_ON = "the thread of the event loop; with an executor, a thread of that"
 READS: Tuple[Tuple[str, str], ...] = (
     ("the executor of a WSGIContainer that is built with the guarded application", "startup"),
     ("whether the WSGIContainer calls the application on the event loop's own thread", "request"),
@@ -35,11 +36,6 @@ def read_settings(max_workers: Optional[int] = None, where: str = "tornado's WSG
     if max_workers is None:
         return Reading(Source.SETTING, NAME, 1, "%s calls the application on the event loop's thread" % where, REMEDY)
     return Reading(Source.SETTING, NAME, max_workers, "%s has an executor of %d threads" % (where, max_workers), REMEDY)
-
-
-def at_startup(process: Process) -> Optional[Reading]:
-    """Nothing: the container is given the application."""
-    return None
 
 
 def of_container(container: Any) -> Optional[Reading]:

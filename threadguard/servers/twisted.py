@@ -15,6 +15,8 @@ from threadguard.process.facts import Process, count, default_of, getattr_path, 
 NAME = "Twisted"
 REMEDY = ("WSGIResource(reactor, ThreadPool(minthreads=1, maxthreads=1), application), which twist web --wsgi has no"
           " option for; for more throughput start more processes")
+RUNS_ON = "a thread of its pool"
+NEVER_ON_MAIN = (NAME,)
 READS: Tuple[Tuple[str, str], ...] = (
     ("the default size of the pool that twist web --wsgi makes", "startup"),
     ("the size of the pool that starts and that a WSGIResource with the guarded application has, or the other way"
@@ -70,8 +72,3 @@ def on_request(process: Process) -> Optional[Reading]:
     if maxthreads is None:
         return None
     return replace(read_settings(maxthreads, "the ThreadPool of this request"), source=Source.POOL, on_stack=True)
-
-
-def serves(process: Process) -> bool:
-    """Whether a response of Twisted's WSGIResource runs the request."""
-    return process.frame("twisted.web.wsgi", "run") is not None

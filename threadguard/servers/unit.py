@@ -14,20 +14,17 @@ from threadguard.process.facts import Process
 
 NAME = "Unit"
 REMEDY = '"threads": 1, and "processes": N for more throughput'
+RUNS_ON = "the main thread of each process; with threads=N, others as well"
 READS: Tuple[Tuple[str, str], ...] = (
     ("wsgi.multithread, which Unit sets from its option threads", "request"),
 )
+CALLS: Tuple[Tuple[str, ...], ...] = ()
 HAS_NO_FRAMES = True
 
 
 def read_settings(threads: int = 1, where: str = "Unit's configuration") -> Optional[Reading]:
     """The capacity of an application with the option *threads*; *where* names its place, as a sentence's subject."""
     return Reading(Source.SETTING, NAME, threads, '%s has "threads": %r' % (where, threads), REMEDY)
-
-
-def at_startup(process: Process) -> Optional[Reading]:
-    """Nothing: the option is not told before the first request."""
-    return None
 
 
 def on_request(process: Process) -> Optional[Reading]:

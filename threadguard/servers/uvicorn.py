@@ -2,7 +2,7 @@
 
 `Config.load` loads the application, today by `load_app`, and wraps it in `WSGIMiddleware`, a2wsgi's where that is
 installed, with its default number of workers, for which uvicorn has no option (uvicorn/config.py, 0.11 to 0.54). On a
-request the executor itself tells how many threads it has, by the rule that all executors have in common.
+request the executor itself tells how many threads it has, by the sign that all pools have in common.
 """
 
 from dataclasses import replace
@@ -14,6 +14,8 @@ from threadguard.process.facts import Process, count, default_of, getattr_path, 
 NAME = "uvicorn"
 REMEDY = ("--interface wsgi has no option for its threads: serve a2wsgi.WSGIMiddleware(application, workers=1) as an"
           " ASGI application, with --workers N for more throughput")
+RUNS_ON = "a thread of its executor"
+NEVER_ON_MAIN = (NAME,)
 READS: Tuple[Tuple[str, str], ...] = (
     ("interface, of the Config that loads the application", "startup"),
 )
@@ -43,11 +45,6 @@ def at_startup(process: Process) -> Optional[Reading]:
     interface = getattr_path(local(frame, "self"), "interface")
     reading = read_settings(str(interface), workers, "uvicorn's Config on the stack")
     return reading and replace(reading, on_stack=True)
-
-
-def on_request(process: Process) -> Optional[Reading]:
-    """Nothing: the executor that runs the request tells its own size."""
-    return None
 
 
 def serves(process: Process) -> bool:

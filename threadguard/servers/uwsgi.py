@@ -14,10 +14,12 @@ from threadguard.process.facts import Process, count, getattr_path
 
 NAME = "uWSGI"
 REMEDY = "threads = 1 or absent, no gevent, no async, need-app = true, and processes = N for more throughput"
+RUNS_ON = "the main thread of each worker; with threads=N, others as well"
 READS: Tuple[Tuple[str, str], ...] = (
     ("uwsgi.cores and uwsgi.loop, of the module that uWSGI embeds", "startup"),
     ("the same; uwsgi.core and x-wsgiorg.fdevent.readable in the environ", "request"),
 )
+CALLS: Tuple[Tuple[str, ...], ...] = ()
 HAS_NO_FRAMES = True
 
 

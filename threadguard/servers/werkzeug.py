@@ -15,6 +15,7 @@ from threadguard.process.facts import Process
 NAME = "Werkzeug"
 REMEDY = "threaded=False, and processes=N for more throughput" \
          "; while you develop, THREADGUARD_POLICY=serialize keeps the threads"
+RUNS_ON = "the thread that calls run_simple; with threaded=True, one for each connection"
 READS: Tuple[Tuple[str, str], ...] = (
     ("threaded, of a run_simple or make_server on the stack", "startup"),
 )
@@ -38,13 +39,3 @@ def at_startup(process: Process) -> Optional[Reading]:
     if threaded is None:
         return None
     return replace(read_settings(bool(threaded), "the call of werkzeug.serving on the stack"), on_stack=True)
-
-
-def on_request(process: Process) -> Optional[Reading]:
-    """Nothing: the rules that need no server's name tell the two classes apart."""
-    return None
-
-
-def serves(process: Process) -> bool:
-    """Whether Werkzeug's request handler runs the request."""
-    return process.frame(_SERVING, "run_wsgi") is not None

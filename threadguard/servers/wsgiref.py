@@ -1,29 +1,19 @@
 """wsgiref of the standard library: one request after the other, unless a ThreadingMixIn is mixed into the server.
 
 `make_server` is given the application, so nothing can be read at startup. On a request `ThreadingMixIn` is found by
-the rule that all servers built on `socketserver` have in common; ``wsgi.multithread`` is False with it and without it
+the sign that all servers built on `socketserver` have in common; ``wsgi.multithread`` is False with it and without it
 (wsgiref/simple_server.py `WSGIRequestHandler.handle`).
 """
 
-from typing import Optional, Tuple
+from typing import Tuple
 
-from threadguard.model import Reading
 from threadguard.process.facts import Process
 
 NAME = "wsgiref"
 REMEDY = "make_server without a ThreadingMixIn in its server_class; for more throughput start more processes"
+RUNS_ON = "the thread that calls serve_forever"
 READS: Tuple[Tuple[str, str], ...] = ()
 CALLS: Tuple[Tuple[str, ...], ...] = (("wsgiref.handlers", "run"),)
-
-
-def at_startup(process: Process) -> Optional[Reading]:
-    """Nothing: the server is made after the application."""
-    return None
-
-
-def on_request(process: Process) -> Optional[Reading]:
-    """Nothing: the rules that need no server's name tell a threaded server from a plain one."""
-    return None
 
 
 def serves(process: Process) -> bool:

@@ -24,13 +24,16 @@ _THREADED = ("TG101", "TG102", "TG201", "TG202", "TG203", "TG301", "TG302", "TG3
 _MEND = {
     "TG104": "In the ini file: filter-with = threadguard in the application's section, and a section"
              " [filter:threadguard] with use = egg:threadguard. In code: app = ThreadGuard(app).",
+    "TG105": "Use a server that runs requests on the main thread, such as gunicorn's sync worker; threadguard servers"
+             " says for each where requests run. For code that only has to stay on one thread, thread = same.",
+    "TG207": "Use a server that runs requests on that thread: threadguard servers says for each where requests run.",
     "TG107": "Find out which number is right: the finding says what the server shows. Then correct server_threads, or"
              " leave it out.",
     "TG304": "Find out what the request that the report names waits for; it keeps its place until it is finished.",
     "TG307": "Choose the policy refuse or serialize: with each of them such work waits for its turn.",
     "TG308": "Let one request at a time into each process: app = ThreadGuard(app) makes sure of it. Or keep what the"
-             " window of lines shares in the request, in a threading.local, or behind a lock that is held from its first"
-             " line to its last.",
+             " window of lines shares in the request, in a threading.local, or behind a lock that is held from its"
+             " first line to its last.",
     "TG401": "If the server has one thread, option server_threads = 1 states it.",
     "TG402": "Please report it, with the text of the finding; server_threads states the capacity until then.",
     "TG403": "Pin it: give the option that decides over everything else on the server's command line, as the finding"

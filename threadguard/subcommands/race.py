@@ -97,7 +97,7 @@ def _place(text: Optional[str]) -> Any:
 
 
 def _requests(arguments: argparse.Namespace) -> List[Any]:
-    from webob import Request
+    from threadguard.testing.sending import _webob
 
     body = b""
     if arguments.body is not None:
@@ -111,7 +111,7 @@ def _requests(arguments: argparse.Namespace) -> List[Any]:
         method, _, path = ("GET", "", text) if text.startswith("/") else text.partition(":")
         if not path.startswith("/") or not (method.isalpha() and method.isascii() and method.isupper()):
             raise _WrongUse("%r is no request: it takes a path such as /a, or METHOD:PATH such as POST:/a" % text)
-        request = Request.blank(path, method=method)
+        request = _webob().Request.blank(path, method=method)
         if method not in ("GET", "HEAD"):
             request.body = body
         requests.append(request)

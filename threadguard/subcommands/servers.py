@@ -49,6 +49,7 @@ def table() -> List[Dict[str, Any]]:
     return [{
         "server": server.NAME,
         "reads": [{"what": what, "when": when} for what, when in server.READS],
+        "runs_on": server.RUNS_ON,
         "programs": list(programs.get(server.NAME, ())),
         "remedy": server.REMEDY,
     } for server in SERVERS]
@@ -62,7 +63,8 @@ def paragraph(row: Dict[str, Any]) -> str:
     """A row as text."""
     reads = [(_WHEN[each["when"]], each["what"]) for each in row["reads"]] or [
         ("on a request", "the signs that need no server's name")]
-    lines = reads + ([("by check", ", ".join(row["programs"]))] if row["programs"] else [])
+    lines = reads + [("runs on", row["runs_on"])]
+    lines += [("by check", ", ".join(row["programs"]))] if row["programs"] else []
     lines.append(("remedy", row["remedy"]))
     return "\n".join([row["server"]] + [
         textwrap.fill("%-13s %s" % (name + ":", what), 100, initial_indent="  ", subsequent_indent=" " * 16)
@@ -70,11 +72,12 @@ def paragraph(row: Dict[str, Any]) -> str:
 
 
 def _markdown(rows: List[Dict[str, Any]]) -> str:
-    lines = ["| server | at startup | on a request | command that `check` reads | remedy |", "|---|---|---|---|---|"]
+    lines = ["| server | at startup | on a request | runs requests on | command that `check` reads | remedy |",
+             "|---|---|---|---|---|---|"]
     for row in rows:
         cells = [row["server"]]
         cells += ["; ".join(each["what"] for each in row["reads"] if each["when"] == when) or "–" for when in _WHEN]
-        cells += [", ".join("`%s`" % program for program in row["programs"]) or "–", row["remedy"]]
+        cells += [row["runs_on"], ", ".join("`%s`" % program for program in row["programs"]) or "–", row["remedy"]]
         lines.append("| %s |" % " | ".join(cell.replace("|", "\\|") for cell in cells))
     return "\n".join(lines)
 

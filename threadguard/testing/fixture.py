@@ -14,16 +14,19 @@ from typing import Any, Dict, Generator, Iterator, List, NamedTuple, Optional, S
 
 import pytest
 
+from threadguard.codes import CODES
 from threadguard.guard import groups
 from threadguard.guard.group import Group
 from threadguard.guard.middleware import ThreadGuard
 from threadguard.guard.policies import ThreadedDeploymentError
 from threadguard.model import Finding
+from threadguard.process import contexts
 from threadguard.report import text as report
 from threadguard.servers.reach import guards_from
 from threadguard.testing.race_report import RaceReport
 from threadguard.testing.racing import assert_no_race, race
 from threadguard.testing.sending import PATIENCE, Entrance, WSGIApp, together
+from threadguard.testing.stepping import is_of_application
 
 __all__ = ["Guards", "Overlaps"]
 
@@ -31,6 +34,9 @@ SHOWN = 5
 """How many overlaps are shown with both sides; the others are only counted."""
 KEPT = 100
 """How many overlaps a group keeps with both sides: a test may expect some of them and not others."""
+
+_REMEDY = ("threadguard.race(app, one, other) proves whether it does harm, and at which line; with"
+           " threadguard.expect_overlap() where it is meant")
 
 _numbers = itertools.count()
 
@@ -231,6 +237,20 @@ class _QuietGroup(Group):
 
     def log_findings(self) -> None:
         """See `Group`."""
+
+    def _finding_of_both(self, code: str, earlier: Any, environ: Any) -> Finding:
+        """See `Group`. Of a test are told the queries and the application's frames, and no setting of a server."""
+        request, place = earlier
+        evidence = "in process %d\n  %s\n  %s" % (
+            self.ledger.pid, _side("inside", request, place), _side("entering", environ, contexts.here()))
+        return Finding(code, CODES[code].title, evidence, _REMEDY)
+
+
+def _side(name: str, environ: Any, place: contexts.Place) -> str:
+    if isinstance(environ, dict) and environ.get("QUERY_STRING"):
+        environ = dict(environ, PATH_INFO="%s?%s" % (environ.get("PATH_INFO", ""), environ["QUERY_STRING"]))
+    stack = [entry for entry in place.stack if is_of_application((entry.split('"') + [""])[1])]
+    return report.side(name, environ, place._replace(stack=stack or ["  (no line of the application yet)\n"]))
 
 
 def new_group(name: str) -> Group:

@@ -150,8 +150,8 @@ class _Pair:
                 self.report.a, lines, self.report.b, of_b, " and ".join(str(line) for line in only if line)))
         single = [(line, 0) for line in _spread(lines, points or lines)]
         self._try_all([only] if only is not None else single)
-        if only is not None and not self.report.differences:
-            self._try_all([only])
+        if only is not None and not (self.report.differences or self.report.waited):
+            self._try_all([only])  # its number may have led elsewhere, see `_replay`
         if only is None and not self.report.differences:
             self._try_all(_grid(lines, of_b, points or lines * of_b))
         for difference in [] if self.report.is_over else self.report.differences:
@@ -174,8 +174,9 @@ class _Pair:
         outcome = self._send(order)
         self._lines = outcome.lines
         if outcome.lost_tracer:
-            raise CannotCompareError("the application sets a trace function of its own (sys.settrace) while it answers"
-                                     " %s: its lines cannot be counted" % self.report.a)
+            raise CannotCompareError("the lines of %s cannot be counted: the application sets a trace function of its"
+                                     " own (sys.settrace), or raises exceptions in its thread from another" % (
+                                         self.report.a))
         return outcome.answers
 
     def _warm_up(self) -> None:
@@ -208,7 +209,7 @@ class _Pair:
         if not self.report.lines:
             raise CannotCompareError("no line of %s was counted: only code that is not Python, of the standard library,"
                                      " or of other packages than were asked for ran" % self.report.a)
-        if all(answer.raised and not answer.status for answer in found[0]):
+        if all(answer.raised for answer in found[0]):
             raise CannotCompareError("both requests fail also alone: %s" % self.report.alone_words())
 
     def _must_be_among(self, right: Set[Answers], answers: Answers) -> None:

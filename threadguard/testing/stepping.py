@@ -82,14 +82,21 @@ def stepped_code(within: Tuple[str, ...]) -> IsStepped:
     def is_stepped(frame: FrameType) -> bool:
         key = frame.f_code.co_filename, str(frame.f_globals.get("__name__"))
         if key not in known:
-            file, module = key
-            in_library = file.startswith(_STDLIB) and not file.startswith(_SITE) or file.startswith(("<frozen", _OWN))
-            known[key] = not in_library and (
-                any((module + ".").startswith(package + ".") for package in within) if within
-                else module.partition(".")[0] not in _NOT_THE_APPLICATION)
+            module = key[1] + "."
+            known[key] = any(module.startswith(one + ".") for one in within) if within else is_of_application(key[0])
         return known[key]
 
     return is_stepped
+
+
+def is_of_application(file: str) -> bool:
+    """Whether code of *file* is none of the standard library, of threadguard, of a server, or of a tool."""
+    if file.startswith(("<frozen", _OWN)):
+        return False
+    for site in _SITE:
+        if file.startswith(site):
+            return re.split(r"[/\\.]", file[len(site):])[0] not in _NOT_THE_APPLICATION
+    return not file.startswith(_STDLIB)
 
 
 def words(frame: Tuple[str, int, str]) -> str:

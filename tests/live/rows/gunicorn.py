@@ -75,7 +75,7 @@ ROWS = (
     row("a worker class of one's own with --threads 4", "-k patient.Patient --threads 4", ONE, 1,
         files={"patient.py": OWN_WORKER}),
     row("a worker class of one's own that starts a thread for each connection", "-k hasty.Hasty", MANY,
-        files={"hasty.py": HASTY_WORKER}),
+        at_collision=True, files={"hasty.py": HASTY_WORKER}),
     row("gevent", "-k gevent", MANY),
     row("gevent, two workers", "-k gevent -w 2", MANY, processes=2),
     row("gevent with one connection", "-k gevent --worker-connections 1", ONE, 1),

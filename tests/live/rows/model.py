@@ -30,6 +30,8 @@ class Row:
     """Run by Debian's Python rather than by this environment's."""
     h2: bool = False
     """The client speaks cleartext HTTP/2."""
+    at_collision: bool = False
+    """The first lonely request may show nothing; the first collision does. docs/limits.md names each such row."""
     processes: int = 1
     """Worker processes: tells how many may answer."""
 

@@ -1,0 +1,61 @@
+"""`race` on an application that was not made for it: Mercurial's hgweb, with the repositories of the demonstration."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+pytest.importorskip("mercurial")
+DEMO = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), "examples",
+                    "demo_hgweb")
+TEST = """
+import os, pathlib, sys
+sys.path.insert(0, {demo!r})
+import repositories
+
+def test_hgweb(threadguard, tmp_path):
+    os.environ["DEMO_HGWEB_CONFIG"] = str(repositories.make(tmp_path))
+    from site_hgweb import application
+    paths = ["/%s/raw-rev/tip" % one.name for one in repositories.REPOSITORIES]
+    report = threadguard.race(threadguard(application), *paths, points=20, within=["mercurial.hgweb"])
+    print(report)
+    assert report.status == 1
+    for pair in report.pairs:
+        first = min(pair.differences, key=lambda one: one.first.at)
+        file, line, function = first.first.stacks[0][0]
+        assert file.replace(os.sep, "/").endswith("mercurial/hgweb/hgweb_mod_inner.py") and function == "_runwsgi"
+        assert "encoding.encoding = " in pathlib.Path(file).read_text().splitlines()[line - 2] + (
+            pathlib.Path(file).read_text().splitlines()[line - 3])
+        assert first.times == 10
+"""
+
+
+def test_the_line_behind_the_write_is_found(tmp_path):
+    """The first line that goes wrong is that behind hgweb's assignment of ``encoding.encoding``, ten of ten times."""
+    (tmp_path / "test_it.py").write_text(TEST.format(demo=DEMO))
+    variables = dict(os.environ, HGRCPATH=os.devnull, HGENCODING="utf-8", HGPLAIN="1",
+                     PYTHONPATH=os.pathsep.join(sys.path))
+    ended = subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)],
+                           cwd=str(tmp_path), env=variables, timeout=600, stdout=subprocess.PIPE,
+                           stderr=subprocess.STDOUT, universal_newlines=True)
+    assert ended.returncode == 0, ended.stdout
+
+
+def test_coverage_measures_beside_it(tmp_path):
+    """coverage with its own tracer sees what B runs, and race finds what it finds without."""
+    pytest.importorskip("coverage")
+    (tmp_path / "site_covered.py").write_text(
+        "state = {}\n\n\ndef application(environ, start_response):\n    state['path'] = environ['PATH_INFO']\n"
+        "    start_response('200 OK', [])\n    return [state['path'].encode()]\n")
+    (tmp_path / "run.py").write_text(
+        "from site_covered import application\nfrom threadguard.testing import race\n"
+        "assert race(application, '/a', '/b').status == 1\n")
+    variables = dict(os.environ, PYTHONPATH=os.pathsep.join([str(tmp_path), *sys.path]), COVERAGE_CORE="ctrace")
+    variables.pop("COVERAGE_PROCESS_START", None)
+    coverage = [sys.executable, "-W", "ignore", "-m", "coverage"]
+    subprocess.run([*coverage, "run", "--include=*/site_covered.py", "run.py"], cwd=str(tmp_path), env=variables,
+                   check=True, timeout=120)
+    done = subprocess.run([*coverage, "report", "-m"], cwd=str(tmp_path), env=variables, check=True, timeout=120,
+                          stdout=subprocess.PIPE, universal_newlines=True)
+    assert "100%" in done.stdout, done.stdout
