@@ -20,12 +20,28 @@ def prove(variables: Dict[str, str]) -> bool:
     """Run the command, print what it found, and tell whether that is as it should be: the same each time."""
     print("\n$ threadguard " + " ".join("'%s'" % word if "?" in word else word for word in COMMAND))
     began = time.monotonic()
-    ended = subprocess.run([sys.executable, "-m", "threadguard", *COMMAND], env=variables, cwd=HERE, timeout=DEADLINE,
-                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8")
-    report = ended.stdout.splitlines()
+    child = subprocess.Popen([sys.executable, "-m", "threadguard", *COMMAND], env=variables, cwd=HERE, text=True,
+                             encoding="utf-8", stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    said = _said(child)
+    report = said.splitlines()
     told(shown_of(report))
-    print("  ended with exit status %d after %.1f s" % (ended.returncode, time.monotonic() - began))
-    return ended.returncode == 1 and is_proof(report)
+    print("  ended with exit status %d after %.1f s" % (child.returncode, time.monotonic() - began))
+    return child.returncode == 1 and is_proof(report)
+
+
+def _said(child: "subprocess.Popen[str]") -> str:
+    """What *child* prints until it ends; a dot for each second of it. Raises TimeoutError at the deadline."""
+    print("  pausing a request at its lines ", end="", flush=True)
+    for _ in range(int(DEADLINE)):
+        try:
+            said, _ = child.communicate(timeout=1)
+            print()
+            return said
+        except subprocess.TimeoutExpired:
+            print(".", end="", flush=True)
+    child.kill()
+    child.communicate()
+    raise TimeoutError("threadguard race did not end")
 
 
 def shown_of(report: List[str]) -> List[str]:
