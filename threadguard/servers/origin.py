@@ -98,14 +98,21 @@ def _handed_on(here: Process, holders: List[Process], servers: Any) -> Call:
 def _other_contexts(here: Process) -> Iterator[Process]:
     """The process as each other thread sees it, and each greenlet that waits.
 
-    Without the GIL another thread may let its greenlet go on meanwhile: then none is looked at.
+    Greenlets only where one could have handed the call on: to find them, every object is walked. Without the GIL another
+    thread may let its greenlet go on meanwhile: then none is looked at.
     """
     for ident, frames in here.others.items():
         yield here.seen_from(frames, ident)
-    for greenlet in here.greenlets() if stacks.runs_alone() else ():
+    for greenlet in here.greenlets() if stacks.runs_alone() and _may_come_from_a_greenlet(here) else ():
         frames = as_tuple(outward(getattr(greenlet, "gr_frame", None)))
         if frames:
             yield here.seen_from(frames, greenlet=greenlet)
+
+
+def _may_come_from_a_greenlet(here: Process) -> bool:
+    """Whether the call runs in a greenlet, or in a thread of the pools that gevent and eventlet have for greenlets."""
+    is_in_one = getattr(here.greenlet, "parent", None) is not None
+    return is_in_one or any(module_of(frame) in ("gevent.threadpool", "eventlet.tpool") for frame in here.stack)
 
 
 def _is_called_with(frame: FrameType, environ: Optional[Dict[str, Any]]) -> bool:
