@@ -25,6 +25,7 @@ from threadguard import (
     ThreadGuard,
     ThreadguardError,
     Verdict,
+    inside,
     inspect_process,
     metrics,
 )
@@ -32,6 +33,7 @@ from threadguard.observe.metrics_sharing import share
 from threadguard.paste import filter_factory
 from threadguard.check import Checked, Options, check_command, check_file
 from threadguard.observe.probe import Outcome, Prober, Seen
+from threadguard.testing import RaceReport, assert_no_race, race, together
 from threadguard.testing.fixture import Guards, Overlaps
 from threadguard.testing.server import BackgroundServer, serve
 from threadguard.wsgi import load, make
@@ -50,7 +52,7 @@ def guarded() -> "WSGIApplication":
     """What ThreadGuard makes is such an application itself."""
     guard: ThreadGuard = ThreadGuard(
         site, policy="serialize", serialize_timeout=30, server_threads=1, group="shop", health_path="/-/threadguard",
-        health_token="change me", watch_pool_start=False)
+        health_token="change me", watch_pool_start=False, thread="any")
     return ThreadGuard(guard)
 
 
@@ -66,7 +68,8 @@ def told(guard: ThreadGuard) -> Tuple[str, Optional[int], int]:
         print(one.code, one.sentence, one.evidence, one.remedy, *place)
     unsure: bool = verdict.declared_only or verdict.unbounded
     stats: Stats = guard.stats()
-    counts: List[int] = [stats.in_flight, stats.peak, stats.requests, stats.refused, stats.overlaps, stats.pid]
+    counts: List[int] = [stats.in_flight, stats.peak, stats.requests, stats.refused, stats.overlaps, stats.pid,
+                         stats.sections, stats.sections_inside]
     assert guard.verdict == Verdict("single-threaded", 1) or unsure or counts
     return verdict.status, verdict.capacity, stats.requests
 
@@ -99,6 +102,26 @@ def caught() -> str:
     except ThreadguardError as error:
         return "%s of %d, %d" % (error, len(errors), len(late))
     return ""
+
+
+@inside
+def nightly(day: int) -> str:
+    """Work that is no request: each call is a section."""
+    return "of day %d" % day
+
+
+def jobs(guard: ThreadGuard) -> str:
+    """The same as a block, of the default group and of a guard's."""
+    with inside("report", group="shop", timeout=5), guard.inside("mail"):
+        told: str = nightly(1)
+    return told
+
+
+def raced() -> int:
+    """Whether the application needs a guard at all."""
+    report: RaceReport = race(site, "/a", "/b", points=None)
+    statuses: List[str] = [response.status for response in together(site, ["/a", "/b"])]
+    return report.status + assert_no_race(site, "/a").status + len(statuses)
 
 
 def asked() -> int:
