@@ -219,8 +219,8 @@ OF_SYSTEMD = (
     systemd("EnvironmentFile that may be missing", "EnvironmentFile=-/nowhere/env\nExecStart=/usr/bin/uwsgi -w app",
             UNKNOWN, "site.service:5: " + unknown("uWSGI")),
     systemd("EnvironmentFile by a pattern", "EnvironmentFile=env/*\nExecStart=/usr/bin/uwsgi -w app", THREADED,
-            "site.service:5: " + lets("uWSGI", "more"), files={"env/a": "UWSGI_THREADS=3\n",
-                                                                                                                                                                   "env/b": "UWSGI_THREADS=2\n"}),
+            "site.service:5: " + lets("uWSGI", "more"),
+            files={"env/a": "UWSGI_THREADS=3\n", "env/b": "UWSGI_THREADS=2\n"}),
     systemd("several commands", "Type=oneshot\nExecStart=/usr/bin/mkdir -p /run/site\n"
             "ExecStart=/usr/bin/uwsgi --threads 4 -w app", THREADED, "site.service:6: " + lets("uWSGI", 4)),
     systemd("no server at all", "ExecStart=/usr/bin/mkdir -p /run/site\nExecStart=/usr/bin/true", UNKNOWN,

@@ -15,13 +15,13 @@ from threadguard.check.command_lines import read_parts
 from threadguard.check.model import Command, Item, Part, at_most
 from threadguard.check.source import CannotTell, Source, Unreadable
 from threadguard.check.starters import NO_SERVER, of_file
-from threadguard.check.trees import child, compose, line_of, pairs, sequence, text_of
+from threadguard.check.trees import child, compose, is_null, line_of, pairs, sequence, text_of
 from threadguard.check.words import ASSUMED, MARK, UNKNOWN_OTHERS, Environment, Word, expand, is_known, shown, split
 
 _HEREDOC = re.compile(r"(?<!<)<<-?[\"']?([A-Za-z_]\w*)[\"']?(?=\s|$)")
 _NO_SERVER = re.compile(
     r"([\w.-]+(:\d+)?/)*(postgres|postgresql|postgis|pgbouncer|mysql|mariadb|redis|valkey|memcached|rabbitmq|mongo|"
-    r"mongodb|elasticsearch|opensearch|solr|nginx|traefik|caddy|haproxy|httpd|minio|mailhog|mailpit|maildev|adminer|"
+    r"mongodb|elasticsearch|opensearch|solr|nginx|traefik|caddy|haproxy|minio|mailhog|mailpit|maildev|adminer|"
     r"pgadmin4?|grafana|prometheus|jaeger|zookeeper|kafka|influxdb|certbot|localstack|clickhouse-server)(:[\w.-]+)?"
     r"(@sha256:\w+)?$")
 _REMOTE = re.compile(r"[a-z][a-z0-9+.-]*://|[\w.-]+@[\w.-]+:|github\.com/|oci:")
@@ -213,7 +213,7 @@ def _extended(service: Any, text: Source, command: Command, depth: int) -> Layer
 def _service(layers: Layers, command: Command) -> Command:
     def last(name: str) -> Tuple[Any, Source]:
         found = [(child(service, name), text) for service, text in layers]
-        return next((each for each in reversed(found) if each[0] is not None), (None, layers[-1][1]))
+        return next((each for each in reversed(found) if not is_null(each[0])), (None, layers[-1][1]))
     image, build = _interpolated(text_of(last("image")[0])), last("build")
     if build[0] is None and _NO_SERVER.match(image):
         return replace(command, words=NO_SERVER)

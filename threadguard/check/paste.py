@@ -1,7 +1,7 @@
 """PasteDeploy's ini files: what serves the application, and whether it is guarded; and the commands that serve them.
 
-``use = egg:…`` and ``call:…`` stay names here; everything else (``[DEFAULT]``, ``%(here)s``, ``set``, ``get``,
-``use = config:other.ini``, pipelines and filters) is PasteDeploy's own work (paste/deploy/loadwsgi.py, 1.5 to 3.1). Without
+``use = egg:…`` and ``call:…`` stay names here; everything else is PasteDeploy's own work: ``[DEFAULT]``, ``%(here)s``,
+``set``, ``get``, ``use = config:other.ini``, pipelines and filters (paste/deploy/loadwsgi.py, 1.5 to 3.1). Without
 PasteDeploy a plain section is read by configparser, which PasteDeploy is built on, and nothing else.
 """
 

@@ -2,7 +2,8 @@
 
 core/uwsgi.c `uwsgi_setup`: first the variables UWSGI_…, then the options in their order, with the files that
 ``--ini`` and its like name in their place, then the files without an option (core/init.c
-`uwsgi_commandline_config`). uWSGI has no dump that does not start it; so its formats are read here: ini as core/ini.c does, the others by their own parsers.
+`uwsgi_commandline_config`). uWSGI has no dump that does not start it; so its formats are read here: ini as core/ini.c
+does, the others by their own parsers.
 """
 
 import os

@@ -65,8 +65,8 @@ _ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
 _NO_SERVER = frozenset("""
     celery rq rqworker rqscheduler huey_consumer huey_consumer.py dramatiq arq procrastinate alembic cron crond
     supercronic redis-server valkey-server postgres mysqld mariadbd mongod memcached rabbitmq-server nginx haproxy
-    traefik node npm npx
-    yarn pnpm pip pip3 pytest tox true false echo sleep mkdir rm rmdir chown chmod install touch test ln cp mv cat
+    traefik node
+    pip pip3 pytest tox true false echo sleep mkdir rm rmdir chown chmod install touch test ln cp mv cat
     kill tail sed psql pg_dump certbot flower mailpit mailhog minio logrotate
 """.split())
 _MANAGE = frozenset("""
