@@ -21,16 +21,21 @@ BEGINNINGS = {
     "site.service": "[Service]\nExecStart=/usr/bin/uwsgi ", "Procfile": "web: uwsgi ",
     "supervisord.conf": "[program:web]\nenvironment = A=1,\ncommand = uwsgi ",
     "Dockerfile": "FROM a\nENV A=1 B=$A\nCMD uwsgi ", "compose.yaml": "services:\n  a:\n    command: uwsgi ",
-    "pod.yaml": "apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - name: a\n    args: [uwsgi, ", "nginx.conf": "server ",
+    "pod.yaml": "apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - name: a\n    args: [uwsgi, ",
+    "nginx.conf": "server ",
 }
 BITS = st.sampled_from([
-    "\n", " ", "\t", "\r\n", "=", ":", "[", "]", "{", "}", "(", ")", "<", "</a>", "<a>", ">", '"', "'", "`", "\\", "\\\n",
-    "$", "$A", "${A}", "${A:-", "$(", "$$", "%", "%(x)s", "%(", "%%", "@(", "@A@", "#", ";", "&&", "|", ",", "-", "--a",
-    "--threads ", "-k gevent ", "1", "9", "a", "a.", "a=", "A=b ", "env ", "sh -c '", "- ", "? ", "&a ", "*a ", "<<: *a\n",
+    "\n", " ", "\t", "\r\n", "=", ":", "[", "]", "{", "}", "(", ")", "<", "</a>", "<a>", ">", '"', "'", "`", "\\",
+    "\\\n",
+    "$", "$A", "${A}", "${A:-", "$(",
+    "$$", "%", "%(x)s", "%(", "%%", "@(", "@A@", "#", ";", "&&", "|", ",", "-", "--a",
+    "--threads ", "-k gevent ", "1", "9", "a", "a.", "a=", "A=b ", "env ", "sh -c '", "- ", "? ", "&a ", "*a ",
+    "<<: *a\n",
     "\n  ", "if 1:\n ", "lambda:", "not ", "1+", "f(", "[0]", "[server:a]\n", "x = %(x)s%(x)s\n", "Define A ${A}${A}\n",
     "<VirtualHost *>\n", "Include *\n", "WSGIProcessGroup a\n", "WSGIDaemonProcess a\n", "FROM a\n", "ENV A=$A$A\n",
     "RUN <<E\n", "inherit = *\n", "ini = uwsgi.ini\n", "if-env = A\n", "Environment=A=b\n", "EnvironmentFile=*\n", "\0",
-    "\ue000", "\x1b[2J", "\u2028", "{{", "{%", "<!ENTITY a 'b'>", "&a;", "1e999", "services:\n", "extends: a\n", "a:\n"])
+    "\ue000", "\x1b[2J", "\u2028", "{{", "{%", "<!ENTITY a 'b'>", "&a;", "1e999", "services:\n", "extends: a\n",
+    "a:\n"])
 COUNTS = st.sampled_from([1, 1, 1, 2, 7, 40, 700, 9000, 120000])
 
 

@@ -49,6 +49,23 @@ SERVICE = "services:\n  web:\n    build: .\n    command: uwsgi -w app\n"
      {"a.env": "UWSGI_THREADS = \"4\"  # two are too few\n", DOCKER: "FROM a\n"}),
     (UNKNOWN, "Procfile", "web: bin/start-something uwsgi --threads 4\nadmin: uwsgi\n", {}),
     (UNKNOWN, "Procfile", "web: mod_wsgi-express start-server --threads 1 --include-file more.conf\n", {}),
+    (THREADED, COMPOSE, "x-a: &a {environment: {UWSGI_THREADS: 4}}\nx-b: &b {<<: *a}\nservices:\n  web:\n    <<: *b\n"
+     "    build: .\n    command: uwsgi -w app\n", {DOCKER: "FROM a\n"}),
+    (THREADED, COMPOSE, "services:\n  web:\n    build: .\n    entrypoint:\n", {DOCKER: 'FROM a\nENTRYPOINT ["uwsgi", '
+     '"--threads", "4"]\n'}),
+    (UNKNOWN, COMPOSE, SERVICE + "  more: {build: ., command: npm start}\n", {DOCKER: "FROM a\n"}),
+    (UNKNOWN, COMPOSE, SERVICE.replace("uwsgi", "uwsgi --threads ${N:-1}"), {DOCKER: "FROM a\nENV N=1\n"}),
+    (THREADED, "supervisord.conf", "[program:a]\ncommand = uwsgi -w a ; x\nenvironment = A=1,UWSGI_THREADS=4\n", {}),
+    (UNKNOWN, "supervisord.conf", "[program:a]\ncommand = gunicorn --threads %(ENV_N)s -k sync a\n", {}),
+    (UNKNOWN, "supervisord.conf", "[program:a]\ncommand = gunicorn a\n", {"gunicorn.conf.py": "threads = 4\n"}),
+    (SINGLE_THREADED, "pod.yaml", "apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - name: a\n    image: b\n"
+     "    command: [gunicorn, -k, sync]\n    args: [--threads, $(N), a]\n    env: [{name: N, value: '1'}]\n", {}),
+    (UNKNOWN, "pod.yaml", "apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - name: a\n    image: b\n"
+     "    command: [uwsgi, -w, a]\n", {}),
+    (UNKNOWN, "site.ini", "[uwsgi]\nthreads = 1\nini = /etc/hostname.ini\n", {}),
+    (UNKNOWN, "gunicorn.conf.py", "threads = 1\nif a: workers = 4\n", {}),
+    (UNKNOWN, "gunicorn.conf.py.j2", "threads = 4\n", {}),
+    (UNKNOWN, "site.conf", "IncludeOptional /nowhere/*.conf\n" + DAEMONS + MOUNT, {}),
 ])
 def test_what_is_easy_to_overlook_counts(expected, name, text, more, tmp_path):
     """As the server, or what starts it, would take it."""

@@ -137,7 +137,8 @@ VALUES, FLAGS = "-k,--worker-class --threads -b,--bind", "-D,--daemon --preload"
 def test_arguments_are_taken_apart_by_a_table(text, options, rest):
     """Known options are collected by their long form; an unknown one takes a word that looks like a value."""
     given = words.parse(text.replace("?", words.MARK).split(), VALUES, FLAGS)
-    assert {name: [each.replace(words.MARK, "?") for each in values] for name, values in given.options.items()} == options
+    found = {name: [each.replace(words.MARK, "?") for each in values] for name, values in given.options.items()}
+    assert found == options
     assert given.words == rest
 
 

@@ -145,7 +145,8 @@ SCHEMA = {  # of sarif-schema-2.1.0.json what a run of threadguard has, and noth
             "type": "object", "required": ["tool"], "properties": {
                 "tool": {"type": "object", "required": ["driver"], "properties": {"driver": {
                     "type": "object", "required": ["name"], "properties": {
-                        "name": {"type": "string"}, "version": {"type": "string"}, "semanticVersion": {"type": "string"},
+                        "name": {"type": "string"}, "version": {"type": "string"},
+                        "semanticVersion": {"type": "string"},
                         "rules": {"items": {"type": "object", "required": ["id"], "properties": {
                             "id": {"type": "string"}, "name": {"type": "string"}, "shortDescription": TEXT,
                             "fullDescription": TEXT, "help": TEXT, "helpUri": {"type": "string", "pattern": URI}}}}}}}},
@@ -163,11 +164,11 @@ TYPES = {"object": dict, "string": str, "integer": int}
 
 
 def faults(value, schema, place="the log"):
-    """Where *value* differs from *schema*, by the keywords that `SCHEMA` has; what it does not name may not be there."""
+    """Where *value* differs from *schema*, by the keywords of `SCHEMA`; what it does not name may not be there."""
     found = []
     if "type" in schema and not isinstance(value, TYPES[schema["type"]]):
         found.append("%s is no %s" % (place, schema["type"]))
-    if "enum" in schema and value not in schema["enum"] or "pattern" in schema and not re.match(schema["pattern"], value):
+    if "enum" in schema and value not in schema["enum"] or not re.match(schema.get("pattern", ""), str(value)):
         found.append("%s is %r" % (place, value))
     if value.__class__ is int and value < schema.get("minimum", value):
         found.append("%s is too small" % place)

@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import Callable, List, Mapping, Sequence
 
 from threadguard.check import command_lines, files, paste, source
-from threadguard.check.model import CannotTell, Checked, Command, Item, Options, Unreadable, explain, settle
-from threadguard.check.source import Tree
+from threadguard.check.model import Checked, Command, Item, Options, explain, settle
+from threadguard.check.source import CannotTell, Tree, Unreadable
 from threadguard.check.words import Environment, Word
 from threadguard.servers.judge import finding_of
 from threadguard.model import Finding, Reading

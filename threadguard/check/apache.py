@@ -13,8 +13,8 @@ from dataclasses import dataclass, field, replace
 from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from threadguard.check import execute
-from threadguard.check.model import CannotTell, Command, Item, Unreadable, at_most, number, quote
-from threadguard.check.source import Source, Tree
+from threadguard.check.model import Command, Item, at_most, number, quote
+from threadguard.check.source import CannotTell, Source, Tree, Unreadable
 from threadguard.check.words import LONGEST, MARK, shown
 from threadguard.model import Reading
 from threadguard.servers import mod_wsgi
@@ -299,12 +299,13 @@ def _of_group(mount: Directive, group: str, where: str, daemons: Sequence[Direct
 def _of_daemon(daemon: Directive, mount: Optional[Directive]) -> Reading:
     _refuse_conditional(daemon, mount)
     value = daemon.options.get("threads", str(mod_wsgi.DAEMON_THREADS))
-    evidence = daemon.written if "threads" in daemon.options else "%s, which sets no threads: mod_wsgi's default is %s" \
-        % (daemon.written, value)
+    evidence = daemon.written
+    if "threads" not in daemon.options:
+        evidence += ", which sets no threads: mod_wsgi's default is " + value
     threads = number(MARK + value if value.startswith("$") else value, "threads of WSGIDaemonProcess", daemon.file,
                      daemon.line)  # $: a macro's argument
-    return quote(mod_wsgi.read_settings(threads, daemon.first or "site"), evidence, "threads=1 for WSGIDaemonProcess %s;"
-                 " for more throughput processes=N" % daemon.first, None, daemon.file, daemon.line)
+    return quote(mod_wsgi.read_settings(threads, daemon.first or "site"), evidence, "threads=1 for WSGIDaemonProcess"
+                 " %s; for more throughput processes=N" % daemon.first, None, daemon.file, daemon.line)
 
 
 def _embedded(mount: Directive, daemons: Sequence[Directive], conf: Conf, where: str) -> Reading:

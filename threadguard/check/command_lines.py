@@ -5,7 +5,8 @@ from dataclasses import replace
 from typing import Iterable, List, Optional, Protocol, Sequence, Tuple
 
 from threadguard.check import apache, gunicorn, paste, simple, unit, uwsgi
-from threadguard.check.model import CannotTell, Command, Item, Part, Unreadable, at_most, explain, settle
+from threadguard.check.model import Command, Item, Part, at_most, explain, settle
+from threadguard.check.source import CannotTell, Unreadable
 from threadguard.check.words import NAME_THE_COMMAND, shown
 from threadguard.check.wrappers import is_no_server, program_of, unwrap
 from threadguard.model import Finding
@@ -49,7 +50,8 @@ def read(command: Command) -> List[Item]:
                 raise CannotTell("%s is a script for a shell, which may do anything" % path, NAME_THE_COMMAND)
     server, items = find(program_of(first)), []  # type: Optional[ServerCommand], List[Item]
     try:
-        items = [settle(item, inner, getattr(server, "PIN", "")) for item in server.read_command(inner)] if server else []
+        for item in server.read_command(inner) if server else ():
+            items.append(settle(item, inner, getattr(server, "PIN", "")))
     except (CannotTell, Unreadable) as error:
         items = [settle(explain(error, server.NAME if server else first), inner)]
     if not items:

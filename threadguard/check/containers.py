@@ -12,16 +12,16 @@ from dataclasses import dataclass, replace
 from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple
 
 from threadguard.check.command_lines import read_parts
-from threadguard.check.model import CannotTell, Command, Item, Part, Unreadable, at_most
-from threadguard.check.source import Source
+from threadguard.check.model import Command, Item, Part, at_most
+from threadguard.check.source import CannotTell, Source, Unreadable
 from threadguard.check.starters import NO_SERVER, of_file
-from threadguard.check.trees import child, compose, line_of, pairs, sequence, text_of
+from threadguard.check.trees import child, compose, is_null, line_of, pairs, sequence, text_of
 from threadguard.check.words import ASSUMED, MARK, UNKNOWN_OTHERS, Environment, Word, expand, is_known, shown, split
 
 _HEREDOC = re.compile(r"(?<!<)<<-?[\"']?([A-Za-z_]\w*)[\"']?(?=\s|$)")
 _NO_SERVER = re.compile(
     r"([\w.-]+(:\d+)?/)*(postgres|postgresql|postgis|pgbouncer|mysql|mariadb|redis|valkey|memcached|rabbitmq|mongo|"
-    r"mongodb|elasticsearch|opensearch|solr|nginx|traefik|caddy|haproxy|httpd|minio|mailhog|mailpit|maildev|adminer|"
+    r"mongodb|elasticsearch|opensearch|solr|nginx|traefik|caddy|haproxy|minio|mailhog|mailpit|maildev|adminer|"
     r"pgadmin4?|grafana|prometheus|jaeger|zookeeper|kafka|influxdb|certbot|localstack|clickhouse-server)(:[\w.-]+)?"
     r"(@sha256:\w+)?$")
 _REMOTE = re.compile(r"[a-z][a-z0-9+.-]*://|[\w.-]+@[\w.-]+:|github\.com/|oci:")
@@ -63,7 +63,7 @@ def last_stage(text: Source, target: Optional[str] = None) -> Stage:
     """The last stage of a Dockerfile, or *target*, with what it has from the stages that it is built from."""
     stages: Dict[str, Stage] = {}
     stage: Optional[Stage] = None
-    for instruction, rest, line in _instructions(text):
+    for instruction, rest, line in at_most(list(_instructions(text)), "instructions", 3000):
         if instruction == "FROM":
             words = [word for word in rest.split() if not word.startswith("--")] or [""]
             base = stages.get(words[0].lower()) or Stage(words[0], Environment(
@@ -173,7 +173,8 @@ def _parts(text: Source, command: Command, depth: int) -> Iterator[Part]:
             included += [(node, each) for node in sequence(item if text_of(item) is not None else child(item, "path"))]
     for name, layers in found.items():
         yield Part("the service " + name, lambda layers=layers: _service(  # type: ignore[misc]
-            [each for layer in layers for each in _extended(*layer, command, 0)], command), line_of(layers[0][0]) - 1)
+            [each for node, owner in layers for each in _extended(node, owner, command, 0)], command),
+            line_of(layers[0][0]) - 1)
     for node, owner in included:
         path = _interpolated(text_of(node))
         whole = command.tree.join(owner.directory, path)
@@ -182,7 +183,8 @@ def _parts(text: Source, command: Command, depth: int) -> Iterator[Part]:
         elif not _REMOTE.match(path) and is_known(path) and command.tree.has(whole):
             yield from _parts(command.tree.read(whole), command, depth + 1)
         else:
-            yield Part("the file " + shown(path), lambda path=path: _refuse_missing(path), line_of(node))  # type: ignore
+            yield Part("the file " + shown(path), lambda path=path: _refuse_missing(  # type: ignore[misc]
+                path), line_of(node))
 
 
 def _refuse_missing(path: str) -> Command:
@@ -211,7 +213,7 @@ def _extended(service: Any, text: Source, command: Command, depth: int) -> Layer
 def _service(layers: Layers, command: Command) -> Command:
     def last(name: str) -> Tuple[Any, Source]:
         found = [(child(service, name), text) for service, text in layers]
-        return next((each for each in reversed(found) if each[0] is not None), (None, layers[-1][1]))
+        return next((each for each in reversed(found) if not is_null(each[0])), (None, layers[-1][1]))
     image, build = _interpolated(text_of(last("image")[0])), last("build")
     if build[0] is None and _NO_SERVER.match(image):
         return replace(command, words=NO_SERVER)
@@ -296,8 +298,8 @@ def read_kubernetes(text: Source, command: Command) -> Iterable[Item]:
         nodes += [(value, str(name.value)) for name, value in pairs(node)]
         nodes += [(each, key) for each in sequence(node) if node.id == "sequence"]
         if key in ("containers", "initContainers") and text_of(child(node, "name")):
-            parts.append(Part("the container %s" % text_of(child(node, "name")), lambda node=node, key=key: (  # type: ignore
-                _container(node, key, text, command)), line_of(node)))
+            parts.append(Part("the container %s" % text_of(child(node, "name")), lambda node=node, key=key: _container(
+                node, key, text, command), line_of(node)))  # type: ignore[misc]
     if not parts:
         raise CannotTell("it has no containers", "", text.path)
     return read_parts(parts, "containers", text.path)

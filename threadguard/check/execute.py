@@ -16,8 +16,8 @@ import sys
 import tempfile
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
-from threadguard.check.model import CannotTell, Command, Options, Unreadable
-from threadguard.check.source import Source, Tree
+from threadguard.check.model import Command, Options
+from threadguard.check.source import CannotTell, Source, Tree, Unreadable
 from threadguard.check.words import is_known
 
 SECONDS = 30.0
@@ -44,8 +44,10 @@ def gunicorn_settings(command: Command, path: str, why: CannotTell) -> Dict[str,
     if command.directory is None or not all(map(is_known, (*command.words, *declared.values()))):
         raise why
     command.options.say("gunicorn reads %s, which executes it, as --exec asks" % path)
-    with open(_CHILD, encoding="utf-8") as stream, tempfile.TemporaryFile() as answer, tempfile.TemporaryFile() as errors:
-        status = _run([sys.executable, "-c", stream.read(), str(answer.fileno()), *command.words[1:]],
+    with open(_CHILD, encoding="utf-8") as stream:
+        program = stream.read()
+    with tempfile.TemporaryFile() as answer, tempfile.TemporaryFile() as errors:
+        status = _run([sys.executable, "-c", program, str(answer.fileno()), *command.words[1:]],
                       command.directory, declared, subprocess.DEVNULL, errors, (answer.fileno(),))
         answer.seek(0)
         errors.seek(max(0, errors.seek(0, os.SEEK_END) - 4096))
@@ -104,7 +106,7 @@ def apache_dump(text: Source, modules: Sequence[str], words: Sequence[str], tree
         os.path.basename(program), text.path))
     variables = os.path.join(text.directory, "envvars")  # Debian's, which its apachectl sources
     lines = tree.read(variables).lines if tree.has(variables) else []
-    environment = dict(match.groups() for match in map(_VARIABLE.match, lines) if match)
+    environment = {match.group(1): match.group(2) for match in map(_VARIABLE.match, lines) if match}
     with tempfile.TemporaryFile() as output:
         status = _run([program, "-f", os.path.abspath(text.path), *words, "-C", 'LoadModule info_module "%s"' % info,
                        "-t", "-D", "DUMP_MODULES", "-D", "DUMP_CONFIG"], text.directory, environment, output,

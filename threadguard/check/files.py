@@ -1,11 +1,11 @@
 """The formats of the files that can be checked, in the order in which they are tried."""
 
 import re
-from typing import Iterable, List, NamedTuple, Callable, Optional, Protocol, Tuple
+from typing import Callable, Iterable, List, NamedTuple, Optional, Protocol, Tuple
 
 from threadguard.check import apache, containers, gunicorn, paste, starters, unit, uwsgi
-from threadguard.check.model import CannotTell, Command, Item, Unreadable
-from threadguard.check.source import Source
+from threadguard.check.model import Command, Item
+from threadguard.check.source import CannotTell, Source, Unreadable
 from threadguard.check.words import NAME_THE_COMMAND
 
 
@@ -45,7 +45,8 @@ FORMATS: Tuple[Format, ...] = (
 _NO_FORMAT = (
     (r"\.(md|rst|txt|html?|adoc)$|^README", "", "a text, and no configuration"),
     (r"", r"[ \t]*(server|http|upstream[ \t]+\S+)[ \t]*\{", "nginx's configuration, which starts no application"),
-    (r"^render\.ya?ml$", "", "a blueprint of Render"), (r"^app\.ya?ml$", r"(runtime|service|entrypoint):", "App Engine's"),
+    (r"^render\.ya?ml$", "", "a blueprint of Render"),
+    (r"^app\.ya?ml$", r"(runtime|service|entrypoint):", "App Engine's"),
     (r"\.toml$", "", "TOML, of which threadguard reads none"), (r"^Caddyfile", "", "Caddy's, which starts nothing"),
     (r"\.(py|wsgi)$", "", "a Python program, and gunicorn's configuration is one only by its name"),
     (r"^(Makefile|Jenkinsfile|Vagrantfile|justfile)", "", "a list of tasks"),
@@ -68,17 +69,11 @@ def read(text: Source, command: Command) -> List[Item]:
     what = _no_format(text)
     if what is not None:
         raise Unreadable("it is %s: %s" % (what, NAME_THE_COMMAND), text.path)
-    known = [each for each in FORMATS if each.matches(text)]
-    if not known:
+    known = next((each for each in FORMATS if each.matches(text)), None)
+    if known is None:
         raise Unreadable("it is none of: %s" % ", ".join(each.NAME for each in FORMATS), text.path)
     text.refuse_template()
-    chosen = known[:1]
-    if known[0].matches is paste.matches:
-        chosen = [each for each in known if each.matches in (paste.matches, uwsgi.matches)]
-        chosen = chosen[:1] if command.options.server_name else chosen
-    items: List[Item] = []
-    for each in chosen:
-        items += list(each.read(text, command))
+    items = list(known.read(text, command))
+    if known.matches == paste.matches and not command.options.server_name and uwsgi.matches(text):
+        items += uwsgi.read_file(text, command)
     return items
-
-

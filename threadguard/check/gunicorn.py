@@ -10,11 +10,11 @@ import re
 import tokenize
 import warnings
 from dataclasses import replace
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence
 
 from threadguard.check import execute, paste
-from threadguard.check.model import CannotTell, Command, Item, Unreadable, explain, number, quote
-from threadguard.check.source import Source
+from threadguard.check.model import Command, Item, explain, number, quote
+from threadguard.check.source import CannotTell, Source, Unreadable
 from threadguard.check.words import ASSUMED, Environment, Given, Word, expand, is_known, parse, shown, split
 from threadguard.model import Reading
 from threadguard.servers import gunicorn
@@ -172,8 +172,8 @@ def _of_file(command: Command, chosen: Optional[Word], found: Dict[str, Setting]
 
 
 _FREE_HANDS = ("exec", "eval", "globals", "locals", "vars", "setattr", "delattr", "__import__", "execfile",
-               "__dict__", "__globals__", "f_globals", "f_locals", "modules", "__builtins__", "builtins", "import_module",
-               "_getframe", "currentframe", "ctypes")
+               "__dict__", "__globals__", "f_globals", "f_locals", "modules", "__builtins__", "builtins",
+               "import_module", "_getframe", "currentframe", "ctypes")
 """With these a module can set any name."""
 _PLAIN = (ast.Import, ast.ImportFrom, ast.Assign, ast.AnnAssign, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef,
           ast.Pass)
@@ -240,7 +240,8 @@ class Literals:
             raise self._cannot("%s is set to an expression" % name, statement.lineno) from None
         if name == "worker_class" and not isinstance(value, str):
             raise self._cannot("worker_class is no text", statement.lineno)
-        return Setting(value, self._source.lines[statement.lineno - 1].strip()[:100], self._source.path, statement.lineno)
+        written = self._source.lines[statement.lineno - 1].strip()[:100]
+        return Setting(value, written, self._source.path, statement.lineno)
 
 
 def _names(node: ast.AST) -> Sequence[str]:

@@ -59,7 +59,8 @@ class Command:
     doubts: List[CannotTell] = field(default_factory=list)
     """What may make more than one thread of it after all: with one a single-threaded finding is none."""
 
-    def parse(self, values: str, flags: str = "", first: int = 1, stops: bool = False, others_take: bool = True) -> Given:
+    def parse(self, values: str, flags: str = "", first: int = 1, stops: bool = False,
+              others_take: bool = True) -> Given:
         """Its words from the number *first* on, taken apart by `threadguard.check.words.parse`."""
         return parse(self.words[first:], values, flags, stops, others_take)
 

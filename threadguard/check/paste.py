@@ -1,7 +1,7 @@
 """PasteDeploy's ini files: what serves the application, and whether it is guarded; and the commands that serve them.
 
-``use = egg:…`` and ``call:…`` stay names here; everything else (``[DEFAULT]``, ``%(here)s``, ``set``, ``get``, ``use =
-config:other.ini``, pipelines and filters) is PasteDeploy's own work (paste/deploy/loadwsgi.py, 1.5 to 3.1). Without
+``use = egg:…`` and ``call:…`` stay names here; everything else is PasteDeploy's own work: ``[DEFAULT]``, ``%(here)s``,
+``set``, ``get``, ``use = config:other.ini``, pipelines and filters (paste/deploy/loadwsgi.py, 1.5 to 3.1). Without
 PasteDeploy a plain section is read by configparser, which PasteDeploy is built on, and nothing else.
 """
 
@@ -11,8 +11,8 @@ import re
 from dataclasses import replace
 from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Set, Type
 
-from threadguard.check.model import CannotTell, Command, Item, Unreadable, at_most, explain
-from threadguard.check.source import Source, Tree
+from threadguard.check.model import Command, Item, at_most, explain
+from threadguard.check.source import CannotTell, Source, Tree, Unreadable
 from threadguard.check.words import shown
 from threadguard.check.wrappers import program_of
 from threadguard.model import Finding, Reading
@@ -213,7 +213,7 @@ def _loader_class(module: Any, tree: Tree) -> Type[Any]:
 def _refuse_bombs(text: Source) -> configparser.RawConfigParser:
     """*text* as configparser reads it, without interpolation. Raises `Unreadable`, also for what configparser takes for
     ever with: values that contain values, and rows of blanks, where it looks at each once for every other one."""
-    blanks = _BLANKS.search(text.limited(256).text)
+    blanks = _BLANKS.search(text.limited(128).text)
     if blanks:
         raise Unreadable("a line has more than 200 blanks in a row", text.path,
                          text.text.count("\n", 0, blanks.start()) + 1)

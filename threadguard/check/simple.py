@@ -6,7 +6,8 @@ What is installed beside threadguard has no say: it need not be what is installe
 from dataclasses import replace
 from typing import Callable, Dict, Iterator, NamedTuple, Optional, Tuple
 
-from threadguard.check.model import CannotTell, Command, Unreadable, number, quote
+from threadguard.check.model import Command, number, quote
+from threadguard.check.source import CannotTell, Unreadable
 from threadguard.check.words import Word, is_known, shown
 from threadguard.model import Reading, Source
 from threadguard.servers import cheroot, django, flask, granian, hypercorn, mod_wsgi, twisted, uvicorn, waitress
@@ -98,8 +99,8 @@ def _express(command: Command) -> Iterator[Reading]:
     for option in ("--include-file", "--embedded-mode"):
         if option in given.options:
             raise CannotTell("with %s the rest of Apache's configuration decides" % option, remedy)
-    debug = [Word.of("1", option) for option in _DEBUG.split() if option in given.options]
-    reading = _pool((debug or [given.last("--threads")])[0], "--threads", mod_wsgi.EXPRESS_THREADS,
+    debug = next((Word.of("1", option) for option in _DEBUG.split() if option in given.options), None)
+    reading = _pool(debug or given.last("--threads"), "--threads", mod_wsgi.EXPRESS_THREADS,
                     lambda threads: mod_wsgi.read_settings(threads, "express", True), "mod_wsgi-express", remedy)
     yield replace(reading, server="mod_wsgi-express")
 
@@ -126,13 +127,14 @@ def _hypercorn(command: Command) -> Iterator[Reading]:
 
 
 def _granian(command: Command) -> Iterator[Reading]:
-    """The defaults are those of granian/cli.py and `AbstractServer.__init__`. Since 2.0, without ``--blocking-threads``,
-    WSGI has half as many of them as the backpressure, which is the backlog over the workers; 1.4 to 1.6 had as many,
-    and called the runtime's parameters ``threads`` and ``threading_mode``.
+    """The defaults are those of granian/cli.py and `AbstractServer.__init__`. Since 2.0, without
+    ``--blocking-threads``, WSGI has half as many of them as the backpressure, which is the backlog over the workers;
+    1.4 to 1.6 had as many, and called the runtime's parameters ``threads`` and ``threading_mode``.
     """
     first = ("threads", "threading_mode")
     deciding = ("interface", "blocking_threads", "runtime_threads", "runtime_mode", *first)
-    options = {name: "--" + name.replace("_", "-") for name in deciding + ("http", "backpressure", "backlog", "workers")}
+    names = deciding + ("http", "backpressure", "backlog", "workers")
+    options = {name: "--" + name.replace("_", "-") for name in names}
     parsed = command.parse(" ".join(options.values()))
     given: Dict[str, Word] = {}
     for name, option in options.items():
@@ -152,7 +154,8 @@ def _granian(command: Command) -> Iterator[Reading]:
     runtime, mode = first if is_first else ("runtime_threads", "runtime_mode")
     reading = granian.read_settings({
         "blocking_threads": blocking, "runtime_threads": numbers.get(runtime, 1), "backpressure": pressure,
-        "runtime_mode": str(given.get(mode, "workers" if is_first else "auto")), "http": str(given.get("http", "auto"))})
+        "runtime_mode": str(given.get(mode, "workers" if is_first else "auto")),
+        "http": str(given.get("http", "auto"))})
     if reading is None:
         raise CannotTell("the runtime mode %s is not known" % shown(given.get(mode, "")))
     evidence = " ".join(given[name].written for name in ("blocking_threads", mode, runtime) if name in given)

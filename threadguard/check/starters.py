@@ -9,8 +9,8 @@ from dataclasses import replace
 from typing import Dict, Iterable, Iterator, List, NamedTuple, Tuple
 
 from threadguard.check.command_lines import read_parts
-from threadguard.check.model import CannotTell, Command, Item, Part, Unreadable
-from threadguard.check.source import Source
+from threadguard.check.model import Command, Item, Part, at_most
+from threadguard.check.source import CannotTell, Source, Unreadable
 from threadguard.check.words import ASSUMED, MARK, UNKNOWN_OTHERS, Environment, Word, expand, is_known, shown, split
 from threadguard.check.wrappers import of_text
 
@@ -63,6 +63,7 @@ def read_unit(text: Source, command: Command) -> Iterable[Item]:
     for source in [text] + [command.tree.read(path) for path in _drop_ins(text, command)]:
         for name, entry in _unit_lines(source):
             entries.setdefault(name, []).append(entry)
+            at_most(entries[name], name, 300)
             if not entry.value:
                 del entries[name]
     if not entries.get("ExecStart"):
@@ -153,7 +154,8 @@ def of_file(text: Source, environment: Environment) -> Environment:
 
 
 def _assignments(words: Iterable[str]) -> List[Tuple[str, str]]:
-    return [(match.group(1), match.group(2)) for match in map(_ASSIGNMENT.match, words) if match]
+    found = [(match.group(1), match.group(2)) for match in map(_ASSIGNMENT.match, words) if match]
+    return list(at_most(found, "variables", 1000))
 
 
 def _specified(text: str) -> str:
@@ -200,8 +202,8 @@ def read_supervisord(text: Source, command: Command) -> Iterable[Item]:
                 raise CannotTell("it has no command", "", text.path)
             environment = Environment({}, ASSUMED, "the environment of supervisord")
             for each in (sections.get("supervisord", {}), entries):
-                for key, value in re.findall(r"(?<![\w.-])([\w.-]+)\s*=\s*(\"[^\"]*\"|'[^']*'|[^,]*)", each.get(
-                        "environment", Entry("", "", 0)).value):
+                for key, value in at_most(re.findall(r"(?<![\w.-])([\w.-]+)\s*=\s*(\"[^\"]*\"|'[^']*'|[^,]*)", each.get(
+                        "environment", Entry("", "", 0)).value), "variables", 1000):
                     environment = environment.having(key, value.strip().strip("\"'"))
             directory = entries["directory"].value if "directory" in entries else ""
             is_here = directory and is_known(directory) and command.tree.holds(directory)

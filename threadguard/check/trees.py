@@ -54,13 +54,14 @@ def compose(text: Source) -> List[Any]:
                          mark.line + 1 if mark else None) from None
 
 
-def pairs(node: Any) -> Iterator[Tuple[Any, Any]]:
-    """Key and value nodes of a mapping, merged ones (``<<``) first; nothing if *node* is none."""
+def pairs(node: Any, depth: int = 0) -> Iterator[Tuple[Any, Any]]:
+    """Key and value nodes of a mapping, merged ones (``<<``) first; nothing if *node* is none. Raises `Unreadable`."""
     entries = node.value if getattr(node, "id", "") == "mapping" else []
     for key, value in entries:
-        for merged in sequence(value)[:100] if key.value == "<<" else ():
-            if merged is not node and merged.id == "mapping":
-                yield from merged.value
+        for merged in sequence(value) if key.value == "<<" else ():
+            if depth > 3 or len(sequence(value)) > 10:
+                raise Unreadable("it merges too many mappings into one another", None, line_of(node))
+            yield from pairs(merged, depth + 1)
     yield from ((key, value) for key, value in entries if key.value != "<<" and key.id == "scalar")
 
 
@@ -79,7 +80,12 @@ def sequence(node: Any) -> List[Any]:
 
 def text_of(node: Any) -> Optional[str]:
     """The value of a scalar, or None."""
-    return str(node.value) if getattr(node, "id", "") == "scalar" and not node.tag.endswith(":null") else None
+    return str(node.value) if getattr(node, "id", "") == "scalar" and not is_null(node) else None
+
+
+def is_null(node: Any) -> bool:
+    """Whether *node* is absent, or has no value."""
+    return node is None or bool(node.tag.endswith(":null"))
 
 
 def line_of(node: Any) -> int:

@@ -3,8 +3,8 @@
 import os
 from typing import Iterator
 
-from threadguard.check.model import CannotTell, Command, Item, Unreadable, at_most, quote
-from threadguard.check.source import Source
+from threadguard.check.model import Command, Item, at_most, quote
+from threadguard.check.source import CannotTell, Source, Unreadable
 from threadguard.check.trees import line_of_key, parse_json, without_comments
 from threadguard.servers import unit
 
@@ -21,7 +21,7 @@ def matches(text: Source) -> bool:
 def read_command(command: Command) -> Iterator[Item]:
     """What conf.json of ``--statedir`` says (src/nxt_runtime.c `nxt_runtime_conf_init`), which a start takes up."""
     given = command.parse("--control --control-mode --control-user --control-group --pid --log --user --group"
-                          " --state,--statedir --modules,--modulesdir --tmp,--tmpdir", "--no-daemon --version --help -h")
+                          " --state,--statedir --modules,--modulesdir --tmp,--tmpdir", "--no-daemon --version --help")
     directory = given.last("--statedir")
     if directory is None:
         raise CannotTell("without --statedir it reads the directory that was compiled in", _CHECK)

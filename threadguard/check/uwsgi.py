@@ -1,8 +1,9 @@
 """``uwsgi``: its options from the environment, the command line and its files (ini, yaml, json, xml); the last counts.
 
-core/uwsgi.c `uwsgi_setup`: first the variables UWSGI_…, then the options in their order, with the files that ``--ini``
-and its like name in their place, then the files without an option (core/init.c `uwsgi_commandline_config`). uWSGI has
-no dump that does not start it; so its formats are read here: ini as core/ini.c does, the others by their own parsers.
+core/uwsgi.c `uwsgi_setup`: first the variables UWSGI_…, then the options in their order, with the files that
+``--ini`` and its like name in their place, then the files without an option (core/init.c
+`uwsgi_commandline_config`). uWSGI has no dump that does not start it; so its formats are read here: ini as core/ini.c
+does, the others by their own parsers.
 """
 
 import os
@@ -12,8 +13,8 @@ from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Op
 from xml.parsers import expat
 
 from threadguard.check import paste
-from threadguard.check.model import CannotTell, Command, Item, Unreadable, number, quote
-from threadguard.check.source import Source
+from threadguard.check.model import Command, Item, number, quote
+from threadguard.check.source import CannotTell, Source, Unreadable
 from threadguard.check.trees import child, compose, line_of, line_of_key, pairs, parse_json, sequence, text_of
 from threadguard.check.words import ASSUMED, MARK, OPTIONS_THEMSELVES, Environment, Word, expand, is_known, shown
 from threadguard.model import Reading
@@ -36,7 +37,8 @@ _INCLUDES = {"ini": "ini", "ini-paste": "ini", "ini-paste-logged": "ini", "xml":
 _SETS = ("set", "set-placeholder", "set-ph")
 _SHORT = {"S": "set", "j": "json", "x": "xmlconfig", "y": "yaml"}
 _LOGIC = re.compile(r"(if|for)(-|$|env|exists|opt|file|dir|reload|plugin)")
-_FORMS = {"ini": "%s = 1", "json": '"%s": 1', "yaml": "%s: 1", "xml": "<%s>1</%s>", "": "--%s 1", "variable": "UWSGI_%s=1"}
+_FORMS = {"ini": "%s = 1", "json": '"%s": 1', "yaml": "%s: 1", "xml": "<%s>1</%s>", "": "--%s 1",
+          "variable": "UWSGI_%s=1"}
 _MOST_FILES, _MOST_OPTIONS = 100, 20000
 
 
@@ -116,7 +118,8 @@ def _judge(options: Sequence[Option], command: Command) -> Reading:
     remedy = remedy if decisive is threads else "no %s, and %s" % (decisive.name, remedy)
     remedy = "%s; for more throughput %s" % (remedy, more.replace("1", "N"))
     return quote(uwsgi.read_settings(found, decisive.name if decisive.name in _LOOPS else None), decisive.written,
-                 re.sub(r"UWSGI_\w+", lambda match: match.group().upper(), remedy), decisive.value, decisive.file, decisive.line)
+                 re.sub(r"UWSGI_\w+", lambda match: match.group().upper(), remedy), decisive.value, decisive.file,
+                 decisive.line)
 
 
 def _last(options: Sequence[Option], names: Sequence[str]) -> Optional[Option]:
@@ -232,10 +235,10 @@ class _Reader:
             raise CannotTell("%s is in a format that only a plugin of uWSGI reads" % name)
         options: List[Option] = []
         late: List[Option] = []
-        depth = False
+        depth, lines = False, text.lines
         for key, value, line in _READERS[kind](text, section or "uwsgi"):
             depth = not re.match("end(-?if|-?for)?$", key) and (depth or _LOGIC.match(key) is not None)
-            written = text.lines[line - 1].strip().rstrip(",")[:100] if line else "%s = %s" % (key, value)
+            written = lines[line - 1].strip().rstrip(",")[:100] if line else "%s = %s" % (key, value)
             option = Option(key, _magic(value, name), shown(written), name, line, kind, depth)
             (late if key == "inherit" else options).extend(self.expanded(option, text, seen + (path,)))
             if len(options) + len(late) > _MOST_OPTIONS:

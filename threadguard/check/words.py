@@ -79,7 +79,9 @@ def expand(text: str, environment: Environment, literal: bool = False) -> Word:
         if is_nameless or value is None and environment.kind != KNOWN or value is not None and not is_known(value):
             return MARK + match.group()
         is_set = value is not None and (bool(value) or not operator.startswith(":"))
-        chosen = (other if is_set else "") if operator.endswith("+") else value if is_set and value is not None else other
+        chosen = value if is_set and value is not None else other
+        if operator.endswith("+"):
+            chosen = other if is_set else ""
         left[0] -= len(chosen)
         secret[0] = secret[0] or value is not None and value.is_secret
         if left[0] < 0:

@@ -9,7 +9,8 @@ import re
 from dataclasses import replace
 from typing import Dict, NamedTuple, Optional
 
-from threadguard.check.model import CannotTell, Command
+from threadguard.check.model import Command
+from threadguard.check.source import CannotTell
 from threadguard.check.words import ASSUMED, NAME_THE_COMMAND, Environment, expand, is_known, plain, shorten, shown
 from threadguard.check.words import parse, split
 
@@ -39,7 +40,8 @@ _WRAPPERS: Dict[str, _Wrapper] = {
     "timeout": _Wrapper("-k,--kill-after -s,--signal", 1), "stdbuf": _Wrapper("-i,--input -o,--output -e,--error"),
     "sudo": _Wrapper("-u,--user -g,--group -p -C -h -r -t -T -U -D,--chdir", directory="--chdir"),
     "doas": _Wrapper("-u -C"), "runuser": _Wrapper("-u,--user -g,--group -G"), "authbind": _Wrapper("--depth"),
-    "setpriv": _Wrapper("--reuid --regid --groups --pdeathsig --inh-caps --bounding-set"), "strace": _Wrapper("-e -o -s"),
+    "setpriv": _Wrapper("--reuid --regid --groups --pdeathsig --inh-caps --bounding-set"),
+    "strace": _Wrapper("-e -o -s"),
     "chpst": _Wrapper("-u -U -b -e -/ -n -l -L -m -d -o -p -f -c -r -t -C", directory="-C", variables="-e"),
     "softlimit": _Wrapper("-m -d -o -p -f -c -r -t -a -s -l"), "s6-softlimit": _Wrapper("-m -d -o -p -f -c -r -t"),
     "dockerize": _Wrapper("-wait -timeout -wait-retry-interval -stdout -stderr -template", variables="-template"),
@@ -61,9 +63,10 @@ _MODULE = re.compile(r"-[bBdEhiIOPqRsSuvx]*m(.*)", re.DOTALL)
 """``-m``, its value in the same word or in the next."""
 _ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
 _NO_SERVER = frozenset("""
-    celery rq rqworker rqscheduler huey_consumer huey_consumer.py dramatiq arq procrastinate alembic cron crond supercronic
-    redis-server valkey-server postgres mysqld mariadbd mongod memcached rabbitmq-server nginx haproxy traefik node npm
-    npx yarn pnpm pip pip3 pytest tox true false echo sleep mkdir rm rmdir chown chmod install touch test ln cp mv cat
+    celery rq rqworker rqscheduler huey_consumer huey_consumer.py dramatiq arq procrastinate alembic cron crond
+    supercronic redis-server valkey-server postgres mysqld mariadbd mongod memcached rabbitmq-server nginx haproxy
+    traefik node
+    pip pip3 pytest tox true false echo sleep mkdir rm rmdir chown chmod install touch test ln cp mv cat
     kill tail sed psql pg_dump certbot flower mailpit mailhog minio logrotate
 """.split())
 _MANAGE = frozenset("""

@@ -35,7 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def hint(words: List[str]) -> str:
     """What to add to an error about *words*, the arguments of ``threadguard check``: a mark may be missing."""
-    server = next((place for place, word in enumerate(words) if find(program_of(word)) and not os.path.exists(word)), None)
+    server = next((place for place, word in enumerate(words)
+                   if find(program_of(word)) and not os.path.exists(word)), None)
     if server is None:
         return ""
     return "a command stands after --: threadguard check %s" % " ".join(words[:server] + ["--"] + words[server:])
