@@ -102,10 +102,11 @@ def install(session, *arguments):
     """
     environment = Path(session.virtualenv.location)
     made, installed = environment / ".made", environment / ".installed"
-    files = [HERE / argument for argument in arguments if argument.endswith(".txt")]
-    key = " ".join([*arguments, checksum(HERE / "setup.cfg", *files)])
-    code = checksum(HERE / "threadguard", HERE / "setup.cfg")
     is_built = any(argument.startswith(".") for argument in arguments)
+    read = [argument for argument in arguments if argument.endswith(".txt")]
+    read += ["setup.cfg"] * any(argument.rpartition("=")[2].startswith(".") for argument in arguments)
+    key = " ".join([*arguments, checksum(*(HERE / file for file in read))])
+    code = checksum(HERE / "threadguard", HERE / "setup.cfg")
     if not made.exists() or made.read_text() != key:
         if made.exists():
             session.virtualenv.reuse_existing = False

@@ -8,7 +8,7 @@ from wsgiref.util import FileWrapper
 from wsgiref.validate import validator
 
 import pytest
-from conftest import DEADLINE, Response, new_environ, start_response
+from conftest import DEADLINE, Response, counts_references, new_environ, start_response
 
 from threadguard.guard import bodies
 from threadguard.guard.ledger import Ledger
@@ -287,6 +287,7 @@ class Reader:
         return b""
 
 
+@counts_references
 @pytest.mark.parametrize("policy", ["refuse", "serialize"])
 def test_a_file_wrapper_over_the_application_s_own_reader_is_inside(guarded, policy):
     """It comes back itself all the same, and is inside until nobody holds it any more."""
@@ -390,6 +391,7 @@ class NotesLeaving(Ledger):
         self.left.append(ticket)
 
 
+@counts_references
 def test_a_body_ends_only_once():
     """close() after the end does no harm."""
     ledger = NotesLeaving()

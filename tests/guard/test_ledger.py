@@ -6,6 +6,7 @@ import sysconfig
 import threading
 
 import pytest
+from conftest import counts_references
 
 from threadguard.guard.ledger import SAME_PROCESS, Ledger
 from threadguard.guard.pending import PendingResponse
@@ -201,6 +202,7 @@ class Request(dict):
     """What a request consists of."""
 
 
+@counts_references
 @pytest.mark.parametrize("looks", [lambda ledger: ledger.counts()[0], lambda ledger: ledger.collect(1) and 0])
 def test_a_call_that_ended_without_telling_is_inside_no_more(ledger, looks):
     """Its request is known to the ledger alone; one that is held by whoever serves it stays."""

@@ -7,7 +7,7 @@ from collections import deque
 from itertools import chain
 
 import pytest
-from conftest import DEADLINE, Response, in_thread, new_environ, start_response
+from conftest import DEADLINE, Response, counts_references, in_thread, new_environ, start_response
 
 from threadguard.process import contexts
 
@@ -59,6 +59,7 @@ class Chunks:
 BODIES = {"generator": in_chunks, "iterable": lambda environ, start_response: Chunks()}
 
 
+@counts_references
 @pytest.mark.parametrize("app", BODIES.values(), ids=BODIES)
 @pytest.mark.parametrize("policy, expected", [("refuse", (1, 1, 0)), ("serialize", (1, 1, 0)), ("log", (2, 0, 1))])
 def test_a_body_of_a_thread_that_runs_c_is_not_abandoned(guarded, app, policy, expected):

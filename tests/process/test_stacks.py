@@ -8,7 +8,7 @@ import weakref
 from contextlib import contextmanager
 
 import pytest
-from conftest import DEADLINE
+from conftest import DEADLINE, counts_references
 
 from threadguard.process import facts as process, stacks
 from threadguard.process.facts import Process
@@ -76,6 +76,7 @@ def test_i_am_seen_where_i_ask(monkeypatch, gil):
     assert stacks.tops()[threading.get_ident()] is sys._getframe()
 
 
+@counts_references
 @pytest.mark.parametrize("gil", [True, False])
 def test_who_asks_is_not_kept_alive(monkeypatch, gil):
     """What the caller holds goes when it ends, without a collection: a body that hangs on would count as inside."""

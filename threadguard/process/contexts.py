@@ -331,4 +331,6 @@ def _formatted(frame: FrameType) -> List[str]:
     inner: Optional[FrameType] = frame
     while inner is not None and _is_own(inner):
         inner = inner.f_back
-    return traceback.format_stack(inner or frame)
+    stack = traceback.StackSummary.extract((each, each.f_lineno) for each in outward(inner or frame))
+    stack.reverse()
+    return stack.format()

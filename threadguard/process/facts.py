@@ -163,10 +163,14 @@ def _with_subclasses(kind: type) -> Set[type]:
 
 
 def outward(frame: Optional[FrameType]) -> Iterator[FrameType]:
-    """*frame* and its callers, innermost first."""
+    """*frame* and its callers, innermost first. On PyPy the outermost frame of a waiting greenlet leads back to its
+    innermost one (lib_pypy/greenlet.py): there it ends."""
+    first = frame
     while frame is not None:
         yield frame
         frame = frame.f_back
+        if frame is first:
+            return
 
 
 def as_tuple(frames: Iterator[FrameType]) -> Frames:
