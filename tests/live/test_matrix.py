@@ -59,7 +59,8 @@ def outcome(row, first, rest):
     early = [line for line in first["log"]["startup"] if line.startswith("ERROR")]
     built = (first["startup"] or {}).get("status") == "threaded"
     return {
-        "id": row.id, "threaded": row.threaded, "at_collision": row.at_collision, "truth": truth, "flag": first["flag"], "verdict": verdict.get("status"),
+        "id": row.id, "threaded": row.threaded, "at_collision": row.at_collision,
+        "truth": truth, "flag": first["flag"], "verdict": verdict.get("status"),
         "capacity": verdict.get("capacity"), "bound": row.capacity, "declared_only": verdict.get("declared_only"),
         "reached": "startup" if built or early else "first request",
         "startup": (first["startup"] or {}).get("status"),

@@ -264,6 +264,10 @@ class Process:
         """Whether a thread has come since this moment."""
         return not self._idents.issuperset(stacks.tops())
 
+    def hides_threads(self) -> bool:
+        """Whether there are threads that one may not look at: those that run, where there is no GIL."""
+        return not stacks.runs_alone() and len(sys._current_frames()) > len(self._idents)
+
     @property
     def main(self) -> Frames:
         """The frames of the main thread, innermost first; this context's own where it is the main thread."""

@@ -17,8 +17,8 @@ UNKNOWN_SERVER = ANY_SERVER + "; if it has one thread already, option server_thr
 _NO_LIMIT = 2 ** 31 - 1
 """The greatest number of a C int: no process has so many threads."""
 
-_LOOKS = 3
-"""How often a request is looked at while threads come."""
+_LOOKS = 4
+"""How often a request is looked at while threads come, or while the one that waits for it does not sleep yet."""
 
 
 class Answers(NamedTuple):
@@ -49,9 +49,11 @@ def on_request(environ: Dict[str, Any], is_guard: IsGuard, is_server_known: bool
 
     A server may be starting its threads meanwhile: what does not know of them is looked at once more.
     """
-    for _ in range(_LOOKS):
+    for look in range(_LOOKS):
         with Process(environ) as here:
             call = trace(here, SERVERS, is_guard, is_server_known)
+            if call.origin is Origin.POOL and here.hides_threads() and look < _LOOKS - 1:
+                continue
             if call.origin is Origin.ELSEWHERE:
                 return Answers({}, (), call.origin)
             answers = _of_call(call, here, environ)

@@ -12,7 +12,7 @@ A server that shows none of them is believed as far as its ``wsgi.multithread`` 
 
 import threading
 from functools import partial
-from types import BuiltinMethodType, FrameType, FunctionType, MethodType, ModuleType
+from types import BuiltinFunctionType, FrameType, FunctionType, MethodType, ModuleType
 from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Tuple
 
 from threadguard.model import Reading, Source
@@ -124,7 +124,7 @@ def executor(process: Process) -> Optional[Reading]:
 
 # -- the job that a pool was given ----------------------------------------------------------------------------------
 
-_PLAIN = (str, bytes, int, float, complex, type(None), type, ModuleType)
+_PLAIN = (str, bytes, int, float, complex, type(None), type, ModuleType, BuiltinFunctionType)
 
 
 def job_of(stack: Frames) -> Optional[Tuple[Any, ...]]:
@@ -162,7 +162,7 @@ def carries_a_request(job: Iterable[Any], is_guard: IsGuard) -> bool:
                 following += [cell for cell in map(_content, thing.__closure__ or ()) if cell is not thing]
             elif is_instance(thing, (list, tuple)):
                 following += thing[:16]
-            elif not (is_instance(thing, (*_PLAIN, BuiltinMethodType)) or is_guard(thing)):
+            elif not (is_instance(thing, _PLAIN) or is_guard(thing)):
                 return True
         wave = following
     return False
