@@ -420,3 +420,14 @@ def test_only_so_many_are_held(checked, monkeypatch):
     monkeypatch.setattr(rendezvous, "MOST", 0)
     answer = json.loads(in_thread(lambda: ask(checked(), "/-/tg/probe", TOKEN, QUERY_STRING="hold=2")).body)
     assert answer["held"] == 0
+
+
+def test_an_operator_s_number_that_the_server_contradicts_is_a_warning(guarded, monkeypatch):
+    """Requests are served, as the operator says; the status asks for a look at the report."""
+    from threadguard.model import Reading, Source
+    from threadguard.servers import readers
+
+    shown = readers.Answers({"a": Reading(Source.POOL, "a", 4, "read", "change it")}, ())
+    monkeypatch.setattr(readers, "on_request", lambda *args: shown)
+    response = ask(guarded(hello, server_threads=1, health_path="/-/tg"))
+    assert (response.status, json.loads(response.body)["status"]) == ("200 OK", "warn")

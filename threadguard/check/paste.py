@@ -17,7 +17,7 @@ from threadguard.check.words import shown
 from threadguard.check.wrappers import program_of
 from threadguard.model import Finding, Reading
 from threadguard.options import OptionError, from_strings
-from threadguard.servers import server_section
+from threadguard.servers import pastedeploy
 
 NAME = "the [server:] section"
 PROGRAMS = ("gearbox", "pserve", "paster", "pyramid.scripts.pserve", "gearbox.main")
@@ -27,7 +27,7 @@ _APPS = "(app|application|composite|composit|pipeline|filter-app)"
 _BLANKS = re.compile(r"\S[^\S\n]{200}")
 _REFERENCE = re.compile(r"%\(([^()\n]+)\)s")
 _DEAREST = 1000 * 1000
-_FACTORIES = {egg.lower(): runner for egg, runner in server_section.EGGS.items()}
+_FACTORIES = {egg.lower(): runner for egg, runner in pastedeploy.EGGS.items()}
 _GUNICORN = "gunicorn.app.pasterapp:serve"
 _GUARD = re.compile(r"egg:\s*threadguard(#main)?$|(call:)?threadguard\.paste:filter_factory$", re.IGNORECASE)
 _URLMAPS = ("egg:paste#urlmap", "paste.urlmap:urlmap_factory", "egg:rutter#urlmap", "rutter.urlmap:urlmap_factory")
@@ -103,9 +103,9 @@ def _judge(section: Section, title: str, text: Optional[Source], directory: str)
     factory = re.sub(r"^egg:\s*([^#]*)", lambda match: "egg:" + match.group(1).strip().replace("_", "-"),
                      section.factory.strip())
     runner, file = _FACTORIES.get(factory.lower(), section.factory), text.path if text else None
-    lines = server_section.find_lines(file, title)
+    lines = pastedeploy.find_lines(file, title)
     line = lines.get("use")
-    if runner not in server_section.RUNNERS:
+    if runner not in pastedeploy.RUNNERS:
         raise CannotTell("[%s] is served by %s, which threadguard does not know" % (title, section.factory), "",
                          file, line)
     if runner == _GUNICORN and ("config" in section.settings
@@ -114,11 +114,11 @@ def _judge(section: Section, title: str, text: Optional[Source], directory: str)
                          "check that file, or start gunicorn with --paste: threadguard check -- gunicorn --paste FILE",
                          file, line)
     try:
-        reading = server_section.read_settings(runner, section.settings, title, file)
-    except (server_section.NotTaken, OverflowError) as error:
+        reading = pastedeploy.read_settings(runner, section.settings, title, file)
+    except (pastedeploy.NotTaken, OverflowError) as error:
         line = lines.get(getattr(error, "option", ""), line)
         raise Unreadable("[%s], %s: %s" % (title, section.factory, error), file, line) from None
-    written = [option for option in server_section.RUNNERS[runner].options if option in section.settings]
+    written = [option for option in pastedeploy.RUNNERS[runner].options if option in section.settings]
     if reading is None:
         raise CannotTell("[%s], %s: what %s gives is not known" % (title, section.factory, ", ".join(
             "%s = %s" % (option, section.settings[option]) for option in written)), "", file,

@@ -16,6 +16,7 @@ nothing else.
 
 from typing import Protocol, Tuple
 
+from threadguard.model import Reading
 from threadguard.servers import (a2wsgi, asgiref, cheroot, django, eventlet, flask, gevent, granian, gunicorn,
                                  hypercorn, mod_wsgi, passenger, paste, pastedeploy, tornado, twisted, unit, uvicorn,
                                  uwsgi, waitress, werkzeug, wsgiref)

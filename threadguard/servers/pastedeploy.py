@@ -5,15 +5,18 @@ They keep the server in a local variable ``server`` that is on the stack while t
 1.5 to 3.1). It knows the runner, and what became of the section: ``%(here)s``, ``[DEFAULT]``, ``get`` and
 ``use = config:other.ini`` are done. So nothing is parsed a second time. Under mod_wsgi, uWSGI's ini-paste or a shell
 there is no such command on the stack. On a request the server that was started is read by its own reader.
+
+The second part says which server a section starts, and what that server makes of its settings, each from the source of
+its runner. It is pure but for the search of a line to name; `threadguard check` uses it as well.
 """
 
 import re
 from dataclasses import replace
-from typing import Any, Optional, Tuple
+from typing import Any, Callable, Dict, Mapping, NamedTuple, Optional, Tuple
 
-from threadguard.model import Reading
+from threadguard.model import Reading, Source
 from threadguard.process.facts import Process, captured, getattr_path, local
-from threadguard.servers import server_section
+from threadguard.servers import cheroot, gevent, gunicorn, paste, waitress
 
 
 class Serve:
@@ -43,8 +46,8 @@ class Serve:
         file, name = _chosen(str(local(frame, "server_spec")), local(frame, "server_name"))
         settings = getattr_path(context, "local_conf") or {}
         try:
-            reading = server_section.read_settings(runner, settings, "server:%s" % name, file)
-        except server_section.NotTaken:  # the server will say so itself
+            reading = read_settings(runner, settings, "server:%s" % name, file)
+        except NotTaken:  # the server will say so itself
             return None
         return reading and replace(reading, on_stack=True)
 
@@ -71,3 +74,164 @@ def _chosen(spec: str, name: Optional[str]) -> Tuple[Optional[str], str]:
     path, _, fragment = spec.partition("#")
     file = None if path.startswith("egg:") else re.sub(r"^[a-z+]{2,}:(//)?", "", path)
     return file, name or fragment or "main"
+
+
+# -- the section ----------------------------------------------------------------------------------------------------
+
+Settings = Mapping[str, str]
+HEADER = "["  # stands for a section's own line: no option begins with it
+
+
+class NotTaken(ValueError):
+    """The server will not start: *option* needs a whole number, and *value* is none."""
+
+    def __init__(self, option: str, value: str) -> None:
+        super().__init__("%s = %s is not a whole number" % (option, value))
+        self.option = option
+
+
+class _Runner(NamedTuple):
+    read: Callable[[Settings, str], Optional[Reading]]
+    """From the settings, and their place as the subject of a sentence, to a reading."""
+    options: Tuple[str, ...]
+    """The settings that decide, the most telling first."""
+    change: str
+    """What to write into the section."""
+
+
+class _Place(NamedTuple):
+    where: str
+    """Where the settings stand, as the subject of a sentence."""
+    change: str
+    """What to change, and where."""
+    line: Optional[int] = None
+
+
+def _number(settings: Settings, option: str, default: Optional[int] = None) -> Optional[int]:
+    if option not in settings:
+        return default
+    try:
+        return int(settings[option])
+    except ValueError:
+        raise NotTaken(option, settings[option]) from None
+
+
+def _truth(settings: Settings, option: str, default: bool) -> bool:
+    return settings[option].strip().lower() in ("true", "yes", "on", "y", "t", "1") if option in settings else default
+
+
+def _of_waitress(settings: Settings, where: str) -> Optional[Reading]:
+    return waitress.read_settings(_number(settings, "threads"), where)
+
+
+def _of_paste(settings: Settings, where: str) -> Optional[Reading]:  # paste/httpserver.py server_runner
+    return paste.read_settings(_truth(settings, "use_threadpool", True),
+                               _number(settings, "threadpool_workers", paste.WORKERS),
+                               _number(settings, "threadpool_spawn_if_under", paste.SPAWN_IF_UNDER), where)
+
+
+def _of_gunicorn(settings: Settings, where: str) -> Optional[Reading]:  # gunicorn/app/pasterapp.py serve
+    if "config" in settings:  # a file of its own, which may set the rest
+        return None
+    return gunicorn.read_settings(settings.get("worker_class", "sync"), _number(settings, "threads", 1),
+                                  _number(settings, "worker_connections", 1000),
+                                  len(settings.get("bind", settings.get("host", "")).split(",")), where)
+
+
+def _of_cheroot(settings: Settings, where: str) -> Optional[Reading]:
+    return cheroot.read_settings(_number(settings, "numthreads"), where)
+
+
+def _of_wsgiref(settings: Settings, where: str) -> Optional[Reading]:  # gearbox/commands/serve.py
+    threaded = _truth(settings, "wsgiref.threaded", False)
+    evidence = "%s sets no wsgiref.threaded, and the default is false" % where
+    if "wsgiref.threaded" in settings:
+        evidence = "%s sets wsgiref.threaded = %r" % (where, settings["wsgiref.threaded"])
+    return Reading(Source.SETTING, "wsgiref", None if threaded else 1, evidence, unbounded=threaded)
+
+
+def _of_plain_wsgiref(settings: Settings, where: str) -> Optional[Reading]:  # pyramid/scripts/pserve.py
+    return Reading(Source.SETTING, "wsgiref", 1, "%s starts Pyramid's wsgiref server, which has no threads" % where)
+
+
+def _of_gevent(settings: Settings, where: str) -> Optional[Reading]:  # `gevent_server_factory` gives it no pool
+    return gevent.read_settings(None, where)
+
+
+_WAITRESS = "use = egg:waitress#main and threads = 1"
+_COMMAND_LINE = _Place("the command's option --server", _WAITRESS + " in a [server:] section, and no --server")
+RUNNERS: Dict[str, _Runner] = {
+    "waitress:serve_paste": _Runner(_of_waitress, ("threads",), "threads = 1"),
+    "paste.httpserver:server_runner": _Runner(
+        _of_paste, ("threadpool_workers", "use_threadpool", "threadpool_spawn_if_under"),
+        "use_threadpool = true, threadpool_workers = 1 and threadpool_spawn_if_under = 0"),
+    "gunicorn.app.pasterapp:serve": _Runner(
+        _of_gunicorn, ("threads", "worker_class", "worker_connections"), "worker_class = sync and threads = 1"),
+    "gearbox.commands.serve:wsgiref_server_runner": _Runner(
+        _of_wsgiref, ("wsgiref.threaded",), "wsgiref.threaded = false"),
+    "gearbox.commands.serve:cherrypy_server_runner": _Runner(_of_cheroot, ("numthreads",), "numthreads = 1"),
+    "gearbox.commands.serve:gevent_server_factory": _Runner(_of_gevent, (), _WAITRESS),
+    "pyramid.scripts.pserve:wsgiref_server_runner": _Runner(_of_plain_wsgiref, (), _WAITRESS),
+    "pyramid.scripts.pserve:cherrypy_server_runner": _Runner(_of_cheroot, ("numthreads",), "numthreads = 1"),
+}
+EGGS = {  # what ``use`` says, to the runner that PasteDeploy finds for it (the packages' entry points)
+    "egg:waitress": "waitress:serve_paste", "egg:waitress#main": "waitress:serve_paste",
+    "egg:Paste#http": "paste.httpserver:server_runner",
+    "egg:gunicorn": "gunicorn.app.pasterapp:serve", "egg:gunicorn#main": "gunicorn.app.pasterapp:serve",
+    "egg:gearbox#wsgiref": "gearbox.commands.serve:wsgiref_server_runner",
+    "egg:gearbox#cherrypy": "gearbox.commands.serve:cherrypy_server_runner",
+    "egg:gearbox#gevent": "gearbox.commands.serve:gevent_server_factory",
+    "egg:pyramid#wsgiref": "pyramid.scripts.pserve:wsgiref_server_runner",
+    "egg:pyramid#cherrypy": "pyramid.scripts.pserve:cherrypy_server_runner",
+}
+
+
+def read_settings(runner: str, settings: Settings, section: str, file: Optional[str] = None) -> Optional[Reading]:
+    """The capacity of the server that *runner* (a key of `RUNNERS`) starts with *settings*; None if it is not known.
+
+    *section* (``server:main``) of *file* is where they come from, as PasteDeploy passes them on. Without a file the
+    server was named on the command line. Raises `NotTaken`.
+    """
+    known = RUNNERS.get(runner)
+    if known is None:
+        return None
+    place = _find_place(known, settings, section, find_lines(file, section)) if file else _COMMAND_LINE
+    reading = known.read(settings, place.where)
+    remedy = "%s; for more throughput start more processes" % place.change
+    return reading and replace(reading, file=file, line=place.line, remedy=remedy)
+
+
+def _find_place(known: _Runner, settings: Settings, section: str, lines: Mapping[str, int]) -> _Place:
+    where = "[%s]" % section
+    change = "%s in %s" % (known.change, where)
+    written = [option for option in known.options if option in lines]
+    for option in written:
+        if option not in settings:  # ConfigLoader.get_context skips each option that [DEFAULT] has as well
+            return _Place("%s, whose %s PasteDeploy drops because [DEFAULT] has it too," % (where, option),
+                          change + " and not in [DEFAULT]", lines[option])
+    if written or not lines:
+        return _Place(where, change, lines[written[0]] if written else None)
+    if any(option in settings for option in known.options):
+        return _Place("%s, through its use," % where, change, lines.get("use"))
+    return _Place(where, change, lines.get(HEADER if known.options else "use"))
+
+
+def find_lines(file: Optional[str], section: str) -> Dict[str, int]:
+    """The line number of each option in *section* of *file*, and of its header as `HEADER`; empty without a file."""
+    try:
+        with open(file or "", encoding="utf-8", errors="replace") as text:
+            numbered = list(enumerate(text, 1))
+    except OSError:
+        return {}
+    lines: Dict[str, int] = {}
+    inside = False
+    for number, line in numbered:
+        header = re.match(r"\[([^]]+)\]", line)
+        option = re.match(r"([^\s#;=:][^=:]*?)\s*[=:]", line)
+        if header:
+            inside = re.sub(r":\s+", ":", header.group(1).strip()) == section
+            if inside:
+                lines[HEADER] = number
+        elif inside and option:
+            lines[option.group(1)] = number
+    return lines

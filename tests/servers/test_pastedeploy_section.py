@@ -1,6 +1,6 @@
 import pytest
 from threadguard.model import Reading, Source
-from threadguard.servers import server_section
+from threadguard.servers import pastedeploy
 
 INI = """\
 [DEFAULT]
@@ -31,7 +31,7 @@ def ini(tmp_path):
 
 def read(use, settings, section="server:main", file=None):
     """The reading for what *use* names, with these settings."""
-    return server_section.read_settings(server_section.EGGS[use], settings, section, file)
+    return pastedeploy.read_settings(pastedeploy.EGGS[use], settings, section, file)
 
 
 @pytest.mark.parametrize("use, settings, server, capacity", [
@@ -70,14 +70,14 @@ def test_what_the_section_does_not_tell_is_not_known(use, settings):
 
 def test_a_value_that_the_server_will_refuse_is_named():
     """Where a whole number is needed and none is written, the option and what stands there are told."""
-    with pytest.raises(server_section.NotTaken, match="^threads = four is not a whole number$") as caught:
+    with pytest.raises(pastedeploy.NotTaken, match="^threads = four is not a whole number$") as caught:
         read("egg:waitress#main", {"threads": "four"})
     assert "threads" == caught.value.option
 
 
 def test_an_unknown_runner_is_not_known():
     """A server that nobody wrote a line for gives no reading."""
-    assert server_section.read_settings("bjoern:run", {}, "server:main") is None
+    assert pastedeploy.read_settings("bjoern:run", {}, "server:main") is None
 
 
 def test_a_setting_is_reported_with_its_line(ini):
