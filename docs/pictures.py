@@ -105,8 +105,8 @@ def race() -> str:
         _arrow(372, 54, 384, 108), _arrow(586, 110, 598, 56),
         _text(482, 178, "then again with line k + 1", DIM, 'text-anchor="middle"'),
     ]
-    return _card(820, 196, "request A is paused before one of its lines, all of request B runs, and A goes on: its answer"
-                           " is not the one that it gets alone", parts)
+    return _card(820, 196, "request A is paused before one of its lines, all of request B runs, and A goes on: its"
+                           " answer is not the one that it gets alone", parts)
 
 
 # -- what a policy does

@@ -33,8 +33,8 @@ def race(app: WSGIApp, *requests: Any, within: Iterable[str] = (), points: Optio
          progress: Callable[[int, int], object] = lambda done, total: None) -> RaceReport:
     """Send *requests* in pairs: A is paused before one of its lines, all of B runs, A goes on; then the next line.
 
-    :param requests: WebOb requests, objects of Werkzeug's `EnvironBuilder`, environs, paths. Each is A once to each other
-        one's B. A single one meets itself.
+    :param requests: WebOb requests, objects of Werkzeug's `EnvironBuilder`, environs, paths. Each is A once to each
+        other one's B. A single one meets itself.
     :param within: names of packages whose lines are counted. By default all but the standard library and servers.
     :param points: before how many of its lines, evenly spread, A is paused. None: before each.
     :param at: pause the first request before this line, and no other; or the first and the second before these two.
