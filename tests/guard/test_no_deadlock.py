@@ -10,7 +10,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 import pytest
 from conftest import DEADLINE, Response, held_inside, in_thread, new_environ, start_response
 
-from threadguard.guard import queue as turns
+from threadguard.guard import groups, queue as turns
 
 TIMEOUT = 0.1
 
@@ -149,6 +149,42 @@ def test_no_collector_runs_for_who_waits_for_a_call(serialized, gate, monkeypatc
     guard = serialized(gate)
     with held_inside(guard, gate):
         assert_told_to_come_again(Response(guard))
+
+
+def test_groups_that_are_nested_in_opposite_order_do_not_wait_for_each_other(guarded, caplog):
+    """Each would have its own turn and wait for the other's until the timeout: the later is told to come again."""
+    entered, both = [], threading.Barrier(2, timeout=DEADLINE)
+
+    def outer(inner):
+        def app(environ, start_response):
+            both.wait()
+            return inner(environ, start_response)
+        return app
+
+    def hello(environ, start_response):
+        entered.append(1)
+        start_response("200 OK", [])
+        return [b"hello"]
+
+    options = {"policy": "serialize", "serialize_timeout": DEADLINE}
+    first, second = guarded(hello, **options), guarded(hello, group="another of this test", **options)
+    ways = [guarded(outer(second), **options), guarded(outer(first), group="another of this test", **options)]
+    for guard in (first, second):
+        Response(guard)
+        guard._group.read = lambda ticket, environ: False
+    entered.clear()
+    answers = []
+    threads = [threading.Thread(target=lambda way=way: answers.append(Response(way).status)) for way in ways]
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(DEADLINE / 2)
+            assert not thread.is_alive()
+    finally:
+        groups._groups.pop("another of this test")
+    assert answers[0] == "503 Service Unavailable" and len(entered) in (0, 1)
+    assert "TG304 guards of two groups are nested in opposite order" in caplog.text
 
 
 class Interrupted(BaseException):

@@ -226,6 +226,8 @@ class _Wrapper:
             self._pending.close(getattr(self._body, "close", None))
 
     def __getattr__(self, name: str) -> Any:
+        if name == "__len__":  # a proxy has one, whatever it stands for
+            raise AttributeError(name)
         return getattr(self.__dict__["_body"], name)
 
 

@@ -88,10 +88,10 @@ def _exchange(pending: PendingResponse, wrapper: Any, name: str, file: Any) -> N
     """
     stand_in = (IterableStandIn if hasattr(type(file), "__iter__") else StandIn)(file, pending)
     for other, value in list(vars(wrapper).items()):
-        method = getattr(value, "__name__", None)
+        method = getattr(value, "__name__", None) if getattr(value, "__self__", None) is file else other
         if other == name:
             setattr(wrapper, name, stand_in)
-        elif getattr(value, "__self__", None) is file and isinstance(method, str) and hasattr(file, method):
+        elif callable(value) and isinstance(method, str) and getattr(file, method, None) == value:
             setattr(wrapper, other, getattr(stand_in, method))
 
 

@@ -39,6 +39,7 @@ class Group:
         self.name = name
         self.ledger = Ledger()
         self.ledger.report_hang_up = self._log_hang_up
+        self.ledger.report_deadlock = self._log_deadlock
         self.queue = RequestQueue(self.ledger)
         self.rendezvous = Rendezvous()
         self.guards: "weakref.WeakSet[Any]" = weakref.WeakSet()
@@ -349,6 +350,13 @@ class Group:
                 self.ledger.pid, report.side("inside", pending.request, pending.place())),
             "its client has probably hung up; a server of one thread that finishes a response before it begins the next"
             " does without turns"))
+
+    def _log_deadlock(self, request: Any) -> None:
+        """Log that *request* is told to come again: it would wait for what waits for it."""
+        self._log.log_once(logging.ERROR, Finding(
+            "TG304", "guards of two groups are nested in opposite order: two requests would wait for each other's turn",
+            "in process %d\n  %s" % (self.ledger.pid, report.side("entering", request, contexts.here())),
+            "let guards that are nested have one group, or nest them in the same order everywhere"))
 
     def _facts(self) -> Dict[str, Any]:
         """What the record of every finding says of this process."""

@@ -90,7 +90,7 @@ class Ledger:
     """The tickets of one group in this process."""
 
     __slots__ = ("inside", "line", "tickets", "marks", "inspect_from", "pid", "leaves_bodies", "interleaves",
-                 "told", "report_hang_up", "sections", "_sections_entered", "_pending", "_abandoned",
+                 "told", "report_hang_up", "report_deadlock", "sections", "_sections_entered", "_pending", "_abandoned",
                  "_earliest", "_mutexes", "_first_ticket", "_moved", "_cancelled",
                  "_overlaps", "_peaks", "_peak")
 
@@ -99,6 +99,8 @@ class Ledger:
         """Those who wait to enter, in order (`queue`)."""
         self.report_hang_up: Callable[[PendingResponse], object] = bool
         """Called with a body that loses the turn because its client has hung up."""
+        self.report_deadlock: Callable[[Any], object] = bool
+        """Called with a request that can never have the turn: its holder waits for one that the request has."""
         self.tickets = tally.new_count()
         self.marks = fork.new_marks()
         self._mutexes: Dict[int, contexts.Mutex] = {}

@@ -22,6 +22,10 @@ _SHORT_SLICE = 0.02
 or gone."""
 
 
+_queues: "weakref.WeakSet[RequestQueue]" = weakref.WeakSet()
+"""Those of every group."""
+
+
 class AnotherWaits(Exception):
     """A request of another context waits already: *request*."""
 
@@ -36,6 +40,7 @@ class RequestQueue:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self.line = ledger.line
+        _queues.add(self)
 
     def acquire(self, request: Any, seconds: float, log_stuck: Callable[[int], object],
                 is_only: bool = False) -> Optional[int]:
@@ -106,6 +111,9 @@ class RequestQueue:
             other = self.waiting_request(before=waiter) if is_only else None
             if other is not None:
                 raise AnotherWaits(other)
+            if len(_queues) > 1 and self._is_deadlocked(request):
+                self._ledger.report_deadlock(request)
+                return None
             # What left just before *waiter* stood in line has woken nothing: look again before the first waiting.
             while True:
                 ticket = self._enter(request, seconds) if self._is_first(waiter) else None
@@ -128,6 +136,19 @@ class RequestQueue:
         if not has_entered:
             self._ledger.wake_next()
         self._ledger.set_fast_path()
+
+    def _is_deadlocked(self, request: Any) -> bool:
+        """Whether what holds this turn waits for a turn of another group that *request* holds.
+
+        So it is where guards of two groups are nested in opposite order, around the same environ.
+        """
+        holders = list(self._ledger.inside.values())
+        for other in list(_queues):
+            if other is not self and other._ledger.calls_of(request):
+                waiting = [getattr(place(), "request", None) for place in list(other.line)]
+                if any(each is not None and any(each is holder for holder in holders) for each in waiting):
+                    return True
+        return False
 
     def _forget(self, place: "weakref.ref[Waiter]") -> None:
         """Who waited at *place* is gone: it was interrupted just as it left."""

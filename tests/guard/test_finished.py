@@ -1,0 +1,346 @@
+"""When a response is finished: what DESIGN calls so, for each kind of body, on contexts that meet."""
+
+import ctypes
+import io
+import os
+import subprocess
+import sys
+import textwrap
+import threading
+
+import pytest
+from conftest import DEADLINE, Response, in_thread, new_environ, start_response, without_hooks
+from wsgiref.util import FileWrapper
+
+from threadguard.guard import pending
+
+
+class Work:
+    """Code of the application that knows how many run it at once; *during* is what it waits for inside."""
+
+    def __init__(self):
+        self.inside = self.most = 0
+        self.mutex = threading.Lock()
+        self.entered, self.go = threading.Event(), threading.Event()
+
+    def __call__(self, waits=False):
+        with self.mutex:
+            self.inside += 1
+            self.most = max(self.most, self.inside)
+        if waits:
+            self.entered.set()
+            assert self.go.wait(DEADLINE)
+        with self.mutex:
+            self.inside -= 1
+
+
+class Closing:
+    """An iterator whose `close` is work."""
+
+    def __init__(self, close, chunks=(b"x",)):
+        self.chunks, self.close = iter(chunks), close
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        return next(self.chunks)
+
+
+class Raw(io.RawIOBase):
+    """A raw file of the application's own."""
+
+    def readable(self):
+        return True
+
+    def readinto(self, buffer):
+        return 0
+
+
+class Reader:
+    """A file-like object of the application's, with what real files have and without."""
+
+    def __init__(self, **attributes):
+        self.left = [b"abc", b"def"]
+        for name, value in attributes.items():
+            setattr(self, name, value)
+
+    def read(self, size=-1):
+        return self.left.pop(0) if self.left else b""
+
+
+class Holding:
+    """An object with a real file in an attribute of its own, which it decrypts."""
+
+    def __init__(self, name):
+        setattr(self, name, io.BytesIO(b"x"))
+
+    def read(self, size=-1):
+        return b""
+
+
+def over(file):
+    """An application that answers with a file wrapper over what *file* makes."""
+    return lambda environ, start_response: environ["wsgi.file_wrapper"](file())
+
+
+def with_files(**changes):
+    return new_environ(wsgi__file_wrapper=FileWrapper, **changes)
+
+
+@pytest.mark.parametrize("file, expected", [
+    pytest.param(io.BytesIO, 0, id="memory"),
+    pytest.param(lambda: open(__file__, "rb"), 0, id="a buffered file"),
+    pytest.param(lambda: open(__file__, "rb", buffering=0), 0, id="an unbuffered file"),
+    pytest.param(lambda: open(__file__), 0, id="a text file"),
+    pytest.param(lambda: io.BufferedReader(Raw()), 1, id="a buffer over a raw file of the application's"),
+    pytest.param(type("Derived", (io.BytesIO,), {}), 1, id="a class of the application's"),
+    pytest.param(lambda: Holding("file"), 1, id="an object with .file"),
+    pytest.param(lambda: Holding("filelike"), 1, id="an object with .filelike"),
+    pytest.param(lambda: Holding("_file"), 1, id="an object with ._file"),
+])
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_only_a_file_wrapper_over_a_real_file_is_finished_on_return(guarded, file, expected):
+    """A layer counts for what is innermost, and what an object holds for nothing."""
+    guard = guarded(over(file))
+    body = guard(with_files(), start_response)
+    assert guard.stats().in_flight == expected and type(body) is FileWrapper
+
+
+@pytest.mark.parametrize("policy", ["refuse", "serialize", "log"])
+@pytest.mark.parametrize("attributes, steps", [
+    pytest.param({}, [1, 1, 0], id="without close: at its end"),
+    pytest.param({"close": lambda: None}, [1, 1, 1], id="with close: at its close"),
+])
+def test_a_file_wrapper_is_inside_until_its_close_or_its_end(guarded, policy, attributes, steps):
+    """It is seen in what it wraps, and in the `close` that wsgiref and gunicorn bind; that it is kept does not count."""
+    kept = []
+
+    def app(environ, start_response):
+        kept.append(environ["wsgi.file_wrapper"](Reader(**attributes)))
+        return kept[0]
+
+    guard = guarded(app, policy=policy)
+    body = guard(with_files(), start_response)
+    seen = [guard.stats().in_flight]
+    next(body)
+    seen.append(guard.stats().in_flight)
+    assert list(body) == [b"def"]
+    seen.append(guard.stats().in_flight)
+    assert seen == steps
+    getattr(body, "close", bool)()
+    assert guard.stats().in_flight == 0 and kept
+
+
+@pytest.mark.parametrize("names", [(), ("fileno", "seek", "tell", "name"), ("name",)])
+def test_what_stands_in_for_a_file_answers_what_the_file_does(guarded, names):
+    """A server chooses its way by that: sendfile, or a length."""
+    guard = guarded(over(lambda: Reader(**{name: name for name in names})))
+    file = guard(with_files(), start_response).filelike
+    assert [name for name in ("fileno", "seek", "tell", "name", "close") if hasattr(file, name)] == list(names)
+
+
+@pytest.mark.parametrize("policy", ["refuse", "serialize"])
+def test_a_file_that_is_sought_may_be_read_in_another_thread(guarded, policy):
+    """waitress' worker goes on to the next request while its main thread reads: that one is not to enter."""
+    guard = guarded(lambda environ, start: [b"x"] if environ["PATH_INFO"] == "/" else over(lambda: Reader(
+        seek=lambda place: None, close=lambda: None))(environ, start), policy=policy, serialize_timeout=0.05)
+    body = guard(with_files(PATH_INFO="/file"), start_response)
+    body.filelike.seek(0)
+    assert body.filelike.read() == b"abc"
+    assert Response(guard, with_files()).status == "503 Service Unavailable"
+    in_thread(lambda: body.close() or True)
+    assert guard.stats().in_flight == 0
+
+
+def test_under_serialize_the_turn_passes_when_close_has_returned(guarded):
+    """What Django's request_finished or a session's `remove` do there runs beside nothing."""
+    work = Work()
+    bodies = [Closing(lambda: work(waits=True)), Closing(work)]
+    guard = guarded(lambda environ, start: (work(), bodies.pop(0))[1], policy="serialize", serialize_timeout=DEADLINE)
+
+    def serve():
+        body = guard(new_environ(), start_response)
+        assert list(body) == [b"x"]
+        body.close()
+
+    threads = [threading.Thread(target=serve) for _ in range(2)]
+    threads[0].start()
+    assert work.entered.wait(DEADLINE)
+    threads[1].start()
+    threads[1].join(0.1)
+    assert threads[1].is_alive() and guard.stats().requests == 1
+    work.go.set()
+    for thread in threads:
+        thread.join(DEADLINE)
+    assert (work.most, guard.stats().in_flight, guard.stats().requests) == (1, 0, 2)
+
+
+def test_under_serialize_a_server_that_never_closes_locks_nothing_out(guarded, monkeypatch):
+    """The turn passes a second after the end of the iteration, and no earlier."""
+    guard = guarded(lambda environ, start: Closing(lambda: None), policy="serialize", serialize_timeout=DEADLINE)
+    kept = guard(new_environ(), start_response)
+    monkeypatch.setattr(pending, "GRACE", 0.2)
+    list(kept)
+    assert guard.stats().in_flight == 1
+    assert in_thread(lambda: guard(new_environ(), start_response)) is not None
+    assert guard.stats().requests == 2
+
+
+def test_under_serialize_the_next_call_of_the_same_context_does_not_wait_for_a_close(guarded):
+    """A server of one thread that closes nothing goes on at once."""
+    guard = guarded(lambda environ, start: Closing(lambda: None), policy="serialize", serialize_timeout=DEADLINE)
+    kept = []
+    for _ in range(3):
+        kept.append(guard(new_environ(), start_response))
+        list(kept[-1])
+    assert guard.stats().requests == 3 and guard.stats().in_flight == 1
+
+
+@pytest.mark.parametrize("policy", ["refuse", "serialize", "log"])
+def test_an_iterator_stays_its_own_iterator(guarded, policy):
+    """Agents keep `iter(body)` and close that: the application's close is reached."""
+    closed = []
+    guard = guarded(lambda environ, start: Closing(lambda: closed.append(1)), policy=policy)
+    body = guard(new_environ(), start_response)
+    assert iter(body) is body
+    iter(body).close()
+    assert closed == [1] and guard.stats().in_flight == 0
+
+
+class Proxy:
+    """One whose class has a length, whatever it stands for."""
+
+    def __len__(self):
+        raise TypeError("object of type 'generator' has no len()")
+
+    def __iter__(self):
+        return iter([b"x"])
+
+
+@pytest.mark.parametrize("policy", ["refuse", "serialize", "log"])
+def test_a_body_has_a_length_only_if_it_answers_for_it(guarded, policy):
+    """waitress asks for the length of whatever has one, and answers 500 if that raises."""
+    body = guarded(lambda environ, start: Proxy(), policy=policy)(new_environ(), start_response)
+    assert not hasattr(body, "__len__") and list(body) == [b"x"]
+
+
+def test_a_chunk_costs_no_python_code(guarded):
+    """Beside the application's own."""
+    guard = guarded(lambda environ, start: Closing(lambda: None, [b"x", b"y"]))
+    body = iter(guard(new_environ(), start_response))
+    next(body)
+    called = []
+    sys.setprofile(lambda frame, event, argument: called.append(frame.f_code.co_name) if event == "call" else None)
+    try:
+        next(body)
+    finally:
+        sys.setprofile(None)
+    assert called == ["__next__"]
+
+
+def test_two_first_requests_after_a_fork_without_hooks_do_not_both_enter(guarded):
+    """One starts the ledger anew while the other is inside already: it is not wiped away."""
+    if os.name != "posix":
+        pytest.skip("needs the fork of the C library")
+    work = Work()
+    guard = guarded(lambda environ, start: (work(waits=True), [b"x"])[1], policy="serialize", serialize_timeout=0.2)
+    ledger = guard._ledger
+    ledger.marks[0] = ledger.marks[1] = 0
+    old = ledger.inside
+    late = next(ledger.tickets)
+    environ = new_environ()
+    thread = threading.Thread(target=lambda: Response(guard))
+    old[late] = environ  # it has entered, and has not looked yet
+    thread.start()
+    assert work.entered.wait(DEADLINE)
+    assert len(old) > 1, "it would believe that it is alone"
+    assert guard._inspect(late, environ) is not None
+    work.go.set()
+    thread.join(DEADLINE)
+    assert work.most == 1
+
+
+@without_hooks
+def test_a_fork_is_noticed_by_one_of_two(guarded):
+    """The child of a fork without hooks serves, and counts from nothing."""
+    guard = guarded(lambda environ, start: [b"x"])
+    Response(guard)
+    pid = ctypes.PyDLL(None).fork()
+    if pid == 0:
+        status = 1
+        try:
+            threads = [threading.Thread(target=lambda: Response(guard)) for _ in range(2)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join(DEADLINE)
+            stats = guard.stats()
+            status = not (stats.requests + stats.refused == 2 and stats.in_flight == 0 and stats.pid == os.getpid())
+        finally:
+            os._exit(status)
+    assert os.waitpid(pid, 0)[1] == 0
+
+
+LATE = """
+    import sys
+    from threadguard import ThreadGuard
+    assert "greenlet" not in sys.modules
+    def stream():
+        import greenlet
+        yield b"x"
+        yield b"y"
+    guard = ThreadGuard(lambda environ, start: stream() if environ["PATH_INFO"] == "/s" else [b"ok"])
+    seen = []
+    def ask(path):
+        return guard({"REQUEST_METHOD": "GET", "PATH_INFO": path, "wsgi.multithread": False}, lambda *a: seen.append(a))
+    kept = ask("/s")
+    next(kept)
+    ask("/")
+    print(guard.stats().refused, guard.verdict.status)
+"""
+
+
+def test_a_thread_stays_the_same_context_when_greenlets_come(guarded):
+    """A module that a response loads may import greenlet; its thread's main greenlet is the thread."""
+    pytest.importorskip("greenlet", reason="needs the package greenlet")
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(LATE)], stdout=subprocess.PIPE, timeout=DEADLINE,
+                          universal_newlines=True)
+    assert done.stdout.split() == ["0", "single-threaded"]
+
+
+def test_the_body_of_a_greenlet_that_is_dead_is_no_collision(guarded):
+    """Nothing will go on with it, though it is still referred to."""
+    greenlet = pytest.importorskip("greenlet", reason="needs the package greenlet")
+    guard = guarded(lambda environ, start: (chunk for chunk in [b"a", b"b"]))
+    kept = []
+    greenlet.greenlet(lambda: kept.append(guard(new_environ(), start_response))).switch()
+    assert Response(guard).body == b"ab" and kept
+
+
+def chunks_of(guard):
+    """Two bodies of one context that are in work by turns, as in the loop of a server in C."""
+    bodies = [guard(new_environ(), start_response) for _ in range(3)]
+    for body in bodies:
+        next(body)
+    return bodies
+
+
+def test_once_bodies_interleave_they_hold_the_turn_under_serialize(guarded):
+    """Whoever comes then is told to come again, at once: waiting would stop what is waited for."""
+    guard = guarded(lambda environ, start: map(bytes, [b"a", b"b"]), policy="serialize", serialize_timeout=DEADLINE)
+    bodies = chunks_of(guard)
+    assert guard.stats().overlaps == 1, "what was let in before is one finding"
+    assert Response(guard).status == "503 Service Unavailable"
+    for body in bodies:
+        list(body)
+    assert guard.stats().in_flight == 0 and guard(new_environ(), start_response) is not None
+
+
+def test_a_client_that_hangs_up_does_not_keep_the_turn_where_bodies_interleave(guarded, caplog):
+    """A body there that is not asked for a chunk for serialize_timeout loses the turn, which is said once."""
+    guard = guarded(lambda environ, start: map(bytes, [b"a", b"b"]), policy="serialize", serialize_timeout=0.05)
+    bodies = chunks_of(guard)
+    threading.Event().wait(0.1)
+    assert guard(new_environ(), start_response) is not None
+    assert caplog.text.count("no longer keeps others waiting") == 1 and bodies
