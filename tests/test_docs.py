@@ -358,7 +358,7 @@ def test_the_table_of_a_command_s_options_is_complete(page, command):
 
 def test_the_table_of_metrics_is_complete():
     """Each instrument by both its names."""
-    from threadguard import metrics
+    from threadguard.observe import metrics
 
     text = (DOCS / "metrics.md").read_text(encoding="utf-8")
     for each in metrics.INSTRUMENTS:

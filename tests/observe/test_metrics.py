@@ -5,7 +5,7 @@ import math
 import pytest
 from conftest import Response, held_inside, new_environ
 
-from threadguard import metrics
+from threadguard.observe import metrics
 
 prometheus_client = pytest.importorskip("prometheus_client", reason="prometheus_client is not installed")
 parser = pytest.importorskip("prometheus_client.parser")

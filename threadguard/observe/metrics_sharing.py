@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any, Dict, Iterable, Iterator, List, Optional,
 from threadguard.codes import CODES
 from threadguard.errors import SharingError
 from threadguard.guard import group as groups
-from threadguard.metrics import Collector, Row, checked_row, rows
+from threadguard.observe.metrics import Collector, Row, checked_row, rows
 from threadguard.model import Finding
 
 if TYPE_CHECKING:
