@@ -68,6 +68,9 @@ class Group:
         """In a forked child, a process of its own: nothing is inside, and only what startup found is known."""
         self.ledger.reset_after_fork(self._reset)
 
+    start_afresh = reset_after_fork
+    """Its name before."""
+
     def _reset(self) -> None:
         self.rendezvous.reset_after_fork()
         self._forget(Evidence(self._evidence.startup, self._evidence.server_threads))
