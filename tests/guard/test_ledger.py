@@ -172,7 +172,7 @@ def test_a_fork_while_another_thread_draws_a_number_stops_nobody(monkeypatch):
     monkeypatch.setattr(sys, "version_info", (3, 13))
     ledger = Ledger()
     first = next(ledger.tickets)
-    assert ledger.tickets._lock._lock.acquire(False)
+    assert ledger.tickets._lock.acquire(False)
     ledger.marks[SAME_PROCESS] = 0
     drawn = []
     reset = ledger.reset_after_fork

@@ -144,7 +144,10 @@ class ThreadGuard:
                 inside = ledger.inside
             body = self._application(environ, start_response)
             if type(body) is list or is_finished_on_return(body, environ):
-                inside.pop(ticket, None)
+                try:
+                    del inside[ticket]  # takes half the time of `pop`
+                except KeyError:
+                    pass
                 if self._line:
                     ledger.wake_next()
                 return body

@@ -37,7 +37,7 @@ def original(name: str) -> Any:
 
 get_ident: Callable[[], int] = original("get_ident")
 new_lock: Callable[[], Any] = original("allocate_lock")
-_new_lock_of_a_thread: Callable[[], Any] = original("RLock")
+new_rlock: Callable[[], Any] = original("RLock")
 
 
 class Mutex:
@@ -52,11 +52,11 @@ class Mutex:
     PATIENCE = 1.0
 
     def __init__(self) -> None:
-        self._lock = _new_lock_of_a_thread()
+        self._lock = new_rlock()
 
     def __enter__(self) -> None:
         if not self._lock.acquire(True, self.PATIENCE):
-            self._lock = _new_lock_of_a_thread()
+            self._lock = new_rlock()
 
     def __exit__(self, *error: object) -> None:
         try:
