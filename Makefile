@@ -40,6 +40,8 @@ test-core: $(NOX) ## the tests of the guard's core on PyPy and on free-threaded 
 	$(call nox,$(CORE))
 test-no-miss: $(NOX) ## 100,000 rounds of two threads let go together, under each policy (make test has 1,500)
 	$(call nox,no_miss)
+test-interrupted: $(NOX) ## an exception strikes at each bytecode of the guard's own frames (make test strikes at some)
+	$(call nox,interrupted)
 coverage: $(NOX) ## the unit tests, and which lines and branches they reach, in child processes too: at least 95 %
 	$(call nox,coverage)
 test-pytest: $(NOX) ## the pytest plugin's tests on pytest 7.0 and 8, and some with Debian 12's pytest and pluggy

@@ -162,6 +162,13 @@ def no_miss(session):
 
 
 @session
+def interrupted(session):
+    """An exception strikes at each bytecode of the guard's own frames; the unit tests strike at some."""
+    install(session, "--editable=.[test]")
+    run_pytest(session, "-q", "tests/guard/test_interrupted.py", *session.posargs, env={"EVERY_OPCODE": "1"})
+
+
+@session
 def coverage(session):
     """Which lines and branches the unit tests reach, in child processes too."""
     install(session, "--editable=.[test]", "coverage>=7.10")

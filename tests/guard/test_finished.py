@@ -113,7 +113,7 @@ def test_only_a_file_wrapper_over_a_real_file_is_finished_on_return(guarded, fil
     pytest.param({"close": lambda: None}, [1, 1, 1], id="with close: at its close"),
 ])
 def test_a_file_wrapper_is_inside_until_its_close_or_its_end(guarded, policy, attributes, steps):
-    """It is seen in what it wraps, and in the `close` that wsgiref and gunicorn bind; that it is kept does not count."""
+    """It is seen in what it wraps, and in the `close` that wsgiref and gunicorn bind; who keeps it does not count."""
     kept = []
 
     def app(environ, start_response):

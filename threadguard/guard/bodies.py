@@ -153,7 +153,7 @@ def _source(chunks: Any) -> Any:
     if kind is GeneratorType or kind in _RUN_NO_CODE:
         return chunks
     method: Any = getattr(kind, "__next__", None)
-    if type(getattr(method, "__code__", None)) is CodeType and hasattr(kind, "__iter__"):  # PyPy's own have another kind
+    if type(getattr(method, "__code__", None)) is CodeType and hasattr(kind, "__iter__"):  # PyPy's own have another
         if stacks.runs_alone() and not contexts.current().greenlet:
             contexts.makes_a_chunk(method)
             return chunks
