@@ -91,4 +91,4 @@ environments-all: $(NOX) ## and of what .ci/run --all runs besides
 
 clean: ## remove what these targets made in the checkout
 	@rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .hypothesis .coverage*
-	@find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +
+	@find . \( -name __pycache__ -o -name .mypy_cache \) -not -path './.git/*' -prune -exec rm -rf {} +

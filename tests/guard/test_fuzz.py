@@ -77,6 +77,7 @@ def test_a_filter_of_an_ini_file_guards_or_says_why_not(given_options):
     assert guard.stats().in_flight == 0
 
 
+@pytest.mark.usefixtures("few_objects")
 @pytest.mark.parametrize("policy", ["refuse", "serialize", "log"])
 @SETTINGS
 @given(changes=strategies.dictionaries(strategies.sampled_from([

@@ -3,7 +3,6 @@
 ``ROUNDS`` in the environment is how many of each policy; ``make test-no-miss`` makes 100,000.
 """
 
-import gc
 import os
 import sys
 import threading
@@ -24,13 +23,11 @@ from getting one, since up to Python 3.10 `time.sleep(0)` gives up the GIL alone
 
 
 @pytest.fixture(autouse=True)
-def shortest_switch_interval():
+def shortest_switch_interval(few_objects):
     """Threads of CPython take turns as often as they can."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
-    getattr(gc, "freeze", int)()  # not on PyPy
     yield
-    getattr(gc, "unfreeze", int)()
     sys.setswitchinterval(before)
 
 

@@ -143,6 +143,7 @@ def test_the_interpreter_switches_often_while_they_are_sent():
     assert len(seen) == 6 and max(seen) < before / 100
 
 
+@pytest.mark.usefixtures("few_objects")
 @pytest.mark.parametrize("policy, code, last", [("log", "TG301", 200), ("refuse", "TG302", 503)])
 def test_the_guard_sees_them_together_every_time(guarded, policy, code, last):
     """Behind an `Entrance` a request waits for the others: an application that answers at once collides too."""
