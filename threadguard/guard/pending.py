@@ -35,9 +35,9 @@ class SectionEntry:
 
     def is_mine(self) -> bool:
         """Whether the caller owns it."""
-        if self._life.sentinel is not contexts.my_life().sentinel:  # a later thread may have the same identifier
+        if self._life != contexts.my_life():  # a later thread or greenlet may have the same identifier
             return False
-        return self.context == contexts.current() and (self.task is None or self.task is contexts.current_task())
+        return self.task is None or self.task is contexts.current_task()
 
     def has_lost_its_owner(self) -> bool:
         """Whether its thread, greenlet or task has ended: nothing will leave it."""
