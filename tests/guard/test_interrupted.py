@@ -302,7 +302,7 @@ def test_a_strike_in_a_section_that_waits_leaves_nothing_behind(guarded, policy)
             except threadguard.Busy as busy:
                 busy.__traceback__ = None
 
-    assert strike_each(meet, lambda: assert_no_section(guard)) > 20
+    assert strike_each(meet, lambda: assert_no_section(guard), in_thread=True) > 20
 
 
 @pytest.mark.parametrize("policy", ["refuse", "serialize"])

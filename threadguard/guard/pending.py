@@ -28,7 +28,7 @@ class SectionEntry:
         self.name = name
         self.context = contexts.current()
         self.task = contexts.current_task()
-        """The asyncio task that owns it, where one does; else its context does."""
+        """The task that owns it, where one does; else its context does."""
         self.ticket: Optional[int] = None
         """Its ticket, once it is inside."""
         self._life = contexts.my_life()
@@ -41,7 +41,7 @@ class SectionEntry:
 
     def has_lost_its_owner(self) -> bool:
         """Whether its thread, greenlet or task has ended: nothing will leave it."""
-        return not contexts.is_alive(self._life) or self.task is not None and self.task.done()
+        return not contexts.is_alive(self._life) or getattr(self.task, "done", bool)()  # trio's tell nothing
 
     def place(self) -> contexts.Place:
         """Where its owner stands."""

@@ -8,6 +8,7 @@ the application in it, and enter others: they are nested.
 """
 
 from functools import wraps
+from time import monotonic
 from typing import Any, Callable, List, Optional, TypeVar, overload
 
 from threadguard import options
@@ -68,11 +69,11 @@ class Section:
         """The innermost last: one object may be entered more than once, also by several at once."""
 
     def __enter__(self) -> "Section":
-        entry = self._begin()
+        began, entry = monotonic(), self._begin()
         try:
             if self._has_to_wait(entry):
                 entry.ticket = self._group.queue.acquire(entry, self._seconds, bool)
-                self._entered(entry)
+                self._entered(entry, began)
         except BaseException:
             self._end(entry)
             raise
@@ -83,11 +84,11 @@ class Section:
         self._end((mine or self._open)[-1])  # a coroutine or a generator may be closed by another than its owner
 
     async def __aenter__(self) -> "Section":
-        entry = self._begin()
+        began, entry = monotonic(), self._begin()
         try:
             if self._has_to_wait(entry):
                 entry.ticket = await self._group.queue.acquire_in_task(entry, self._seconds)
-                self._entered(entry)
+                self._entered(entry, began)
         except BaseException:
             self._end(entry)
             raise
@@ -143,12 +144,15 @@ class Section:
             group.observe_beside_section(entry, other)
         return False
 
-    def _entered(self, entry: SectionEntry) -> None:
+    def _entered(self, entry: SectionEntry, began: float) -> None:
         if entry.ticket is None:
+            reason = "within %g seconds" % self._seconds
+            if monotonic() - began < self._seconds:
+                reason = "at once, and to wait here would stop what has it: in a coroutine, use `async with`"
             holder = self._group.ledger.holder(self._seconds)
             request, place = self._group.ledger.place_of(holder) if holder is not None else (None, contexts.NOWHERE)
-            raise Busy("section %r did not get its turn within %g seconds\n  %s" % (
-                self._name, self._seconds, report.side("inside", request, place)))
+            raise Busy("section %r did not get its turn %s\n  %s" % (
+                self._name, reason, report.side("inside", request, place)))
         self._group.ledger.enter_section()
 
     def _end(self, entry: SectionEntry) -> None:
