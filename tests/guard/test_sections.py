@@ -697,7 +697,7 @@ def test_tasks_of_other_event_loops(guarded, backend):
     """The owner is the task: where a plain `with` meets another one, it is busy at once."""
     module = pytest.importorskip(backend)
     guard, order = guarded(hello), []
-    sleep = {"trio": getattr(module, "sleep", None), "anyio": getattr(module, "sleep", None)}.get(backend, asyncio.sleep)
+    sleep = asyncio.sleep if backend == "uvloop" else module.sleep
 
     async def hold():
         with guard.inside("held"):

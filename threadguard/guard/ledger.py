@@ -373,7 +373,9 @@ class Ledger:
             if my_calls is None:
                 my_calls = contexts.tickets_of(contexts.on_my_stack()[0], self)
             is_body = type(entry) is PendingResponse
-            if type(entry) is SectionEntry or is_body and entry.is_finished() or bodies_only and not is_body or other in my_calls:
+            if is_body and entry.is_finished() or bodies_only and not is_body or other in my_calls:
+                continue
+            if type(entry) is SectionEntry:  # it is told apart, where it enters
                 continue
             pending.told = other
             return other
