@@ -138,7 +138,7 @@ class Section:
         ticket = next(ledger.tickets)
         ledger.inside[ticket] = entry
         ledger.enter_section()
-        other = ledger.classify(ticket, entry, self._seconds).other  # before it has its ticket: then it is nested itself
+        other = ledger.classify(ticket, entry, self._seconds).other  # before it has its ticket: then it is nested
         entry.ticket = ticket
         if other is not None:
             group.observe_beside_section(entry, other)
