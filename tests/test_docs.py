@@ -29,6 +29,7 @@ ELSEWHERE = {
     "kallithea.md": "tests/kallithea/test_documentation.py::test_every_block_of_the_page_is_run",
     "pytest.md": "tests/testing/test_plugin_docs.py::test_every_file_is_tried",
     "wiring.md": "tests/observe/test_wiring.py::test_the_page_has_no_block_that_is_not_tested_here",
+    "sections.md": "tests/test_sections_page.py::test_every_file_of_the_page_is_tried",
     "adding-a-server.md": "tests/test_adding_a_server.py::test_every_block_of_the_page_is_added",
 }
 """Pages that need more than this file has, and the test that fails if one of their blocks is run by nobody."""

@@ -70,7 +70,7 @@ _ENTRIES = (
          " code ran for two requests in turn, which module-level state does not survive."),
     Code("TG304", "a serialised request never finished",
          "Under the policy serialize a request kept its place for longer than serialize_timeout, and those who waited"
-         " were answered 503."),
+         " were answered 503. Or a section (`threadguard.inside`) did, under refuse as well."),
     Code("TG305", "requests are serialised",
          "The deployment is threaded and the policy serialize lets its requests in one at a time. It is correct, and"
          " slow: more threads add nothing but waiting."),

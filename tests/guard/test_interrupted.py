@@ -238,3 +238,141 @@ def test_a_strike_as_the_turn_is_handed_over_leaves_nothing_behind(guarded):
             serve(guard, "list")
 
     assert strike_each(hand_over, lambda: assert_well(guard)) > 5  # how far it comes differs
+
+
+# -- sections
+
+
+def assert_no_section(guard):
+    """Nothing is announced or inside, and another thread gets the turn for a section and for a request at once."""
+    assert_well(guard)
+    assert guard.stats().sections_inside == 0
+    entered = []
+
+    def enter():
+        with guard.inside("next", timeout=DEADLINE):
+            entered.append(True)
+
+    thread = threading.Thread(target=enter, daemon=True)
+    thread.start()
+    thread.join(DEADLINE)
+    assert entered and not guard._ledger.sections and not guard._ledger.inside
+
+
+def with_statement(guard):
+    with guard.inside("job", timeout=0.001):
+        serve(guard, "list")
+
+
+def decorated(guard):
+    @guard.inside("job", timeout=0.001)
+    def job():
+        serve(guard, "list")
+
+    job()
+
+
+SECTIONS = {"with": with_statement, "decorator": decorated}
+
+
+@pytest.mark.parametrize("policy", ["refuse", "serialize", "log"])
+@pytest.mark.parametrize("kind", SECTIONS)
+def test_a_strike_in_a_section_leaves_nothing_behind(guarded, policy, kind):
+    """One that is alone: its announcement, its turn, a request by its owner, its end."""
+    guard = guarded(app, policy=policy, server_threads=1)
+    for _ in range(4):
+        serve(guard, "list")
+    assert strike_each(lambda: SECTIONS[kind](guard), lambda: assert_no_section(guard)) > 20
+
+
+@pytest.mark.parametrize("policy", ["refuse", "serialize", "log"])
+def test_a_strike_in_a_section_that_waits_leaves_nothing_behind(guarded, policy):
+    """In vain, for a request of another thread; under log it enters beside it, and that is reported."""
+    gate = Gate()
+    guard = guarded(lambda environ, start: (gate if environ["PATH_INFO"] == "/held" else app)(environ, start),
+                    policy=policy, serialize_timeout=DEADLINE, watch_pool_start=False)
+    guard._group.reports_kept = 1
+    serve(guard, "list")
+
+    def meet():
+        gate.open.clear()
+        with held_inside(guard, gate):
+            try:
+                with_statement(guard)
+            except threadguard.Busy as busy:
+                busy.__traceback__ = None
+
+    assert strike_each(meet, lambda: assert_no_section(guard), in_thread=True) > 20
+
+
+@pytest.mark.parametrize("policy", ["refuse", "serialize"])
+def test_a_strike_as_a_section_gets_its_turn_leaves_nothing_behind(guarded, policy):
+    """It waited for a request that has just left."""
+    gate = Gate()
+    guard = guarded(lambda environ, start: (gate if environ["PATH_INFO"] == "/held" else app)(environ, start),
+                    policy=policy, serialize_timeout=DEADLINE, watch_pool_start=False)
+    serve(guard, "list")
+
+    def hand_over():
+        gate.open.clear()
+        with held_inside(guard, gate):
+            threading.Timer(0.001, gate.open.set).start()
+            with guard.inside("job", timeout=DEADLINE):
+                serve(guard, "list")
+
+    assert strike_each(hand_over, lambda: assert_no_section(guard)) > 20
+
+
+@pytest.mark.parametrize("policy", ["refuse", "serialize"])
+def test_a_strike_in_a_request_behind_a_section_leaves_nothing_behind(guarded, policy):
+    """It gets the turn after it, or the next one does."""
+    guard = guarded(app, policy=policy, serialize_timeout=DEADLINE, watch_pool_start=False)
+    serve(guard, "list")
+
+    def hand_over():
+        entered, end = threading.Event(), threading.Event()
+
+        def hold():
+            with guard.inside("held", timeout=DEADLINE):
+                entered.set()
+                end.wait(DEADLINE)
+
+        thread = threading.Thread(target=hold)
+        thread.start()
+        assert entered.wait(DEADLINE)
+        threading.Timer(0.001, end.set).start()
+        try:
+            serve(guard, "list")
+        finally:
+            end.set()
+            thread.join(DEADLINE)
+
+    assert strike_each(hand_over, lambda: assert_no_section(guard)) > 20
+
+
+@pytest.mark.parametrize("waits", [False, True])
+def test_a_strike_in_a_section_of_a_task_leaves_nothing_behind(guarded, waits):
+    """Its event loop goes on."""
+    import asyncio
+    gate = Gate()
+    guard = guarded(lambda environ, start: (gate if environ["PATH_INFO"] == "/held" else app)(environ, start),
+                    serialize_timeout=DEADLINE, watch_pool_start=False)
+    serve(guard, "list")
+    loop = asyncio.new_event_loop()
+
+    async def job():
+        async with guard.inside("job", timeout=DEADLINE):
+            serve(guard, "list")
+
+    def run():
+        if not waits:
+            return loop.run_until_complete(job())
+        gate.open.clear()
+        with held_inside(guard, gate):
+            threading.Timer(0.001, gate.open.set).start()
+            loop.run_until_complete(job())
+
+    try:
+        assert strike_each(run, lambda: assert_no_section(guard)) > 20
+    finally:
+        loop.close()

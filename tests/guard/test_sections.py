@@ -403,7 +403,7 @@ def test_where_waiting_would_stop_the_holder_it_is_busy_at_once(guarded):
     guard = guarded(hello, serialize_timeout=DEADLINE)
 
     async def beside():
-        with pytest.raises(Busy):
+        with pytest.raises(Busy, match="to wait here would stop what has it: in a coroutine, use `async with`"):
             guard.inside("job").__enter__()
         return Response(guard).status
 
@@ -448,6 +448,289 @@ def test_a_cancelled_task_leaves_nothing_behind(guarded):
 
     asyncio.run(main())
     assert Response(guard).status == "200 OK" and not guard._ledger.line and not guard._ledger.sections
+
+
+# -- who owns it, and what it stands beside
+
+
+def test_another_context_may_end_the_section_of_a_generator(guarded):
+    """Whichever thread drops it last closes it."""
+    guard = guarded(hello)
+
+    def generator():
+        with guard.inside("job"):
+            yield
+
+    suspended = generator()
+    in_thread(lambda: next(suspended) or True)
+    suspended.close()
+    assert not guard._ledger.sections and not guard._ledger.inside
+
+
+def test_another_context_may_end_the_section_of_a_coroutine(guarded):
+    """Its event loop was closed while it waited."""
+    guard = guarded(hello)
+
+    async def job():
+        async with guard.inside("job"):
+            await asyncio.get_running_loop().create_future()
+
+    async def main(coroutine):
+        asyncio.ensure_future(coroutine)
+        while not guard.stats().sections_inside:
+            await asyncio.sleep(0)
+
+    coroutine, loop = job(), asyncio.new_event_loop()
+    loop.set_exception_handler(lambda loop, context: None)  # of a task that was pending at the end
+    loop.run_until_complete(main(coroutine))
+    loop.close()
+    assert in_thread(lambda: coroutine.close() or True)
+    assert not guard._ledger.sections and not guard._ledger.inside
+
+
+def test_one_object_may_be_entered_again_and_by_several(guarded):
+    """Its owner's is nested; another's waits."""
+    guard = guarded(hello)
+    section = guard.inside("job")
+
+    def enter():
+        with section:
+            return guard.stats().sections
+
+    with section:
+        with section:
+            assert guard.stats().sections == 1
+        assert guard.stats().sections_inside == 1
+        thread, results = in_background(enter)
+        until(waits(guard))
+    thread.join(DEADLINE)
+    assert results == [2] and guard.stats().sections_inside == 0
+
+
+def test_groups_that_are_nested_in_opposite_order_end_in_busy(guarded):
+    """One gives way, and the other goes on."""
+    names = ["one order", "the other"]
+    guards = [guarded(hello, group=name) for name in names]
+    both = threading.Barrier(2)
+
+    def nest(outer, inner, timeout):
+        with outer.inside("outer"):
+            both.wait(DEADLINE)
+            with inner.inside("inner", timeout=timeout):
+                return "inside"
+
+    threads = [in_background(lambda: nest(*guards, 0.05)), in_background(lambda: nest(*guards[::-1], DEADLINE))]
+    for thread, _ in threads:
+        thread.join(DEADLINE)
+    [[first], [second]] = [results for _, results in threads]
+    assert isinstance(first, Busy) and second == "inside"
+    for name in names:
+        groups._groups.pop(name)._end_watches()
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs setitimer")
+def test_a_signal_s_handler_is_ahead_of_what_it_interrupts(guarded, gate):
+    """A section that waits in the same thread cannot go on before the handler has returned."""
+    order = []
+
+    def handle(number, frame):
+        gate.open.set()
+        with guard.inside("handler", timeout=DEADLINE):
+            order.append("handler")
+
+    guard = guarded(gate)
+    before = signal.signal(signal.SIGALRM, handle)
+    try:
+        with held_inside(guard, gate):
+            threading.Timer(0.05, lambda: until(waits(guard)) or os.kill(os.getpid(), signal.SIGALRM)).start()
+            with guard.inside("main", timeout=DEADLINE):
+                order.append("main")
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert order == ["handler", "main"]
+
+
+@pytest.mark.parametrize("body", [lambda: (chunk for chunk in [b"a", b"b"]), lambda: Closing()])
+@pytest.mark.parametrize("policy", TURNS)
+def test_a_section_waits_until_a_body_is_finished(guarded, policy, body):
+    """The last chunk made, and `close()` returned."""
+    guard = guarded(lambda environ, start_response: body(), policy=policy)
+    Response(guard)
+    order, chunks = [], guard(new_environ(), hello)
+    iterator = iter(chunks)
+    next(iterator)
+    section, _ = in_background(lambda: guard.inside("job").__enter__() and order.append("job"))
+    until(waits(guard))
+    next(iterator)
+    assert not order
+    order.extend(iterator)
+    getattr(chunks, "close", lambda: order.append("end"))()
+    section.join(DEADLINE)
+    assert order[-1] == "job"
+
+
+class Closing:
+    """Two chunks, and something to close."""
+
+    def __init__(self):
+        self.chunks = iter([b"a", b"b"])
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        return next(self.chunks)
+
+    def close(self):
+        """There is nothing to do."""
+
+
+def test_a_body_may_enter_a_section_while_it_is_made_and_closed(guarded):
+    """Its request has the turn."""
+    class Body(Closing):
+        def __next__(self):
+            with guard.inside("chunk", timeout=0.05):
+                return super().__next__()
+
+        def close(self):
+            with guard.inside("close", timeout=0.05):
+                closed.append(guard.stats().in_flight)
+
+    closed = []
+    guard = guarded(lambda environ, start_response: Body())
+    Response(guard)
+    assert closed == [1] and guard.stats().sections == 0
+
+
+def test_guards_of_one_group_with_several_policies(guarded):
+    """The one that logs lets its request pass; those of the others wait in one line."""
+    logs, refuses, serializes = [guarded(hello, policy=policy) for policy in ("log", "refuse", "serialize")]
+    with held_section(logs):
+        assert in_thread(lambda: Response(logs).status) == "200 OK"
+        threads = []
+        for number, guard in enumerate([refuses, serializes], 1):
+            threads.append(in_background(lambda guard=guard: Response(guard).status))
+            until(waits(logs, number))
+    for thread, results in threads:
+        thread.join(DEADLINE)
+        assert results == ["200 OK"]
+    assert [report.code for report in logs._group.reports] == ["TG307"] and logs.verdict.status == "single-threaded"
+
+
+def test_a_health_check_is_answered_while_a_section_is_inside(guarded):
+    """It touches no application."""
+    guard = guarded(hello, health_path="/health", health_token="a token of some length")
+    with held_section(guard):
+        response = Response(guard, new_environ(PATH_INFO="/health", HTTP_AUTHORIZATION="Bearer a token of some length"))
+    assert response.status == "200 OK"
+    assert b'"sections_inside"' in response.body or b"section" in response.body
+
+
+@without_hooks
+def test_a_section_that_waits_at_a_fork_is_the_parent_s(guarded, gate):
+    """The child, which has no such thread, serves and enters at once."""
+    guard = guarded(gate)
+
+    def child():
+        gate.open.set()
+        with guard.inside("child", timeout=0.05):
+            assert Response(guard).status == "200 OK"
+        return not guard._ledger.line and not guard._ledger.sections and guard.stats().sections == 1
+
+    with held_inside(guard, gate):
+        section, results = in_background(lambda: guard.inside("job").__enter__() and None)
+        until(waits(guard))
+        assert forked_without_hooks(child)
+        assert waits(guard)()
+    section.join(DEADLINE)
+    assert results == [None]
+
+
+def test_a_request_behind_a_section_that_stays_names_it(guarded, caplog):
+    """TG304, in words of a section."""
+    guard = guarded(hello, serialize_timeout=0.05)
+    with held_section(guard, "nightly job"):
+        in_thread(lambda: Response(guard))
+    assert "a section was inside for longer than a request waits for it" in caplog.text
+    assert "inside: section 'nightly job'" in caplog.text
+
+
+def test_a_section_beside_bodies_of_its_own_loop_is_no_interleaving(guarded):
+    """Under log it is reported as a section's, and proves nothing of the server."""
+    guard = guarded(lambda environ, start_response: (chunk for chunk in [b"a", b"b", b"c"]), policy="log")
+
+    async def main():
+        body = iter(guard(new_environ(), hello))
+        next(body)
+        async with guard.inside("job"):
+            next(body)
+        list(body)
+
+    asyncio.run(main())
+    assert guard.stats().overlaps == 0 and guard.verdict.status == "single-threaded"
+    assert [report.code for report in guard._group.reports] == ["TG307"]
+
+
+def test_a_body_of_its_own_loop_holds_up_a_section_of_a_task(guarded):
+    """The loop goes on with the body meanwhile."""
+    guard, order = guarded(lambda environ, start_response: (order.append("chunk") or b"a" for _ in range(3))), []
+
+    async def job():
+        async with guard.inside("job"):
+            order.append("job")
+
+    async def main():
+        body = iter(guard(new_environ(), hello))
+        next(body)
+        task = asyncio.ensure_future(job())
+        while not guard._ledger.line:
+            await asyncio.sleep(0)
+        list(body)
+        await task
+
+    asyncio.run(main())
+    assert order == ["chunk"] * 3 + ["job"]
+
+
+@pytest.mark.parametrize("backend", ["trio", "anyio", "uvloop"])
+def test_tasks_of_other_event_loops(guarded, backend):
+    """The owner is the task: where a plain `with` meets another one, it is busy at once."""
+    module = pytest.importorskip(backend)
+    guard, order = guarded(hello), []
+    sleep = asyncio.sleep if backend == "uvloop" else module.sleep
+
+    async def hold():
+        with guard.inside("held"):
+            await sleep(0.01)
+            order.append("held")
+
+    async def meet():
+        with pytest.raises(Busy, match="at once, and to wait here would stop what has it"):
+            guard.inside("job").__enter__()
+        order.append("busy")
+
+    async def main():
+        if backend == "uvloop":
+            await asyncio.gather(hold(), meet())
+            return
+        group = module.open_nursery() if backend == "trio" else module.create_task_group()
+        async with group as tasks:
+            tasks.start_soon(in_turn)
+
+    async def in_turn():
+        group = module.open_nursery() if backend == "trio" else module.create_task_group()
+        with guard.inside("held"):
+            async with group as tasks:
+                tasks.start_soon(meet)
+        order.append("held")
+
+    if backend == "uvloop":
+        loop = module.new_event_loop()
+        loop.run_until_complete(main())
+        loop.close()
+    else:
+        module.run(main)
+    assert order == ["busy", "held"]
 
 
 # -- decorators, and wrong use

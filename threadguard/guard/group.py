@@ -17,7 +17,7 @@ from threadguard.servers.evidence import Evidence
 from threadguard.servers.origin import Origin
 from threadguard.guard.ledger import Ledger
 from threadguard.guard.rendezvous import Rendezvous
-from threadguard.guard.pending import PendingResponse
+from threadguard.guard.pending import PendingResponse, SectionEntry
 from threadguard.model import SINGLE_THREADED, THREADED, UNKNOWN, Finding, Reading, Stats, Verdict
 from threadguard.options import OptionError
 from threadguard.process.tally import Tally
@@ -339,11 +339,15 @@ class Group:
             return
         for earlier in [other for other in self._stuck.copy() if other < ticket]:  # they have lost the turn
             self._stuck.pop(earlier, None)
-        environ, place = self.ledger.place_of(ticket)
+        request, place = self.ledger.place_of(ticket)
+        sentence = CODES["TG304"].title
+        remedy = "find out what this request waits for; policy refuse, and a single-threaded server, do without turns"
+        if type(request) is SectionEntry:
+            sentence = "a section was inside for longer than a request waits for it"
+            remedy = "find out what it waits for; it must not wait for a request that another thread sends"
         self._log.log(logging.ERROR, Finding(
-            "TG304", CODES["TG304"].title, "in process %d\n  %s" % (
-                self.ledger.pid, report.side("inside", environ, place)),
-            "find out what this request waits for; policy refuse, and a single-threaded server, do without turns"))
+            "TG304", sentence, "in process %d\n  %s" % (self.ledger.pid, report.side("inside", request, place)),
+            remedy))
 
     def _log_hang_up(self, pending: PendingResponse) -> None:
         """Log that the body of *pending* has lost the turn."""

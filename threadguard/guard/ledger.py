@@ -219,8 +219,7 @@ class Ledger:
     def withdraw(self, entry: SectionEntry) -> None:
         """*entry* is over, or gives up. Doing that twice does no harm."""
         self.sections.pop(id(entry), None)
-        ticket, entry.ticket = entry.ticket, None
-        if ticket is not None:
+        for ticket in self.calls_of(entry):  # not by `entry.ticket`: a signal's handler may raise before that is set
             self.leave(ticket)
         self.set_fast_path()
 
@@ -265,16 +264,15 @@ class Ledger:
     def _compare(self, other: int, entry: Any, request: Any, patience: Optional[float]) -> Optional[Entry]:
         """What one that enters with *request* is to *other*; None where that is over."""
         if type(entry) is SectionEntry:
-            return None if self._is_left(other, entry) else _new(Entry, (False, False, None, other))
+            return None if self._is_left(entry) else _new(Entry, (False, False, None, other))
         if type(entry) is not PendingResponse:
             return SAME if entry is request else _new(Entry, (False, False, other, None))
         return None if self._is_over(entry, patience) else _new(Entry, (False, False, other, None))
 
-    def _is_left(self, ticket: int, entry: SectionEntry) -> bool:
+    def _is_left(self, entry: SectionEntry) -> bool:
         """Whether the owner of the section *entry* has ended."""
         if entry.has_lost_its_owner():
             self.withdraw(entry)
-            self.leave(ticket)
             return True
         return False
 
@@ -334,7 +332,7 @@ class Ledger:
         """The earliest that keeps others waiting for the turn, None if nothing does."""
         for ticket, entry in self._items():
             is_over = (self._is_over(entry, patience) if type(entry) is PendingResponse
-                       else type(entry) is SectionEntry and self._is_left(ticket, entry))
+                       else type(entry) is SectionEntry and self._is_left(entry))
             if not is_over:
                 return ticket
         return None
@@ -376,6 +374,8 @@ class Ledger:
                 my_calls = contexts.tickets_of(contexts.on_my_stack()[0], self)
             is_body = type(entry) is PendingResponse
             if is_body and entry.is_finished() or bodies_only and not is_body or other in my_calls:
+                continue
+            if type(entry) is SectionEntry:  # it is told apart, where it enters
                 continue
             pending.told = other
             return other
@@ -455,7 +455,8 @@ class Ledger:
 
     def section_counts(self) -> Tuple[int, int]:
         """Sections that entered, and those inside now."""
-        return self._sections_entered.total(), len(self.inside) - self._number_up_to()
+        entries = [entry for _, entry in self._items() if type(entry) is SectionEntry]
+        return self._sections_entered.total(), sum(not self._is_left(entry) for entry in entries)
 
     def counts(self) -> Tuple[int, int, int, int]:
         """In flight, peak, requests that entered, overlaps."""

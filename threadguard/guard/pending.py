@@ -28,20 +28,20 @@ class SectionEntry:
         self.name = name
         self.context = contexts.current()
         self.task = contexts.current_task()
-        """The asyncio task that owns it, where one does; else its context does."""
+        """The task that owns it, where one does; else its context does."""
         self.ticket: Optional[int] = None
         """Its ticket, once it is inside."""
         self._life = contexts.my_life()
 
     def is_mine(self) -> bool:
         """Whether the caller owns it."""
-        if self._life.sentinel is not contexts.my_life().sentinel:  # a later thread may have the same identifier
+        if self._life != contexts.my_life():  # a later thread or greenlet may have the same identifier
             return False
-        return self.context == contexts.current() and (self.task is None or self.task is contexts.current_task())
+        return self.task is None or self.task is contexts.current_task()
 
     def has_lost_its_owner(self) -> bool:
         """Whether its thread, greenlet or task has ended: nothing will leave it."""
-        return not contexts.is_alive(self._life) or self.task is not None and self.task.done()
+        return not contexts.is_alive(self._life) or getattr(self.task, "done", bool)()  # trio's tell nothing
 
     def place(self) -> contexts.Place:
         """Where its owner stands."""

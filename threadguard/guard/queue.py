@@ -107,7 +107,7 @@ class RequestQueue:
         place, ticket, looked = weakref.ref(waiter, self._forget), None, time.monotonic()
         end = looked + seconds
         try:
-            self.line.append(place)
+            self._stand_in_line(place, waiter)
             other = self.waiting_request(before=waiter) if is_only else None
             if other is not None:
                 raise AnotherWaits(other)
@@ -126,6 +126,13 @@ class RequestQueue:
                     looked = time.monotonic()
         finally:
             self.leave(place, has_entered=ticket is not None)
+
+    def _stand_in_line(self, place: "weakref.ref[Waiter]", waiter: Any) -> None:
+        """Last; but before those whose thread *waiter* stops: a signal's handler runs on top of what it interrupts."""
+        for index, earlier in enumerate(list(self.line)):
+            if getattr(earlier(), "ident", None) == getattr(waiter, "ident", self):
+                return self.line.insert(index, place)
+        self.line.append(place)
 
     def leave(self, place: "weakref.ref[Waiter]", has_entered: bool = False) -> None:
         """*place* is given up; the next in line may enter, unless it was given up to enter."""

@@ -8,7 +8,8 @@ the application in it, and enter others: they are nested.
 """
 
 from functools import wraps
-from typing import Any, Callable, Dict, List, Optional, TypeVar, overload
+from time import monotonic
+from typing import Any, Callable, List, Optional, TypeVar, overload
 
 from threadguard import options
 from threadguard.errors import Busy
@@ -64,29 +65,30 @@ class Section:
         self._group = group
         self._name = name
         self._timeout = timeout
-        self._open: Dict[Any, List[SectionEntry]] = {}
-        """The entries of each owner, the innermost last: one object may be entered more than once, also at once."""
+        self._open: List[SectionEntry] = []
+        """The innermost last: one object may be entered more than once, also by several at once."""
 
     def __enter__(self) -> "Section":
-        entry = self._begin()
+        began, entry = monotonic(), self._begin()
         try:
             if self._has_to_wait(entry):
                 entry.ticket = self._group.queue.acquire(entry, self._seconds, bool)
-                self._entered(entry)
+                self._entered(entry, began)
         except BaseException:
             self._end(entry)
             raise
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._end(self._open[_owner()][-1])
+        mine = [entry for entry in self._open if entry.is_mine()]
+        self._end((mine or self._open)[-1])  # a coroutine or a generator may be closed by another than its owner
 
     async def __aenter__(self) -> "Section":
-        entry = self._begin()
+        began, entry = monotonic(), self._begin()
         try:
             if self._has_to_wait(entry):
                 entry.ticket = await self._group.queue.acquire_in_task(entry, self._seconds)
-                self._entered(entry)
+                self._entered(entry, began)
         except BaseException:
             self._end(entry)
             raise
@@ -104,13 +106,13 @@ class Section:
         if inspect.iscoroutinefunction(function):
             @wraps(function)
             async def run_in_task(*args: Any, **kwargs: Any) -> Any:
-                async with self:
+                async with Section(self._group, self._name, self._timeout):  # goes, with its entry, if it is not left
                     return await function(*args, **kwargs)
             return run_in_task  # type: ignore[return-value]
 
         @wraps(function)
         def run(*args: Any, **kwargs: Any) -> Any:
-            with self:
+            with Section(self._group, self._name, self._timeout):
                 return function(*args, **kwargs)
         return run  # type: ignore[return-value]
 
@@ -121,7 +123,7 @@ class Section:
     def _begin(self) -> SectionEntry:
         """An entry that this object holds from now on: what is interrupted leaves nothing that nobody holds."""
         entry = SectionEntry(self._name)
-        self._open.setdefault(_owner(), []).append(entry)
+        self._open.append(entry)
         return entry
 
     def _has_to_wait(self, entry: SectionEntry) -> bool:
@@ -136,28 +138,25 @@ class Section:
         ticket = next(ledger.tickets)
         ledger.inside[ticket] = entry
         ledger.enter_section()
-        other = ledger.classify(ticket, entry).other  # before it is inside for itself: then all that it does is nested
+        other = ledger.classify(ticket, entry, self._seconds).other  # before it has its ticket: then it is nested
         entry.ticket = ticket
         if other is not None:
             group.observe_beside_section(entry, other)
         return False
 
-    def _entered(self, entry: SectionEntry) -> None:
+    def _entered(self, entry: SectionEntry, began: float) -> None:
         if entry.ticket is None:
+            reason = "within %g seconds" % self._seconds
+            if monotonic() - began < self._seconds:
+                reason = "at once, and to wait here would stop what has it: in a coroutine, use `async with`"
             holder = self._group.ledger.holder(self._seconds)
             request, place = self._group.ledger.place_of(holder) if holder is not None else (None, contexts.NOWHERE)
-            raise Busy("section %r did not get its turn within %g seconds\n  %s" % (
-                self._name, self._seconds, report.side("inside", request, place)))
+            raise Busy("section %r did not get its turn %s\n  %s" % (
+                self._name, reason, report.side("inside", request, place)))
         self._group.ledger.enter_section()
 
     def _end(self, entry: SectionEntry) -> None:
-        self._group.ledger.withdraw(entry)
-        for owner, entries in list(self._open.items()):
-            if entry in entries:
-                entries.remove(entry)
-                if not entries:
-                    self._open.pop(owner, None)
-
-
-def _owner() -> Any:
-    return contexts.current(), contexts.current_task()
+        try:
+            self._group.ledger.withdraw(entry)
+        finally:
+            self._open.remove(entry)

@@ -175,12 +175,16 @@ def event_loop_runs() -> bool:
 
 
 def current_task() -> Any:
-    """The asyncio task that calls; None outside of one."""
-    asyncio = sys.modules.get("asyncio") if event_loop_runs() else None
-    try:
-        return None if asyncio is None else asyncio.current_task()
-    except RuntimeError:  # another kind of event loop
-        return None
+    """The task of asyncio or trio that calls; None outside of one."""
+    for module, name in _TASKS if event_loop_runs() else ():
+        try:
+            return getattr_path(sys.modules.get(module), name)()
+        except (RuntimeError, TypeError):  # another kind of event loop, or not imported
+            continue
+    return None
+
+
+_TASKS = ("asyncio", "current_task"), ("trio", "lowlevel.current_task")
 
 
 _CALLS: Dict[int, CodeType] = {}

@@ -8,7 +8,7 @@ import sys
 from typing import Any, Callable, Dict, NamedTuple, Optional, Protocol
 
 from threadguard.process import contexts
-from threadguard.process.facts import getattr_path
+from threadguard.process.facts import getattr_path, is_instance
 
 
 class Waiter(Protocol):
@@ -30,6 +30,7 @@ class ThreadWaiter:
     request: Any = None
 
     def __init__(self) -> None:
+        self.ident = contexts.get_ident()
         self._lock = contexts.new_lock()
         self._lock.acquire()
 
@@ -89,6 +90,7 @@ class TaskWaiter:
 
     def __init__(self) -> None:
         import asyncio
+        self.ident = contexts.get_ident()
         self._loop, self._event = asyncio.get_running_loop(), asyncio.Event()
 
     async def wait(self, seconds: float) -> bool:
@@ -117,7 +119,9 @@ def new_waiter(environ: Dict[str, Any]) -> Optional[Waiter]:
         return None  # also where a hub was left behind in this thread
     hub = _hub()
     if _in_child_greenlet():
-        return hub.waiter() if hub is not None and _runs_under(hub.greenlet) else None
+        if hub is not None:
+            return hub.waiter() if _runs_under(hub.greenlet) else None
+        return ThreadWaiter() if _is_pool_worker(_greenlet()) else None
     if hub is None:
         return ThreadWaiter()
     return None if _greenlet() is hub.greenlet else hub.waiter()
@@ -135,6 +139,12 @@ def _greenlet() -> Any:
 
 def _in_child_greenlet() -> bool:
     return getattr_path(_greenlet(), "parent") is not None
+
+
+def _is_pool_worker(greenlet: Any) -> bool:
+    """Whether it is the only one of a thread of gevent's pool (gevent/threadpool.py `_WorkerGreenlet`)."""
+    worker = getattr_path(sys.modules.get("gevent.threadpool"), "_WorkerGreenlet")
+    return worker is not None and is_instance(greenlet, worker)
 
 
 def _runs_under(hub: Any) -> bool:

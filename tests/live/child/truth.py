@@ -84,7 +84,7 @@ def on_request():
     return False
 
 
-INSIDE, LOG, BUILT, LOOK = Inside(), Log(), [], _thread.allocate_lock()
+INSIDE, LOG, BUILT, JOBS, LOOK = Inside(), Log(), [], [], _thread.allocate_lock()
 logging.getLogger("threadguard").addHandler(LOG)
 
 
@@ -125,7 +125,7 @@ def report(environ):
         "pid": os.getpid(), "peak": INSIDE.peak, "flag": repr(environ.get("wsgi.multithread")),
         "software": environ.get("SERVER_SOFTWARE"), "startup": startup,
         "verdict": plain(guard.verdict) if guard else None, "stats": plain(guard.stats()) if guard else None,
-        "log": LOG.lines, "token": os.environ.get("TRUTH_TOKEN"), "python": "%d.%d" % sys.version_info[:2],
+        "log": LOG.lines, "jobs": JOBS, "token": os.environ.get("TRUTH_TOKEN"), "python": "%d.%d" % sys.version_info[:2],
     }
 
 
@@ -139,6 +139,8 @@ def application(environ, start_response):
     """Report, and before that stay inside if asked to."""
     mark()
     path = environ.get("PATH_INFO", "")
+    if path.endswith("/first"):
+        run_a_job()
     if path.endswith("/stream"):
         start_response("200 OK", [("Content-Type", "application/json")])
         return stream(environ)
@@ -165,6 +167,24 @@ def stream(environ):
         time.sleep(0.005)
     INSIDE.leave()
     yield json.dumps(report(environ)).encode()
+
+
+def run_a_job():
+    """Under refuse: a thread of the application's own enters a section, once, beside the requests that follow.
+
+    `threading` would wait for it to start, and uWSGI without enable-threads lets none run while it waits.
+    """
+    guard = the_guard()[0]
+    if guard is not None and guard.policy == "refuse" and not JOBS:
+        JOBS.append("begun")
+        _thread.start_new_thread(job, (guard,))
+
+
+def job(guard):
+    """Work that is no request."""
+    with guard.inside("a job"):
+        time.sleep(0.1)
+        JOBS.append("done")
 
 
 def mark():
