@@ -4,78 +4,75 @@ What is compared with: the answers that the same two requests get one after the 
 of threads. Only what no order gives is wrong, so an application whose second answer depends on the first is no race.
 """
 
-import math
+import sys
 import threading
 import time
 from contextlib import contextmanager
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Set, Tuple, Union
+from importlib.util import find_spec
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Tuple
 
 from threadguard import ThreadGuard
-from threadguard.testing.race_report import CannotCompareError, Difference, PairReport, RaceReport, differences
+from threadguard.report import text
+from threadguard.testing.race_report import Answers, Difference, PairReport, RaceReport, differences
 from threadguard.testing.sending import WSGIApp, sent_request
-from threadguard.testing.stepping import AFTER, BEFORE, Answer, NoAnswerError, Outcome, Place, Stepper
-from threadguard.testing.stepping import stepped_code, words
+from threadguard.testing.stepping import Answer, Outcome, Stepper, stepped_code
 
 REPLAYS = 10
-_WARMING_UP, _TRIES = 5, 2
-_A_FIRST, _B_FIRST = (AFTER, 0), (BEFORE, 0)
-_ORDERS = (_A_FIRST, _B_FIRST, _A_FIRST)
-_MORE_ORDERS = (_A_FIRST, _A_FIRST, _B_FIRST, _B_FIRST, _A_FIRST)
-"""From each state that one order leaves behind, both orders."""
+_ROUNDS = 6
+_A_FIRST = (True, True, False, False)
+"""The orders in which both are asked alone: each order from each state that an order leaves behind."""
 _one_at_a_time = threading.Lock()
 
-Answers = Tuple[Answer, Answer]
+Progress = Callable[[int, int], object]
+
+
+class CannotCompareError(RuntimeError):
+    """There is no answer to compare with: alone the requests get none, or another one each time."""
 
 
 def race(app: WSGIApp, *requests: Any, within: Iterable[str] = (), points: Optional[int] = 200,
-         at: Union[int, Place, None] = None, ignore_headers: Iterable[str] = (),
-         normalize: Optional[Callable[[bytes], bytes]] = None, timeout: float = 60.0,
-         progress: Callable[[int, int], object] = lambda done, total: None) -> RaceReport:
+         at: Optional[int] = None, ignore_headers: Iterable[str] = (),
+         normalize: Optional[Callable[[bytes], bytes]] = None, timeout: float = 30.0,
+         progress: Progress = lambda done, total: None) -> RaceReport:
     """Send *requests* in pairs: A is paused before one of its lines, all of B runs, A goes on; then the next line.
 
     :param requests: WebOb requests, objects of Werkzeug's `EnvironBuilder`, environs, paths. Each is A once to each
         other one's B. A single one meets itself.
     :param within: names of packages whose lines are counted. By default all but the standard library and servers.
     :param points: before how many of its lines, evenly spread, A is paused. None: before each.
-    :param at: pause the first request before this line, and no other; or the first and the second before these two.
+    :param at: pause the first request before this line, and no other.
     :param ignore_headers: names of headers that are not compared.
     :param normalize: makes of a body what is compared, for what differs each time: a token, a time.
-    :param timeout: seconds for one pair of requests.
+    :param timeout: seconds for one request.
     :param progress: called with the number of places done, and of all.
     :raises TypeError: for a request of no kind that is known, and for a *normalize* that fails.
-    :raises ValueError: for numbers that are not allowed, and where threads are greenlets.
+    :raises ValueError: for numbers that are not allowed, for a package that is not there, and where threads are
+        greenlets.
 
     Guards of `ThreadGuard` on the way let the requests pass, and do not count them.
     """
-    only = None if at is None else (at, 0) if isinstance(at, int) else at
-    for number in (points, *(at if isinstance(at, tuple) else (at,))):
-        if number is not None and number < 1:
-            raise ValueError("points and at count from 1; %r is not allowed" % (number,))
-    if threading.get_ident.__module__ != "_thread":
-        raise ValueError("race needs threads, and here a library has put greenlets in their place (monkey patching)")
-    if not requests:
-        raise TypeError("race takes one request or more")
-    names = [sent_request(request).environ for request in requests]
-    stepper = Stepper(app, stepped_code(tuple(within)), timeout)
-    compared = _comparison(frozenset(name.lower() for name in ignore_headers), normalize)
+    packages, ignored = tuple(within), frozenset(name.lower() for name in ignore_headers)
+    _check(requests, packages, [points, at])
+    names = [_name(sent_request(request).environ) for request in requests]
+    stepper, report = Stepper(app, stepped_code(packages), timeout), RaceReport()
+    pairs: List[_Pair] = []
     places = range(len(requests))
-    report = RaceReport()
     with _one_at_a_time, _guards_let_pass():
-        pairs: List[_Pair] = []
-        for a, b in [(a, b) for a in places for b in places if a != b or len(requests) == 1][:only and 1]:
+        began = time.time()
+        for a, b in [(a, b) for a in places for b in places if a != b or len(requests) == 1][:at and 1]:
             if any(one.problem and one.indexes == (b, a) != (a, b) for one in report.pairs):
                 continue
-            pairs.append(_Pair(stepper, requests[a], requests[b], PairReport.of(names, a, b), compared, progress))
-            report.pairs.append(pairs[-1].report)
-            if not pairs[-1].attempt(lambda pair: pair.run(points, only)):
-                pairs.pop()
-            if report.pairs[-1].is_over:
+            pair = _Pair(stepper, requests[a], requests[b], PairReport(names[a], names[b], (a, b)),
+                         lambda answer: _compared(answer, ignored, normalize))
+            pairs.append(pair)
+            report.pairs.append(pair.report)
+            pair.attempt(lambda: pair.run(points, at, progress))
+            if pair.report.is_over:
                 return report
-        began = int(time.time())
-        while pairs and report.status == 0 and int(time.time()) == began:  # an answer may tell the second
-            time.sleep(0.02)
-        for pair in pairs:
-            pair.attempt(lambda pair: pair.ask_again("at the end"))
+        if report.status == 0:
+            time.sleep(max(0.0, int(began) + 1 - time.time()))  # an answer may tell the second
+            for pair in pairs:
+                pair.attempt(lambda: pair.ask_again("at the end"))
     return report
 
 
@@ -88,19 +85,39 @@ def assert_no_race(app: WSGIApp, *requests: Any, **options: Any) -> RaceReport:
     return report
 
 
-def _comparison(ignored: Iterable[str], normalize: Optional[Callable[[bytes], bytes]]) -> Callable[[Answer], Answer]:
-    """A function that makes of an answer what is compared of it."""
-    def compared(answer: Answer) -> Answer:
+def _check(requests: Tuple[Any, ...], packages: Tuple[str, ...], numbers: List[Optional[int]]) -> None:
+    """Refuse what is not allowed."""
+    for number in numbers:
+        if number is not None and number < 1:
+            raise ValueError("points and at count from 1; %r is not allowed" % number)
+    if threading.get_ident.__module__ != "_thread":
+        raise ValueError("race needs threads, and here a library has put greenlets in their place (monkey patching)")
+    if not requests:
+        raise TypeError("race takes one request or more")
+    for package in packages:
         try:
-            body = normalize(answer.body) if normalize is not None else answer.body
-        except Exception as error:  # noqa: B902  the user's own
-            raise TypeError("normalize raised %s: %s" % (type(error).__name__, error)) from error
-        if not isinstance(body, bytes):
-            raise TypeError("normalize makes bytes of bytes, and it gave %r" % type(body).__name__)
-        headers = tuple(header for header in answer.headers if header[0].lower() not in ignored)
-        return answer._replace(headers=headers, body=body)
+            is_there = package in sys.modules or find_spec(package) is not None
+        except (ImportError, ValueError):
+            is_there = False
+        if not is_there:
+            raise ValueError("within: there is no package %r" % package)
 
-    return compared
+
+def _name(environ: Dict[str, Any]) -> str:
+    """Of a request, with its query: who reads the report has sent it."""
+    query = environ.get("QUERY_STRING")
+    return text.request_line(environ) + (text.escaped("?" + query) if query else "")
+
+
+def _compared(answer: Answer, ignored: Iterable[str], normalize: Optional[Callable[[bytes], bytes]]) -> Answer:
+    """What is compared of *answer*."""
+    try:
+        body = normalize(answer.body) if normalize is not None else answer.body
+    except Exception as error:  # noqa: B902  the user's own
+        raise TypeError("normalize raised %s: %s" % (type(error).__name__, error)) from error
+    if not isinstance(body, bytes):
+        raise TypeError("normalize makes bytes of bytes, and it gave %r" % type(body).__name__)
+    return answer._replace(body=body, headers=tuple(one for one in answer.headers if one[0].lower() not in ignored))
 
 
 @contextmanager
@@ -123,166 +140,141 @@ def _guards_let_pass() -> Iterator[None]:
 class _Pair:
     """Two requests, the first of which is paused."""
 
-    def __init__(self, stepper: Stepper, a: Any, b: Any, report: PairReport, compared: Callable[[Answer], Answer],
-                 progress: Callable[[int, int], object]) -> None:
-        self._stepper, self._a, self._b, self.report = stepper, a, b, report
-        self._compared, self._progress = compared, progress
-        self._right: Set[Answers] = set()
-        self._lines = 0, 0
+    def __init__(self, stepper: Stepper, a: Any, b: Any, report: PairReport,
+                 compared: Callable[[Answer], Answer]) -> None:
+        self._stepper, self._a, self._b, self.report, self._compared = stepper, a, b, report, compared
+        self._right: List[Answers] = []
         self._settles = False
         """Whether it matters what ran before: then each pause begins where A and then B have left off."""
 
-    def attempt(self, action: "Callable[[_Pair], object]") -> bool:
-        """Whether *action* came to its end. Otherwise the report says why not."""
+    def attempt(self, action: Callable[[], object]) -> None:
+        """Do *action*, and let the report say where nothing can be compared."""
         try:
-            action(self)
-        except (CannotCompareError, NoAnswerError) as error:
-            self.report.problem, self.report.is_over = str(error), isinstance(error, NoAnswerError)
-        return not self.report.problem
+            action()
+        except CannotCompareError as error:
+            self.report.problem = str(error)
 
-    def run(self, points: Optional[int], only: Optional[Place]) -> None:
-        """Try all places, and make the report. Two pauses are tried where one finds nothing."""
-        self._warm_up()
+    def run(self, points: Optional[int], at: Optional[int], progress: Progress) -> None:
+        """Try all places, and make the report. Both requests are paused where one pause finds nothing."""
         self._learn()
-        lines, of_b = self._lines
-        if only is not None and (only[0] > lines or only[1] > of_b):
-            raise ValueError("%s has %d lines and %s has %d: there is no line %s" % (
-                self.report.a, lines, self.report.b, of_b, " and ".join(str(line) for line in only if line)))
-        single = [(line, 0) for line in _spread(lines, points or lines)]
-        self._try_all([only] if only is not None else single)
-        if only is not None and not (self.report.differences or self.report.waited):
-            self._try_all([only])  # its number may have led elsewhere, see `_replay`
-        if only is None and not self.report.differences:
-            self._try_all(_grid(lines, of_b, points or lines * of_b))
-        for difference in [] if self.report.is_over else self.report.differences:
-            if only is None and not difference.first.at[1]:
-                self._narrow(difference, [line for line, _ in single])
+        lines = self.report.lines
+        if at is not None and at > lines:
+            raise ValueError("%s has %d lines: there is no line %d" % (self.report.a, lines, at))
+        places = [at] if at is not None else _spread(lines, points or lines)
+        self.report.tried = len(places)
+        for is_both in (False, True):
+            for done, place in enumerate(places if not self.report.differences else []):
+                progress(done + is_both * len(places), 2 * len(places))
+                self._try(place, is_both)
+                if self.report.is_over:
+                    return
+        progress(1, 1)
+        for difference in list(self.report.differences):
+            if at is None:
+                self._narrow(difference, max((one for one in places if one < difference.seen[0].at), default=0))
             self._replay(difference)
 
-    def _send(self, at: Place) -> Outcome:
-        outcome = self._stepper.run(self._a, self._b, at)
-        a, b = outcome.answers
-        return outcome._replace(answers=(self._compared(a), self._compared(b)))
-
-    def _paused(self, at: Place) -> Outcome:
-        """The outcome with pauses; before it both run alone, if it matters what ran before."""
-        if self._settles:
-            self._send(_A_FIRST)
-        return self._send(at)
-
-    def _alone(self, order: Place) -> Answers:
-        outcome = self._send(order)
-        self._lines = outcome.lines
-        if outcome.lost_tracer:
-            raise CannotCompareError("the lines of %s cannot be counted: the application sets a trace function of its"
-                                     " own (sys.settrace), or raises exceptions in its thread from another" % (
-                                         self.report.a))
-        return outcome.answers
-
-    def _warm_up(self) -> None:
-        """Let both run until they have as many lines as the time before: what is loaded and cached is there then."""
-        before: List[Place] = []
-        for _ in range(_WARMING_UP):
-            now = []
-            for order in (_A_FIRST, _B_FIRST):
-                self._alone(order)
-                now.append(self._lines)
-            if now == before:
-                return
-            before = now
+    def _ask(self) -> List[Tuple[Answers, int]]:
+        """What both get alone, in each order and from each state that an order leaves, and how many lines A has."""
+        found = []
+        for a_is_first in _A_FIRST:
+            outcome = self._send() if a_is_first else self._stepper.run(self._b, self._a)
+            if outcome.is_over:
+                self.report.is_over = True
+                raise CannotCompareError("; ".join(one.raised for one in outcome.answers if one.raised))
+            if not a_is_first:
+                b, a = outcome.answers
+                outcome = outcome._replace(answers=(self._compared(a), self._compared(b)), lines=found[0][1])
+            found.append((outcome.answers, outcome.lines))
+        return found
 
     def _learn(self) -> None:
-        """What is right: the answers in each order. Raises `CannotCompareError` if they differ each time."""
-        found, lines = [], set()
-        for order in _ORDERS:
-            found.append(self._alone(order))
-            lines.add(self._lines)
-        if len(set(found)) > 1:  # the order matters, or it is not the same twice
-            found += [self._alone(order) for order in _MORE_ORDERS]
-            for order in _MORE_ORDERS:
-                self._must_be_among(set(found), self._alone(order))
-        self._right = set(found)
-        self._settles = len(self._right) > 1 or len(lines) > 1
-        if self._settles:
-            self._alone(_A_FIRST)
-        self.report.lines, self.report.alone = self._lines[0], found[0]
+        """Ask until it is the same twice: then what is loaded and cached once is there. Raises `CannotCompareError` if
+        the answers never are."""
+        now = self._ask()
+        for _ in range(_ROUNDS):
+            before, now = now, self._ask()
+            if now == before:
+                break
+        else:
+            wrong = [one.words() for (right, _), (answers, _) in zip(before, now) for one in differences([right], answers)]
+            if wrong:
+                raise CannotCompareError(
+                    "the answers differ already when the requests run one after the other: %s\n  remedy:  leave out what"
+                    " differs each time, such as a token or a time: --normalize, --ignore-header" % wrong[0])
+        self._right = [answers for answers, _ in now]
+        self._settles = now != now[:1] * len(now)
+        self.report.alone, self.report.lines = now[1]
         if not self.report.lines:
             raise CannotCompareError("no line of %s was counted: only code that is not Python, of the standard library,"
                                      " or of other packages than were asked for ran" % self.report.a)
-        if all(answer.raised for answer in found[0]):
-            raise CannotCompareError("both requests fail also alone: %s" % self.report.alone_words())
-
-    def _must_be_among(self, right: Set[Answers], answers: Answers) -> None:
-        wrong = ["%s: %s" % (self.report.name(one.side), one.words()) for one in differences(right, answers)]
-        if wrong:
-            raise CannotCompareError(
-                "the answers differ already when the requests run one after the other: %s\n  remedy:  leave out what"
-                " differs each time, such as a token or a time: --normalize, --ignore-header" % "; ".join(wrong))
+        if all(answer.raised for answer in self.report.alone):
+            raise CannotCompareError("both requests fail also alone: %s; %s" % (
+                self.report.request("A"), self.report.request("B")))
 
     def ask_again(self, when: str) -> bool:
         """Whether the requests still get the same answers alone. If not, what is right is learned anew."""
-        if {self._alone(order) for order in (_A_FIRST, _B_FIRST)} <= self._right:
+        if all(answers in self._right for answers, _ in self._ask()):
             return True
         self.report.drifts.append(when)
         self._learn()
         return False
 
-    def _try_all(self, places: Sequence[Place]) -> None:
-        """Try *places*. Where B waits before its line, it does so before each later one; and where A waits for what B
-        holds at its line, it does so from each earlier line of its own: places come from A's last line on."""
-        blocked_a: Set[int] = set()
-        blocked_b: Set[int] = set()
-        for done, (at, at_b) in enumerate(places):
-            self._progress(done, len(places))
-            if at in blocked_a or at_b in blocked_b or self.report.is_over:
-                continue
-            outcome = self._try((at, at_b))
-            if outcome.waited and at_b:
-                (blocked_b if outcome.at[1] else blocked_a).add(at_b if outcome.at[1] else at)
-        self._progress(len(places), len(places))
-
-    def _try(self, at: Place) -> Outcome:
-        outcome = self._paused(at)
-        self.report.tried += 1
-        if outcome.waited:
-            self.report.waited[outcome.waited] = self.report.waited.get(outcome.waited, 0) + 1
-        self.report.is_over = outcome.is_stuck
-        if not outcome.is_stuck and self.report.has_new(self._wrong(outcome)) and not self.ask_again(
-                "after A was paused at " + words(outcome.stacks[0][0])):
-            outcome = self._paused(at)
-        for difference in self._wrong(outcome):
-            self.report.add(difference, outcome)
-        return outcome
+    def _send(self, at: int = 0, is_both: bool = False) -> Outcome:
+        """The outcome with a pause; before it both run alone, if it matters what ran before."""
+        if at and self._settles:
+            self._stepper.run(self._a, self._b)
+        outcome = self._stepper.run(self._a, self._b, at, is_both)
+        a, b = outcome.answers
+        return outcome._replace(answers=(self._compared(a), self._compared(b)))
 
     def _wrong(self, outcome: Outcome) -> List[Difference]:
         """What no order gives. Where one waited for the other there was no pause to speak of."""
-        has_waited = outcome.waited and not outcome.is_stuck
-        return [] if has_waited or not outcome.at[0] else differences(self._right, outcome.answers)
+        has_waited = outcome.waited and not outcome.is_over
+        return [] if has_waited or not outcome.stack else differences(self._right, outcome.answers)
 
-    def _narrow(self, found: Difference, places: Sequence[int]) -> None:
-        """Find the first line of the window, between the places that were tried: the one before it wrote."""
-        right = max((place for place in places if place < found.first.at[0]), default=0)
-        while found.first.at[0] - right > 1:
-            middle = (found.first.at[0] + right) // 2
-            for outcome in (self._paused((middle, 0)) for _ in range(_TRIES)):
-                if found in self._wrong(outcome):
-                    found.first = outcome
-                    break
+    def _try(self, at: int, is_both: bool) -> None:
+        """Pause A before its line *at*, and note what came of it."""
+        outcome = self._send(at, is_both)
+        known = {one.kind: one for one in self.report.differences}
+        self.report.is_over = outcome.is_over
+        if outcome.waited:
+            self.report.waited[outcome.waited] = self.report.waited.get(outcome.waited, 0) + 1
+        if not outcome.is_over and any(one.kind not in known for one in self._wrong(outcome)) and not self.ask_again(
+                "after A was paused at %s:%d in %s" % outcome.stack[0]):
+            outcome = self._send(at, is_both)
+        for difference in self._wrong(outcome):
+            known.setdefault(difference.kind, difference).seen.append(outcome)
+        self.report.differences = list(known.values())
+
+    def _has(self, found: Difference, at: int) -> Tuple[bool, Outcome]:
+        """Whether *found* comes of a pause before A's line *at*."""
+        outcome = self._send(at, found.seen[0].is_both)
+        return found.kind in [one.kind for one in self._wrong(outcome)], outcome
+
+    def _narrow(self, found: Difference, right: int) -> None:
+        """Find the first line of the window, behind *right*, where it was not seen: the line before it wrote."""
+        while found.seen[0].at - right > 1:
+            middle = (found.seen[0].at + right) // 2
+            is_wrong, outcome = self._has(found, middle)
+            if is_wrong:
+                found.seen.insert(0, outcome)
             else:
                 right = middle
 
     def _replay(self, found: Difference) -> None:
-        """Try whether it happens each time that A is paused at the same place: a line's number may lead elsewhere where
-        an application does more now and then, such as to look whether a file has changed."""
-        for outcome in (self._paused(found.first.at) for _ in range(_TRIES * REPLAYS)):
-            if outcome.stacks == found.first.stacks:
+        """Try it again. A line's number may lead elsewhere where an application does more now and then, such as to look
+        whether a file has changed: that does not count."""
+        for _ in range(2 * REPLAYS):
+            is_wrong, outcome = self._has(found, found.seen[0].at)
+            if outcome.stack == found.seen[0].stack:
                 found.replays += 1
-                found.times += found in self._wrong(outcome)
+                found.times += is_wrong
             if found.replays == REPLAYS:
                 break
-        if found.times < REPLAYS:  # is it the race that comes and goes, or what the answers say in any case?
-            for order in _MORE_ORDERS + _MORE_ORDERS:
-                self._must_be_among(self._right, self._alone(order))
+        if not found.times:
+            self.report.differences.remove(found)
+            self.report.drifts.append("once, when A was paused at %s:%d in %s" % found.seen[0].stack[0])
 
 
 def _spread(lines: int, points: int) -> List[int]:
@@ -290,10 +282,3 @@ def _spread(lines: int, points: int) -> List[int]:
     if points >= lines:
         return list(range(1, lines + 1))
     return sorted({1 + (lines - 1) * number // max(points - 1, 1) for number in range(points)})
-
-
-def _grid(lines: int, lines_of_b: int, points: int) -> List[Place]:
-    """At most *points* pairs of lines, evenly spread, from the last line of A on."""
-    of_b = _spread(lines_of_b, max(math.isqrt(points), points // lines))
-    of_a = _spread(lines, points // max(len(of_b), 1))
-    return [(line, other) for line in reversed(of_a) for other in of_b]
