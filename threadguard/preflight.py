@@ -1,7 +1,7 @@
-"""The name that `threadguard.check` had before: what was public under it stays."""
+"""The name that `threadguard.check` had: an import that worked keeps working."""
 
-from threadguard.check import Checked as Checked
-from threadguard.check import Options as Options
-from threadguard.check import check_command as check_command
-from threadguard.check import check_file as check_file
-from threadguard.check import read_server as read_server
+import sys
+
+from threadguard import check
+
+sys.modules[__name__] = check

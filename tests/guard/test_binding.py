@@ -179,7 +179,7 @@ def test_a_server_that_never_runs_requests_on_the_main_thread_is_named(server):
     assert finding.code == "TG105" and server in finding.sentence and "gunicorn --worker-class sync" in finding.remedy
 
 
-@pytest.mark.parametrize("server", ["gunicorn's sync worker", "uWSGI", "wsgiref", "Unit", "mod_wsgi embedded in Apache"])
+@pytest.mark.parametrize("server", ["gunicorn's sync worker", "uWSGI", "wsgiref", "mod_wsgi embedded in Apache"])
 def test_a_server_that_may_run_requests_on_the_main_thread_is_not(server):
     """Its first request tells."""
     assert finding_at_startup(Reading(server=server, **SETTING)) is None

@@ -93,8 +93,8 @@ def expected(row, otherwise):
 
 @pytest.mark.parametrize("row", [pytest.param(row, id=row.id) for row in ROWS if not row.threaded])
 def test_a_single_threaded_deployment_serves_every_request(row):
-    """Nothing is refused, also beside a section of the application's own (`truth.run_a_job`), and nothing is said in the
-    log that would alarm anybody."""
+    """Nothing is refused, also beside a section of the application's own (`truth.run_a_job`), and nothing is said in
+    the log that would alarm anybody."""
     skip_unless_there(row)
     with refusing(row) as child:
         ask = get_h2 if row.h2 else get

@@ -98,8 +98,8 @@ def _handed_on(here: Process, holders: List[Process], servers: Any) -> Call:
 def _other_contexts(here: Process) -> Iterator[Process]:
     """The process as each other thread sees it, and each greenlet that waits.
 
-    Greenlets only where one could have handed the call on: to find them, every object is walked. Without the GIL another
-    thread may let its greenlet go on meanwhile: then none is looked at.
+    Greenlets only where one could have handed the call on: to find them, every object is walked. Without the GIL
+    another thread may let its greenlet go on meanwhile: then none is looked at.
     """
     for ident, frames in here.others.items():
         yield here.seen_from(frames, ident)

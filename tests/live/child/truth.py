@@ -125,7 +125,8 @@ def report(environ):
         "pid": os.getpid(), "peak": INSIDE.peak, "flag": repr(environ.get("wsgi.multithread")),
         "software": environ.get("SERVER_SOFTWARE"), "startup": startup,
         "verdict": plain(guard.verdict) if guard else None, "stats": plain(guard.stats()) if guard else None,
-        "log": LOG.lines, "jobs": JOBS, "token": os.environ.get("TRUTH_TOKEN"), "python": "%d.%d" % sys.version_info[:2],
+        "log": LOG.lines, "jobs": JOBS, "token": os.environ.get("TRUTH_TOKEN"),
+        "python": "%d.%d" % sys.version_info[:2],
     }
 
 
