@@ -334,7 +334,7 @@ def _formatted(frame: FrameType) -> List[str]:
     import traceback
     inner: Optional[FrameType] = frame
     while inner is not None and _is_own(inner):
-        inner = inner.f_back
+        inner = stacks.caller_of(inner)
     stack = traceback.StackSummary.extract((each, each.f_lineno) for each in outward(inner or frame))
     stack.reverse()
     return stack.format()

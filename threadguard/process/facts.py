@@ -168,7 +168,7 @@ def outward(frame: Optional[FrameType]) -> Iterator[FrameType]:
     first = frame
     while frame is not None:
         yield frame
-        frame = frame.f_back
+        frame = stacks.caller_of(frame)
         if frame is first:
             return
 

@@ -3,23 +3,48 @@
 Under the GIL all others stand still while one looks. On a free-threaded Python they run on, and a frame that ends while
 it is read crashes the process: CPython stops the other threads for `sys._current_frames` itself, but not for a look at
 what that returns. There one looks only at threads that have been asleep for a while.
+
+Python 3.11 makes the object of a frame when it is asked for (Objects/frameobject.c `PyFrame_GetBack`). To make one may
+start a collection of garbage, whose finalizers let other threads run: the frame may be over when its object is ready,
+and what that refers to is gone. So no garbage is collected meanwhile. Before 3.11 each frame has its object, and from
+3.12 on nothing is collected but between two bytecodes.
 """
 
+import gc
 import os
 import sys
 import threading
 from time import monotonic
 from types import FrameType
-from typing import Dict, List
+from typing import Callable, Dict, List, Optional, TypeVar
 
 _A_WHILE = 0.002
 """Seconds. A thread that does not wake up for so long waits for something outside, not for its next time slice."""
 
 
+_T = TypeVar("_T")
+_MAKES_FRAMES_LATE = sys.version_info[:2] == (3, 11)
+
+
+def _without_collection(look: Callable[[], _T]) -> _T:
+    was_enabled = gc.isenabled()
+    try:
+        gc.disable()
+        return look()
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def caller_of(frame: FrameType) -> Optional[FrameType]:
+    """The frame that has called *frame*, which may be another thread's."""
+    return _without_collection(lambda: frame.f_back) if _MAKES_FRAMES_LATE else frame.f_back
+
+
 def tops() -> Dict[int, FrameType]:
     """The innermost frame, by thread identifier, of each thread whose stack may be looked at; of mine, who calls."""
     asleep = None if runs_alone() else _asleep()
-    frames = sys._current_frames()
+    frames = _without_collection(sys._current_frames) if _MAKES_FRAMES_LATE else sys._current_frames()
     for ident in list(frames):
         if frames[ident] is sys._getframe():  # not by the identifier: gevent fakes its own
             frames[ident] = sys._getframe(1)  # and no variable holds a frame of its own: that is garbage in a cycle
