@@ -309,6 +309,7 @@ OF_DOCKER = (
     docker("no command", "FROM python:3\nRUN pip install waitress\n", UNKNOWN, "Dockerfile: " + unknown("the image")),
 )
 COMPOSE = "services:\n  db:\n    image: postgres\n  web:\n    image: site\n    command: %s\n"
+ENTRYPOINT = COMPOSE.replace("command", "entrypoint")
 
 
 def compose(name, text, status, *says, **more):
@@ -322,9 +323,9 @@ WAITRESS = "services:\n  web:\n    command: waitress-serve --threads=%d app:app\
 OF_COMPOSE = (
     compose("an override beside it, which nobody names", WAITRESS % 1, THREADED,
             "compose.override.yml:3: " + lets("waitress", 4), files={"compose.override.yml": WAITRESS % 4}),
-    file("compose: an override that it does not read", "site-compose.yml", SINGLE,
-         "site-compose.yml:3: " + lets("waitress"), needs=("yaml",),
-         files={"site-compose.yml": WAITRESS % 1, "compose.override.yml": WAITRESS % 4}),
+    file("compose: an override that it does not read", "site-compose.yml", THREADED,
+         "site-compose.yml:3: " + lets("waitress", 3), needs=("yaml",),
+         files={"site-compose.yml": WAITRESS % 3, "compose.override.yml": WAITRESS % 4}),
     compose("an override of the environment", "services:\n  web:\n    command: uwsgi -w app\n", THREADED,
             "compose.yaml:3: " + lets("uWSGI", 3), files={
                 "docker-compose.override.yaml": "services:\n  web:\n    environment: {UWSGI_THREADS: 3}\n"}),
@@ -332,10 +333,10 @@ OF_COMPOSE = (
             THREADED,
             "web/compose.yaml:3: " + lets("waitress", 2), files={"web/compose.yaml": WAITRESS % 2}),
     compose("files that it includes by path", "include:\n  - path: [a.yaml, b.yaml]\n", THREADED,
-            "a.yaml:3: " + lets("waitress"), "b.yaml:3: " + lets("waitress", 5),
-            files={"a.yaml": WAITRESS % 1, "b.yaml": WAITRESS % 5}),
-    compose("a file that includes itself", "include: [compose.yaml]\n" + WAITRESS % 1, UNREADABLE,
-            "compose.yaml:4: " + lets("waitress"), "compose.yaml: TG902 compose.yaml cannot be read"),
+            "a.yaml:3: " + lets("waitress", 3), "b.yaml:3: " + lets("waitress", 5),
+            files={"a.yaml": WAITRESS % 3, "b.yaml": WAITRESS % 5}),
+    compose("a file that includes itself", "include: [compose.yaml]\n" + WAITRESS % 3, THREADED,
+            "compose.yaml:4: " + lets("waitress", 3), "compose.yaml:1: TG902 compose.yaml cannot be read"),
     compose("a file elsewhere that it includes", "include:\n  - oci://registry.example.org/site\n" + WAITRESS % 4,
             THREADED, "compose.yaml:5: " + lets("waitress", 4),
             "compose.yaml:2: " + unknown("the file oci://registry.example.org/site")),
@@ -345,7 +346,7 @@ OF_COMPOSE = (
             WAITRESS % 2 + "    build: {context: '%s'}\n" % REMOTE, THREADED, "compose.yaml:3: " + lets("waitress", 2)),
     compose("a Dockerfile within", "services:\n  web:\n    build:\n      dockerfile_inline: |\n        FROM python\n"
             "        CMD waitress-serve app:app\n", THREADED, "compose.yaml:6: " + lets("waitress", 4)),
-    compose("a string", COMPOSE % "waitress-serve --threads=1 app:app", SINGLE, "compose.yaml:6: " + lets("waitress")),
+    compose("a string", COMPOSE % "waitress-serve --threads=1 app:app", UNKNOWN, "compose.yaml:6: " + unknown("waitress")),
     compose("a list", COMPOSE % '["waitress-serve", "app:app"]', THREADED, "compose.yaml:6: " + lets("waitress", 4)),
     compose("a variable of the host", COMPOSE % "waitress-serve --threads=${N} app:app", UNKNOWN,
             "compose.yaml:6: " + unknown("waitress")),
@@ -354,10 +355,10 @@ OF_COMPOSE = (
     compose("a variable that the host hands on, as a mapping",
             COMPOSE % "uwsgi -w app" + "    environment:\n      UWSGI_THREADS:\n", UNKNOWN,
             "compose.yaml:6: " + unknown("uWSGI")),
-    compose("gunicorn's variable of the host", COMPOSE % "gunicorn --threads 1 -k sync app:app"
+    compose("gunicorn's variable of the host", ENTRYPOINT % "gunicorn --threads 1 -k sync app:app"
             + "    environment:\n      GUNICORN_CMD_ARGS: ${ARGS}\n",
             SINGLE, "compose.yaml:6: " + lets("gunicorn's sync worker")),
-    compose("gunicorn's variable with an address of the host", COMPOSE % "gunicorn --threads 1 -k sync app:app"
+    compose("gunicorn's variable with an address of the host", ENTRYPOINT % "gunicorn --threads 1 -k sync app:app"
             + "    environment:\n      GUNICORN_CMD_ARGS: -b :${PORT}\n", SINGLE, "compose.yaml:6: " + lets(SYNC)),
     compose("environment", COMPOSE % "uwsgi -w app" + "    environment:\n      UWSGI_THREADS: 4\n", THREADED,
             "compose.yaml:6: " + lets("uWSGI", 4)),
@@ -405,7 +406,7 @@ OF_COMPOSE = (
             COMPOSE % "gunicorn --threads 4 app:app" + "    environment: [GUNICORN_CMD_ARGS=-k gthread]\n",
             THREADED, "compose.yaml:6: " + lets(GTHREAD, 4)),
     compose("gunicorn without threads in an image that is not built here",
-            COMPOSE % "gunicorn --threads 1 -k sync app:app", SINGLE, "compose.yaml:6: " + lets(SYNC)),
+            ENTRYPOINT % "gunicorn --threads 1 -k sync app:app", SINGLE, "compose.yaml:6: " + lets(SYNC)),
     compose("a file of variables that may be missing", COMPOSE % "uwsgi -w app" + "    env_file:\n"
             "      - path: none.env\n        required: false\n", UNKNOWN, "compose.yaml:6: " + unknown("uWSGI")),
     compose("nothing but a database", "services:\n  db:\n    image: postgres\n", UNKNOWN,

@@ -283,6 +283,8 @@ def test_deep_python_breaks_no_reader(code, place, check):
     pytest.param("uwsgi.xml", '<!DOCTYPE x SYSTEM "file:///etc/passwd"><uwsgi>', id="half an XML"),
     pytest.param("site.conf", "<VirtualHost *>\n" * 50000, id="Apache's sections"),
     pytest.param("site.conf", "Include *\nWSGIScriptAlias / /a\n", id="a file that includes its directory"),
+    pytest.param("supervisord.conf", "[program:a]\ncommand" + " " * 400000 + "x\n", id="blanks before no sign"),
+    pytest.param("supervisord.conf", "[program:a]\ncommand = uwsgi\n" + " a\n" * 100000, id="lines of a value"),
     pytest.param("site.service", "[Service]\nExecStart=" + "\\\n" * 100000 + "uwsgi 'x\n", id="continued lines"),
     pytest.param("Procfile", "web: uwsgi %s\n" % ("a" * 1000000), id="a command of a megabyte"),
     pytest.param("Procfile", "".join("p%d: uwsgi\n" % number for number in range(100000)), id="many processes"),
@@ -303,6 +305,25 @@ def test_a_file_that_blows_up_is_unreadable_or_unknown(name, text, place, check)
     status, lines = check(name)
     assert status in (2, 3)
     assert len(headlines(lines)) == 1
+
+
+def test_filters_of_filters_do_not_last(place, check):
+    """PasteDeploy follows each use again: twice as many for each section more."""
+    pytest.importorskip("paste.deploy", reason="PasteDeploy is not installed")
+    (place / "site.ini").write_text("[app:main]\nuse = egg:x\nfilter-with = f0\n" + "".join(
+        "[filter:f%d]\nuse = f%d\nfilter-with = f%d\n" % (number, number + 1, number + 1) for number in range(40)) + "[filter:f40]\nuse = egg:x\n")
+    status, lines = check("site.ini")
+    assert status == 2 and "are more than 300" in "".join(lines)
+
+
+def test_files_of_files_do_not_last(place, check):
+    """Each of these would be read as often as ways lead to it."""
+    pytest.importorskip("yaml", reason="PyYAML is not installed")
+    for number in range(10):
+        (place / ("compose%d.yaml" % number)).write_text(
+            "include: [%s]\nservices: {a: {image: b}}\n" % ", ".join(["compose%d.yaml" % (number + 1)] * 9))
+    status, lines = check("compose0.yaml")
+    assert status == 2 and len(lines) < 10
 
 
 @pytest.mark.parametrize("text", [

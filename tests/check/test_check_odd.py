@@ -66,6 +66,19 @@ SERVICE = "services:\n  web:\n    build: .\n    command: uwsgi -w app\n"
     (UNKNOWN, "gunicorn.conf.py", "threads = 1\nif a: workers = 4\n", {}),
     (UNKNOWN, "gunicorn.conf.py.j2", "threads = 4\n", {}),
     (UNKNOWN, "site.conf", "IncludeOptional /nowhere/*.conf\n" + DAEMONS + MOUNT, {}),
+    (THREADED, DOCKER, 'FROM a\nSHELL ["/bin/bash", "-eo", "pipefail", "-c"]\nCMD uwsgi --threads 4 -w a\n', {}),
+    (UNKNOWN, "Procfile", "web: gunicorn -k sync --threads 1 ${MORE:-${OPTIONS}} a\n", {}),
+    (UNKNOWN, "Procfile", "web: gunicorn -k sync --threads $'4' a\n", {}),
+    (UNKNOWN, DOCKER, "FROM a\nENV N=${A:-${B}}\nCMD gunicorn -k sync --threads $N a\n", {}),
+    (UNKNOWN, "site.ini_tmpl", "[server:main]\nuse = egg:waitress\nthreads = 1\n", {}),
+    (UNKNOWN, "site.ini.mako", "[server:main]\nuse = egg:waitress\nthreads = 1\n", {}),
+    (UNKNOWN, "uwsgi.ini", "[uwsgi]\nthreads = __THREADS__\n", {}),
+    (UNKNOWN, "uwsgi.ini", "[uwsgi]\nthreads = {threads}\n", {}),
+    (THREADED, "unit.json", '{"applications": {"a": {"type": "python", "protocol": "asgi"}, "b": {"type": "python",'
+     ' "threads": 2}}}', {}),
+    (UNKNOWN, COMPOSE, "services:\n  web:\n    image: a\n    command: gunicorn -k sync --threads 1 a\n", {}),
+    (SINGLE_THREADED, COMPOSE, "services:\n  web:\n    image: a\n    entrypoint: gunicorn -k sync --threads 1 a\n",
+     {}),
 ])
 def test_what_is_easy_to_overlook_counts(expected, name, text, more, tmp_path):
     """As the server, or what starts it, would take it."""

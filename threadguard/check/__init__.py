@@ -72,6 +72,6 @@ def _tried(read: Callable[[], List[Item]], name: str, file: str) -> List[Item]:
 
 
 def _escape(text: str) -> str:
-    """*text* with everything escaped that does not print."""
+    """*text* with everything escaped that does not print, and shortened: a line of a file may be of any length."""
     return "".join(character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
-                   for character in text)
+                   for character in (text if len(text) < 2000 else text[:2000] + "..."))

@@ -41,6 +41,8 @@ class Stage:
     """Where its command stands."""
     cmd: Optional[Tuple[str, ...]] = None
     entrypoint: Optional[Tuple[str, ...]] = None
+    is_here: bool = True
+    """Whether a file here builds it."""
     takes_words: bool = True
     """Whether CMD gives the arguments of ENTRYPOINT: to its shell form it does not."""
     has_own_cmd: bool = False
@@ -133,7 +135,10 @@ def _of_stage(stage: Stage, command: Command) -> Command:
                       " image", file=stage.file, line=stage.line, assumed=[], doubts=[])
     if stage.entrypoint is None and stage.cmd is None:
         raise CannotTell("it has neither CMD nor ENTRYPOINT: its base image decides")
-    if stage.entrypoint is None and stage.base:
+    if stage.entrypoint is None and stage.base and not stage.is_here:
+        command.doubts.append(CannotTell("the image %s, which no file here builds, may have an entrypoint that starts"
+                                         " the command in another way" % shown(stage.base), "give the entrypoint too"))
+    elif stage.entrypoint is None and stage.base:
         command.assumed.append("the image %s has no entrypoint of its own" % shown(stage.base))
     words = (stage.entrypoint or ()) + (stage.cmd or () if stage.takes_words else ())
     return replace(command, words=tuple(map(Word.of, words)))
@@ -155,13 +160,14 @@ def is_compose(text: Source) -> bool:
 
 def read_compose(text: Source, command: Command) -> Iterable[Item]:
     """What the services of a project start: of the file, its override, and those that it includes."""
-    parts = list(_parts(text, command, 0))
+    parts = list(_parts(text, command, []))
     if not parts:
         raise Unreadable("it has no services", text.path)
     return read_parts(parts, "services", text.path)
 
 
-def _parts(text: Source, command: Command, depth: int) -> Iterator[Part]:
+def _parts(text: Source, command: Command, files: List[str]) -> Iterator[Part]:
+    files.append(text.path)
     beside = (command.tree.join(text.directory, name) for name in _OVERRIDES if text.name in _NAMES)
     found: Dict[str, Layers] = {}
     included: Layers = []
@@ -178,21 +184,20 @@ def _parts(text: Source, command: Command, depth: int) -> Iterator[Part]:
     for node, owner in included:
         path = _interpolated(text_of(node))
         whole = command.tree.join(owner.directory, path)
-        if depth > 10:
-            yield Part("the file " + path, lambda: _refuse_circle(text))
+        if len(files) >= 20:
+            yield _refused(path, Unreadable("its files include each other in a circle, or are more than 20", text.path),
+                           line_of(node))
         elif not _REMOTE.match(path) and is_known(path) and command.tree.has(whole):
-            yield from _parts(command.tree.read(whole), command, depth + 1)
+            yield from _parts(command.tree.read(whole), command, files)
         else:
-            yield Part("the file " + shown(path), lambda path=path: _refuse_missing(  # type: ignore[misc]
-                path), line_of(node))
+            yield _refused(path, CannotTell("%s is not among the files that are checked" % shown(path),
+                                            "check it by itself"), line_of(node))
 
 
-def _refuse_missing(path: str) -> Command:
-    raise CannotTell("%s is not among the files that are checked" % shown(path), "check it by itself")
-
-
-def _refuse_circle(text: Source) -> Command:
-    raise Unreadable("its files or services take each other in, in a circle", text.path)
+def _refused(path: str, error: Exception, line: int) -> Part:
+    def start() -> Command:
+        raise error
+    return Part("the file " + shown(path), start, line)
 
 
 def _extended(service: Any, text: Source, command: Command, depth: int) -> Layers:
@@ -200,7 +205,7 @@ def _extended(service: Any, text: Source, command: Command, depth: int) -> Layer
     extends = child(service, "extends")
     name, path = text_of(extends) or text_of(child(extends, "service")), text_of(child(extends, "file"))
     if depth > 20:
-        _refuse_circle(text)
+        raise Unreadable("its services extend each other in a circle", text.path)
     if name is None:
         return [(service, text)]
     other = text if path is None else command.tree.read(command.tree.join(text.directory, path))
@@ -237,7 +242,7 @@ def _service(layers: Layers, command: Command) -> Command:
 def _foreign(image: str) -> Stage:
     """Of an image that no file here builds nothing is known."""
     others = "the image %s, which no file here builds," % (shown(image) or "of the service")
-    return Stage(image, Environment({}, UNKNOWN_OTHERS, others), "")
+    return Stage(image or "of the service", Environment({}, UNKNOWN_OTHERS, others), "", is_here=False)
 
 
 def _built(node: Any, text: Source, command: Command, has_words: bool) -> Stage:

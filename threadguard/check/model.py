@@ -172,8 +172,9 @@ def number(value: object, what: str, file: Optional[str] = None, line: Optional[
     if isinstance(value, str) and not is_known(value):
         raise CannotTell("%s is not known here" % written, "write the number itself", file, line)
     try:
-        if isinstance(value, str) and len(value) > 18:
+        found = int(value) if not isinstance(value, str) or len(value) < 18 else -1  # type: ignore[call-overload]
+        if found < 0:
             raise ValueError
-        return int(value)  # type: ignore[call-overload, no-any-return]
+        return found  # type: ignore[no-any-return]
     except (TypeError, ValueError, OverflowError):
         raise Unreadable("%s is no number" % written, file, line) from None

@@ -160,7 +160,7 @@ class Ini:
         """PasteDeploy's LoaderContext of the section *name* of *kind*, whose ``object`` is the name of its factory."""
         try:
             if self._file is None:
-                self._file = _loader_class(self.kinds, self.tree)(self.text)
+                self._file = _loader_class(self.kinds, self.tree, self.text)(self.text)
                 self._file.update_defaults(self._variables, overwrite=False)
             return self._file.get_context(kind, name, dict(self._variables))
         except (Unreadable, CannotTell):
@@ -174,19 +174,20 @@ class Ini:
             raise Unreadable(_first_line(error), self.text.path, getattr(error, "lineno", None)) from None
 
 
-def _loader_class(module: Any, tree: Tree) -> Type[Any]:
-    files: List[str] = []
+def _loader_class(module: Any, tree: Tree, text: Source) -> Type[Any]:
+    asked: List[str] = []
 
     class Loader(module.ConfigLoader):  # type: ignore[misc]
         """PasteDeploy's loader of a file, that leaves factories alone."""
 
         def __init__(self, text: Source) -> None:
             _refuse_bombs(text)
-            files.append(text.path)
-            at_most(files, "files")
             super().__init__(text.path)
 
         def get_context(self, object_type: Any, name: Any = None, global_conf: Any = None) -> Any:
+            asked.append(name)
+            if len(asked) > 300:
+                raise Unreadable("its sections use each other in a circle, or are more than 300", text.path)
             if not self.absolute_name(name):
                 return super().get_context(object_type, name, global_conf)
             scheme, rest = name.split(":", 1)

@@ -15,7 +15,7 @@ LIMIT = 512 * 1024
 """Bytes: no server's configuration is longer."""
 _MOST_ENTRIES = 2000
 _TEMPLATE = re.compile(r"\{\{|\{%[-+\s]|<%[-=#\s]|@[A-Z][A-Z0-9_]*@")
-_TEMPLATES = (".j2", ".jinja", ".jinja2", ".erb", ".tmpl", ".tpl", ".in", ".mustache", ".template")
+_TEMPLATE_NAME = re.compile(r"(.+)[._-](j2|jinja2?|erb|epp|\w*tmpl|tpl|in|mako|m4|mustache|hbs|template)$", re.IGNORECASE)
 
 
 class CannotTell(Exception):
@@ -54,8 +54,7 @@ class Source(NamedTuple):
     @property
     def name(self) -> str:
         """Its name, without the directory and without what marks it as a template."""
-        stem, ending = os.path.splitext(os.path.basename(self.path))
-        return stem if ending.lower() in _TEMPLATES else stem + ending
+        return _TEMPLATE_NAME.sub(r"\1", os.path.basename(self.path))
 
     def line_of(self, pattern: str, after: str = "") -> Optional[int]:
         """The number of the first line that *pattern* matches, below the first that *after* matches; or None."""

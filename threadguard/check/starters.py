@@ -186,15 +186,16 @@ def read_supervisord(text: Source, command: Command) -> Iterable[Item]:
     sections: Dict[str, Dict[str, Entry]] = {}
     entries: Dict[str, Entry] = {}
     last = ""
-    for number, line in enumerate(text.lines, 1):
+    for number, line in enumerate(text.limited(64).lines, 1):
         bare = re.split(r"(?:^|\s)[;#]", line, maxsplit=1)[0]
         if bare.startswith("["):
             entries = sections.setdefault(bare.strip()[1:-1], {})
         elif bare[:1].isspace() and last in entries and bare.strip():
             entries[last] = entries[last]._replace(value=entries[last].value + " " + bare.strip())
         elif bare.strip():
-            last, value = (re.split(r"\s*[=:]\s*", bare.strip(), maxsplit=1) + [""])[:2]
-            entries[last] = Entry(_filled(value, text), text.path, number)
+            name, _, value = bare.replace(":", "=", 1 if "=" not in bare.partition(":")[0] else 0).partition("=")
+            last = name.strip()
+            entries[last] = Entry(_filled(value.strip(), text), text.path, number)
 
     def part(name: str, entries: Dict[str, Entry]) -> Part:
         def start() -> Command:

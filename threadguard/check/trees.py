@@ -1,5 +1,6 @@
 """JSON and YAML with line numbers, bounded. Without PyYAML nothing is known of a YAML file."""
 
+import functools
 import json
 import re
 from typing import Any, Iterator, List, Match, Optional, Tuple
@@ -37,6 +38,7 @@ def line_of_key(text: Source, *keys: str) -> Optional[int]:
     return text.text.count("\n", 0, place) + 1
 
 
+@functools.lru_cache(maxsize=20)
 def compose(text: Source) -> List[Any]:
     """The root nodes of the documents of *text*. Raises `CannotTell` without PyYAML, `Unreadable` for no YAML."""
     try:

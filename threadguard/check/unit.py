@@ -3,7 +3,7 @@
 import os
 from typing import Iterator
 
-from threadguard.check.model import Command, Item, at_most, quote
+from threadguard.check.model import Command, Item, at_most, explain, quote
 from threadguard.check.source import CannotTell, Source, Unreadable
 from threadguard.check.trees import line_of_key, parse_json, without_comments
 from threadguard.servers import unit
@@ -48,7 +48,8 @@ def read_file(text: Source, command: Command) -> Iterator[Item]:
         keys = ("applications", name) + ("threads",) * ("threads" in settings)
         line, threads = line_of_key(text, *keys), settings.get("threads", 1)
         if settings.get("protocol") == "asgi":
-            raise CannotTell("the application %r has \"protocol\": \"asgi\"" % name, "", text.path, line)
+            yield explain(CannotTell('"protocol": "asgi"', "", text.path, line), "the application %r" % name)
+            continue
         if not isinstance(threads, int) or isinstance(threads, bool) or threads < 1:
             raise Unreadable("the application %r has \"threads\": %.80r, which Unit refuses" % (name, threads),
                              text.path, line)

@@ -39,7 +39,7 @@ _SHORT = {"S": "set", "j": "json", "x": "xmlconfig", "y": "yaml"}
 _LOGIC = re.compile(r"(if|for)(-|$|env|exists|opt|file|dir|reload|plugin)")
 _FORMS = {"ini": "%s = 1", "json": '"%s": 1', "yaml": "%s: 1", "xml": "<%s>1</%s>", "": "--%s 1",
           "variable": "UWSGI_%s=1"}
-_MOST_FILES, _MOST_OPTIONS = 100, 20000
+_MOST_FILES, _MOST_OPTIONS = 100, 5000
 
 
 class Option(NamedTuple):
@@ -140,7 +140,7 @@ def _number(option: Optional[Option], options: Sequence[Option], command: Comman
         value = next((each.value for each in options if each.name == placeholder.group(1)), value)
     if "$(" in value:
         value = expand(re.sub(r"\$\((\w+)\)", r"${\1}", value), command.environment)
-    if re.search(r"[%@$]", value) or not is_known(value):
+    if re.search(r"[%@${<]|__", value) or not is_known(value):
         raise CannotTell("%s is not known here" % option.written, "write the number itself", option.file, option.line)
     digits = re.match(r"\s*\+?(\d+)", value)
     return number(digits.group(1), option.name, option.file, option.line) if digits else 0

@@ -19,10 +19,10 @@ OPTIONS_THEMSELVES = "write the options themselves"
 # The end of each piece is certain or the text is refused, so that no text is searched anew from each beginning.
 _PIECE = re.compile(r"""(?P<blank>[ \t\n\r]+)|'(?P<single>[^']*)'|"(?P<double>(?:[^"\\]|\\.)*)"|\\(?P<escaped>.)
     |(?P<unknown>%s\$\{[^{}]*\}|\$\([^()]*\)|`[^`]*`)
-    |(?P<bare>(?:\$\{[^{}]*\}|\$(?!\()|[^\s'"\\`;&|<>()$])+)|(?P<rest>.)""" % MARK, re.VERBOSE | re.DOTALL)
+    |(?P<bare>(?:\$\{[^{}]*\}|\$(?![({'"])|[^\s'"\\`;&|<>()$])+)|(?P<rest>.)""" % MARK, re.VERBOSE | re.DOTALL)
 _VARIABLE = re.compile(r"(?P<marked>%s\$(?:\{[^{}]*\}|\w+))|\\(?P<escaped>[$\"\\`])|\$(?:(?P<name>[A-Za-z_]\w*)|"
                        r"\{(?P<braced>[A-Za-z_]\w*)(?:(?P<operator>:?[-+])(?P<other>[^{}]*))?\}|\{[^{}]*\}|\([^()]*\)|"
-                       r"[@*#?!$\d-])|`[^`]*`" % MARK)
+                       r"[@*#?!$\d({-])|`[^`]*`" % MARK)
 
 
 class Word(str):

@@ -113,11 +113,15 @@ def of_text(text: str, command: Command) -> Command:
 def _step(command: Command, program: str) -> Optional[Command]:
     """The command within *command*, or None if that is no wrapper, or one in a form that is not known."""
     if _SHELL.match(program):
-        for number, word in enumerate(command.words[1:], 2):
-            if not word.startswith("-"):
+        words = list(command.words[1:])
+        while words:
+            word = words.pop(0)
+            if not word.startswith(("-", "+")):
                 raise CannotTell("%s is a script for a shell, which may do anything" % shorten(word), NAME_THE_COMMAND)
-            if not word.startswith("--") and "c" in word and number < len(command.words):
-                return of_text(command.words[number], command)
+            if word.endswith("o") and not word.startswith("--"):  # -o pipefail, -eo pipefail
+                del words[:1]
+            elif not word.startswith("--") and "c" in word and words:
+                return of_text(words[0], command)
         raise CannotTell("%s reads its commands from elsewhere" % program, NAME_THE_COMMAND)
     if program == "env":  # coreutils, src/env.c; assignments in front of the command are still among its words
         given = command.parse("-u,--unset -C,--chdir -S,--split-string -a,--argv0", "-i,--ignore-environment -v",
