@@ -2,13 +2,12 @@
 
 import argparse
 import contextlib
-import importlib
 import json
 import os
 import shlex
 import sys
 import traceback
-from typing import Any, Callable, List, Optional
+from typing import Any, List
 
 NAME = "race"
 HELP = "prove that an application is not thread-safe: pause a request at each of its lines and run another one there"
@@ -28,19 +27,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("requests", metavar="REQUEST", nargs="+",
                         help="a path, or METHOD:PATH. Every two of them are tried; a single one meets itself")
     parser.add_argument("--header", action="append", default=[], metavar="'NAME: VALUE'", help="for all requests")
-    parser.add_argument("--header-of", action="append", default=[], nargs=2, metavar=("N", "'NAME: VALUE'"),
-                        help="for the N-th request alone, such as another user's cookie")
     parser.add_argument("--body", metavar="FILE", help="sent with every request that is no GET or HEAD")
     parser.add_argument("--within", action="append", default=[], metavar="PACKAGE",
                         help="count the lines of this package; default: all but the standard library and servers")
     parser.add_argument("--points", type=int, default=200, metavar="N",
                         help="places to pause at, evenly spread; default: 200")
     parser.add_argument("--all", action="store_true", help="pause at every line")
-    parser.add_argument("--at", metavar="N[,M]", help="pause the first request at this line alone, and the second at M")
+    parser.add_argument("--at", type=int, metavar="N", help="pause the first request at its line N alone")
     parser.add_argument("--ignore-header", action="append", default=[], metavar="NAME", help="is not compared")
     parser.add_argument("--normalize", metavar="MODULE:FUNCTION",
                         help="bytes to bytes: makes of a body what is compared, without a token or a time")
-    parser.add_argument("--timeout", type=float, default=60.0, metavar="SECONDS", help="for two requests; default: 60")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
 
 
@@ -63,37 +59,26 @@ def run(arguments: argparse.Namespace) -> int:
 def _race(arguments: argparse.Namespace) -> Any:
     from threadguard.testing.racing import race
 
-    at = _place(arguments.at)
     requests = _requests(arguments)
-    app, normalize = _application(arguments.target), _function(arguments.normalize)
-    pairs = 2 * max(len(requests) - 1, 1)
+    app = _load("APPLICATION", arguments.target)
+    normalize = _load("--normalize", arguments.normalize, "function") if arguments.normalize else None
+    pairs, points = 2 * max(len(requests) - 1, 1), 1 if arguments.at else arguments.points
     print("Each request is sent up to %s times to %s, in this process: what it writes is written." % (
-        60 if at else "(%d for each of their lines)" % pairs if arguments.all else pairs * (2 * arguments.points + 60),
+        "%d + %d for each line" % (60 * pairs, 2 * pairs) if arguments.all else pairs * (60 + 2 * points),
         arguments.target), file=sys.stderr)
-    progress = {"progress": _progress} if sys.stderr.isatty() else {}
     try:
         report = race(app, *requests, within=arguments.within, points=None if arguments.all else arguments.points,
-                      at=at, ignore_headers=arguments.ignore_header, normalize=normalize, timeout=arguments.timeout,
-                      **progress)
+                      at=arguments.at, ignore_headers=arguments.ignore_header, normalize=normalize, progress=_progress)
     except (TypeError, ValueError) as error:
         raise _WrongUse(str(error)) from None
-    report.again = _command(arguments)
+    report.again = lambda pair, at: _command(arguments, [arguments.requests[one] for one in pair.indexes], at)
     return report
 
 
 def _progress(done: int, total: int) -> None:
-    width = 30 * done // max(total, 1)
-    print("\r[%-30s] %d of %d places" % ("#" * width, done, total), end="" if done < total else "\r\033[K",
-          file=sys.stderr, flush=True)
-
-
-def _place(text: Optional[str]) -> Any:
-    if text is None:
-        return None
-    numbers = text.split(",")
-    if len(numbers) > 2 or not all(number.isdigit() for number in numbers):
-        raise _WrongUse("--at %r is not allowed: it takes a line number, or two as 12,7" % text)
-    return int(numbers[0]) if len(numbers) == 1 else (int(numbers[0]), int(numbers[1]))
+    if sys.stderr.isatty():
+        print("\r[%-30s] %d of %d places" % ("#" * (30 * done // total), done, total),
+              end="" if done < total else "\r\033[K", file=sys.stderr, flush=True)
 
 
 def _requests(arguments: argparse.Namespace) -> List[Any]:
@@ -109,68 +94,42 @@ def _requests(arguments: argparse.Namespace) -> List[Any]:
     requests = []
     for text in arguments.requests:
         method, _, path = ("GET", "", text) if text.startswith("/") else text.partition(":")
-        if not path.startswith("/") or not (method.isalpha() and method.isascii() and method.isupper()):
-            raise _WrongUse("%r is no request: it takes a path such as /a, or METHOD:PATH such as POST:/a" % text)
+        if not (path.startswith("/") and path.isascii() and method.isalpha() and method.isascii() and method.isupper()):
+            raise _WrongUse("%r is no request: it takes a path such as /a, in ASCII, or METHOD:PATH such as POST:/a"
+                            % text)
         request = _webob().Request.blank(path, method=method)
         if method not in ("GET", "HEAD"):
             request.body = body
+        for header in arguments.header:
+            name, colon, value = header.partition(":")
+            if not colon or not name.strip() or not header.isprintable():
+                raise _WrongUse("%r is no header: it takes 'NAME: VALUE'" % header)
+            request.headers[name.strip()] = value.strip()
         requests.append(request)
-    for number, header in [*((str(one + 1), header) for one in range(len(requests)) for header in arguments.header),
-                           *arguments.header_of]:
-        name, colon, value = header.partition(":")
-        if not colon or not name.strip():
-            raise _WrongUse("%r is no header: it takes 'NAME: VALUE'" % header)
-        if not number.isdigit() or not 1 <= int(number) <= len(requests):
-            raise _WrongUse("--header-of %s: there %s" % (
-                number, "is 1 request" if len(requests) == 1 else "are %d requests" % len(requests)))
-        requests[int(number) - 1].headers[name.strip()] = value.strip()
     return requests
 
 
-def _application(target: str) -> Any:
-    from threadguard.errors import LoadError
-
-    named = os.environ.pop("THREADGUARD_APP", None)  # threadguard.wsgi would make a guard of it when it is imported
+def _load(name: str, target: str, kind: str = "WSGI application") -> Any:
+    """What *target* names."""
+    named = os.environ.pop("THREADGUARD_APP", None)  # threadguard.wsgi makes a guard of it when it is imported
+    from threadguard import wsgi
+    if named is not None:
+        os.environ["THREADGUARD_APP"] = named
     try:
-        from threadguard.wsgi import load
-        return load(target)
-    except LoadError as error:
-        raise _WrongUse(str(error).replace("threadguard: THREADGUARD_APP =", "APPLICATION")) from None
+        return wsgi.load(target)
+    except wsgi.LoadError as error:
+        text = str(error).replace("TG901 threadguard: THREADGUARD_APP =", name).replace("WSGI application", kind)
+        raise _WrongUse(text) from None
     except (Exception, SystemExit) as error:  # noqa: B902  the application's own, while it is imported
         traceback.print_exc()
-        raise _WrongUse("%s cannot be loaded: %s: %s" % (target, type(error).__name__, error)) from None
-    finally:
-        if named is not None:
-            os.environ["THREADGUARD_APP"] = named
+        raise _WrongUse("%s %r cannot be loaded: %s: %s" % (name, target, type(error).__name__, error)) from None
 
 
-def _function(name: Optional[str]) -> Optional[Callable[[bytes], bytes]]:
-    if name is None:
-        return None
-    module, _, function = name.partition(":")
-    try:
-        found = getattr(importlib.import_module(module), function)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise _WrongUse("--normalize %s: %s" % (name, error)) from None
-    if not callable(found):
-        raise _WrongUse("--normalize %s is no function" % name)
-    made: Callable[[bytes], bytes] = found
-    return made
-
-
-def _command(arguments: argparse.Namespace) -> Callable[[Any, Any], str]:
-    """The command line that tries one pause of a pair again."""
-
-    def again(pair: Any, at: Any) -> str:
-        words = ["threadguard", "race", arguments.target, *(arguments.requests[index] for index in pair.indexes)]
-        for place, index in enumerate(pair.indexes, 1):
-            for number, header in arguments.header_of:
-                words += ["--header-of", str(place), header] * (int(number) == index + 1)
-        for option in ("header", "within", "ignore_header"):
-            for value in getattr(arguments, option):
-                words += ["--" + option.replace("_", "-"), value]
-        for option in ("body", "normalize"):
-            words += ["--" + option, getattr(arguments, option)] * (getattr(arguments, option) is not None)
-        return " ".join(shlex.quote(word) for word in [*words, "--at", "%d,%d" % at if at[1] else str(at[0])])
-
-    return again
+def _command(arguments: argparse.Namespace, requests: List[str], at: int) -> str:
+    """The command line that tries one pause of *requests* again."""
+    words = ["threadguard", "race", arguments.target, *requests]
+    for option in ("header", "body", "within", "ignore_header", "normalize"):
+        given = getattr(arguments, option) or []
+        for value in [given] if isinstance(given, str) else given:
+            words += ["--" + option.replace("_", "-"), value]
+    return " ".join(shlex.quote(word) for word in [*words, "--at", str(at)])

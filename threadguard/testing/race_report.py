@@ -81,14 +81,12 @@ class PairReport:
     lines: int = 0
     tried: int = 0
     alone: Optional[Answers] = None
-    waited: Dict[str, int] = field(default_factory=dict)
-    """How often one waited for what the other held, by the place where it did."""
+    waited: Dict[int, str] = field(default_factory=dict)
+    """Where one waited for what the other held, by the line before which A was paused."""
     drifts: List[str] = field(default_factory=list)
     """When the answers that they get alone were found to have changed, or a wrong one never came again."""
     differences: List[Difference] = field(default_factory=list)
     problem: str = ""
-    is_over: bool = False
-    """Whether a thread is stuck in the application: nothing more can be sent in this process."""
 
     @property
     def status(self) -> int:
@@ -128,8 +126,8 @@ class PairReport:
             self.request("A"), self.tried, self.lines, self.request("B"),
             "answered wrongly" if self.differences else "nothing found")]
         if self.waited:
-            lines.append("  %d times one waited for what the other held, most often at %s: there is no pause" % (
-                sum(self.waited.values()), max(self.waited, key=lambda one: self.waited[one])))
+            lines.append("  at %d of these one waited for what the other held, such as at %s: there is no pause" % (
+                len(self.waited), next(iter(self.waited.values()))))
         if self.drifts:
             lines.append("  alone they are answered otherwise than before, noticed %s (of %d times): a clock, or state"
                          " that a pause has changed for good" % (self.drifts[0], len(self.drifts)))
@@ -142,9 +140,8 @@ class RaceReport:
     def __init__(self) -> None:
         self.pairs: List[PairReport] = []
         """One for each two requests, as A and B and as B and A."""
-        self.again: Callable[[PairReport, int], str] = lambda pair, at: "race(app, %r, %r, at=%d)" % (
-            pair.a, pair.b, at)
-        """How to try one pause of a pair again, in words."""
+        self.again: Callable[[PairReport, int], str] = lambda pair, at: "at=%d" % at
+        """How to try one pause of a pair again."""
 
     @property
     def status(self) -> int:
@@ -163,7 +160,7 @@ class RaceReport:
     def as_dict(self) -> Dict[str, Any]:
         """The report as plain data, for JSON."""
         return {"version": 1, "status": self.status, "pairs": [{
-            "a": pair.a, "b": pair.b, "lines": pair.lines, "tried": pair.tried, "waited": sum(pair.waited.values()),
+            "a": pair.a, "b": pair.b, "lines": pair.lines, "tried": pair.tried, "waited": len(pair.waited),
             "problem": pair.problem, "drifts": pair.drifts, "wrong": [{
                 "code": "TG308", "wrong": one.side, "what": one.words(), "at": [seen.at for seen in one.seen],
                 "stack": one.seen[0].stack, "last_stack": one.seen[-1].stack, "happened": one.times, "of": one.replays,

@@ -4,30 +4,27 @@ What is compared with: the answers that the same two requests get one after the 
 of threads. Only what no order gives is wrong, so an application whose second answer depends on the first is no race.
 """
 
-import sys
 import threading
 import time
 from contextlib import contextmanager
-from importlib.util import find_spec
+from importlib import import_module
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Tuple
 
 from threadguard import ThreadGuard
 from threadguard.report import text
 from threadguard.testing.race_report import Answers, Difference, PairReport, RaceReport, differences
 from threadguard.testing.sending import WSGIApp, sent_request
-from threadguard.testing.stepping import Answer, Outcome, Stepper, stepped_code
+from threadguard.testing.stepping import Answer, NoAnswerError, Outcome, Stepper, stepped_code
 
 REPLAYS = 10
 _ROUNDS = 6
-_A_FIRST = (True, True, False, False)
-"""The orders in which both are asked alone: each order from each state that an order leaves behind."""
 _one_at_a_time = threading.Lock()
 
 Progress = Callable[[int, int], object]
 
 
 class CannotCompareError(RuntimeError):
-    """There is no answer to compare with: alone the requests get none, or another one each time."""
+    """There is no answer to compare with: alone the requests get another one each time, or fail."""
 
 
 def race(app: WSGIApp, *requests: Any, within: Iterable[str] = (), points: Optional[int] = 200,
@@ -54,25 +51,28 @@ def race(app: WSGIApp, *requests: Any, within: Iterable[str] = (), points: Optio
     packages, ignored = tuple(within), frozenset(name.lower() for name in ignore_headers)
     _check(requests, packages, [points, at])
     names = [_name(sent_request(request).environ) for request in requests]
-    stepper, report = Stepper(app, stepped_code(packages), timeout), RaceReport()
-    pairs: List[_Pair] = []
-    places = range(len(requests))
+    stepper, report, places = Stepper(app, stepped_code(packages), timeout), RaceReport(), range(len(requests))
+
+    def compared(answer: Answer) -> Answer:
+        try:
+            body = b"" + (normalize(answer.body) if normalize is not None else answer.body)
+        except Exception as error:  # noqa: B902  the user's own
+            raise TypeError("normalize makes no bytes of bytes: %s: %s" % (type(error).__name__, error)) from error
+        return answer._replace(body=body, headers=tuple(one for one in answer.headers if one[0].lower() not in ignored))
+
     with _one_at_a_time, _guards_let_pass():
-        began = time.time()
         for a, b in [(a, b) for a in places for b in places if a != b or len(requests) == 1][:at and 1]:
             if any(one.problem and one.indexes == (b, a) != (a, b) for one in report.pairs):
                 continue
-            pair = _Pair(stepper, requests[a], requests[b], PairReport(names[a], names[b], (a, b)),
-                         lambda answer: _compared(answer, ignored, normalize))
-            pairs.append(pair)
-            report.pairs.append(pair.report)
-            pair.attempt(lambda: pair.run(points, at, progress))
-            if pair.report.is_over:
-                return report
-        if report.status == 0:
-            time.sleep(max(0.0, int(began) + 1 - time.time()))  # an answer may tell the second
-            for pair in pairs:
-                pair.attempt(lambda: pair.ask_again("at the end"))
+            pair = PairReport(names[a], names[b], (a, b))
+            report.pairs.append(pair)
+            try:
+                _Pair(stepper, requests[a], requests[b], pair, compared).run(points, at, progress)
+            except CannotCompareError as error:
+                pair.problem = str(error)
+            except NoAnswerError as error:
+                pair.problem = str(error)
+                break
     return report
 
 
@@ -96,28 +96,15 @@ def _check(requests: Tuple[Any, ...], packages: Tuple[str, ...], numbers: List[O
         raise TypeError("race takes one request or more")
     for package in packages:
         try:
-            is_there = package in sys.modules or find_spec(package) is not None
-        except (ImportError, ValueError):
-            is_there = False
-        if not is_there:
-            raise ValueError("within: there is no package %r" % package)
+            import_module(package)
+        except (ImportError, TypeError) as error:
+            raise ValueError("within %r: %s" % (package, error)) from None
 
 
 def _name(environ: Dict[str, Any]) -> str:
     """Of a request, with its query: who reads the report has sent it."""
     query = environ.get("QUERY_STRING")
     return text.request_line(environ) + (text.escaped("?" + query) if query else "")
-
-
-def _compared(answer: Answer, ignored: Iterable[str], normalize: Optional[Callable[[bytes], bytes]]) -> Answer:
-    """What is compared of *answer*."""
-    try:
-        body = normalize(answer.body) if normalize is not None else answer.body
-    except Exception as error:  # noqa: B902  the user's own
-        raise TypeError("normalize raised %s: %s" % (type(error).__name__, error)) from error
-    if not isinstance(body, bytes):
-        raise TypeError("normalize makes bytes of bytes, and it gave %r" % type(body).__name__)
-    return answer._replace(body=body, headers=tuple(one for one in answer.headers if one[0].lower() not in ignored))
 
 
 @contextmanager
@@ -142,114 +129,97 @@ class _Pair:
 
     def __init__(self, stepper: Stepper, a: Any, b: Any, report: PairReport,
                  compared: Callable[[Answer], Answer]) -> None:
-        self._stepper, self._a, self._b, self.report, self._compared = stepper, a, b, report, compared
+        self._stepper, self._a, self._b, self._report, self._compared = stepper, a, b, report, compared
         self._right: List[Answers] = []
-        self._settles = False
-        """Whether it matters what ran before: then each pause begins where A and then B have left off."""
-
-    def attempt(self, action: Callable[[], object]) -> None:
-        """Do *action*, and let the report say where nothing can be compared."""
-        try:
-            action()
-        except CannotCompareError as error:
-            self.report.problem = str(error)
 
     def run(self, points: Optional[int], at: Optional[int], progress: Progress) -> None:
         """Try all places, and make the report. Both requests are paused where one pause finds nothing."""
+        began, report = int(time.time()), self._report
         self._learn()
-        lines = self.report.lines
-        if at is not None and at > lines:
-            raise ValueError("%s has %d lines: there is no line %d" % (self.report.a, lines, at))
-        places = [at] if at is not None else _spread(lines, points or lines)
-        self.report.tried = len(places)
+        if at is not None and at > report.lines:
+            raise ValueError("%s has %d lines: there is no line %d" % (report.a, report.lines, at))
+        places = [at] if at is not None else _spread(report.lines, points or report.lines)
+        report.tried = len(places)
         for is_both in (False, True):
-            for done, place in enumerate(places if not self.report.differences else []):
+            left = [] if report.differences else [place for place in places if place not in report.waited]
+            for done, place in enumerate(left):
                 progress(done + is_both * len(places), 2 * len(places))
                 self._try(place, is_both)
-                if self.report.is_over:
-                    return
         progress(1, 1)
-        for difference in list(self.report.differences):
+        for difference in list(report.differences):
             if at is None:
                 self._narrow(difference, max((one for one in places if one < difference.seen[0].at), default=0))
             self._replay(difference)
+        if report.status == 0:
+            time.sleep(max(0.0, began + 1 - time.time()))  # an answer may tell the second
+            self._is_right_alone("at the end")
 
     def _ask(self) -> List[Tuple[Answers, int]]:
         """What both get alone, in each order and from each state that an order leaves, and how many lines A has."""
-        found = []
-        for a_is_first in _A_FIRST:
-            outcome = self._send() if a_is_first else self._stepper.run(self._b, self._a)
-            if outcome.is_over:
-                self.report.is_over = True
-                raise CannotCompareError("; ".join(one.raised for one in outcome.answers if one.raised))
-            if not a_is_first:
-                b, a = outcome.answers
-                outcome = outcome._replace(answers=(self._compared(a), self._compared(b)), lines=found[0][1])
-            found.append((outcome.answers, outcome.lines))
+        found: List[Tuple[Answers, int]] = []
+        for is_a_first in (True, True, False, False):
+            outcome = self._send(self._a, self._b) if is_a_first else self._send(self._b, self._a)
+            one, other = outcome.answers
+            found.append(((one, other), outcome.lines) if is_a_first else ((other, one), found[0][1]))
         return found
 
     def _learn(self) -> None:
         """Ask until it is the same twice: then what is loaded and cached once is there. Raises `CannotCompareError` if
         the answers never are."""
-        now = self._ask()
+        report, now = self._report, self._ask()
         for _ in range(_ROUNDS):
             before, now = now, self._ask()
             if now == before:
                 break
-        else:
-            wrong = [one.words() for (right, _), (answers, _) in zip(before, now) for one in differences([right], answers)]
-            if wrong:
-                raise CannotCompareError(
-                    "the answers differ already when the requests run one after the other: %s\n  remedy:  leave out what"
-                    " differs each time, such as a token or a time: --normalize, --ignore-header" % wrong[0])
+        wrong = [one.words() for (right, _), (did, _) in zip(before, now) for one in differences([right], did)]
+        if wrong:
+            raise CannotCompareError(
+                "the answers differ already when the requests run one after the other: %s\n  remedy:  leave out what"
+                " differs each time, such as a token or a time: --normalize, --ignore-header" % wrong[0])
         self._right = [answers for answers, _ in now]
-        self._settles = now != now[:1] * len(now)
-        self.report.alone, self.report.lines = now[1]
-        if not self.report.lines:
+        report.alone, report.lines = now[0]
+        if not report.lines:
             raise CannotCompareError("no line of %s was counted: only code that is not Python, of the standard library,"
-                                     " or of other packages than were asked for ran" % self.report.a)
-        if all(answer.raised for answer in self.report.alone):
+                                     " or of other packages than were asked for ran" % report.a)
+        if all(answer.raised for answer in report.alone):
             raise CannotCompareError("both requests fail also alone: %s; %s" % (
-                self.report.request("A"), self.report.request("B")))
+                report.request("A"), report.request("B")))
 
-    def ask_again(self, when: str) -> bool:
+    def _is_right_alone(self, when: str) -> bool:
         """Whether the requests still get the same answers alone. If not, what is right is learned anew."""
         if all(answers in self._right for answers, _ in self._ask()):
             return True
-        self.report.drifts.append(when)
+        self._report.drifts.append(when)
         self._learn()
         return False
 
-    def _send(self, at: int = 0, is_both: bool = False) -> Outcome:
-        """The outcome with a pause; before it both run alone, if it matters what ran before."""
-        if at and self._settles:
-            self._stepper.run(self._a, self._b)
-        outcome = self._stepper.run(self._a, self._b, at, is_both)
-        a, b = outcome.answers
-        return outcome._replace(answers=(self._compared(a), self._compared(b)))
+    def _send(self, a: Any, b: Any, at: int = 0, is_both: bool = False) -> Outcome:
+        outcome = self._stepper.run(a, b, at, is_both)
+        one, other = outcome.answers
+        return outcome._replace(answers=(self._compared(one), self._compared(other)))
 
     def _wrong(self, outcome: Outcome) -> List[Difference]:
         """What no order gives. Where one waited for the other there was no pause to speak of."""
-        has_waited = outcome.waited and not outcome.is_over
-        return [] if has_waited or not outcome.stack else differences(self._right, outcome.answers)
+        if outcome.waited or not outcome.stack or outcome.answers in self._right:
+            return []
+        return differences(self._right, outcome.answers)
 
     def _try(self, at: int, is_both: bool) -> None:
         """Pause A before its line *at*, and note what came of it."""
-        outcome = self._send(at, is_both)
-        known = {one.kind: one for one in self.report.differences}
-        self.report.is_over = outcome.is_over
+        report, known = self._report, {one.kind: one for one in self._report.differences}
+        outcome = self._send(self._a, self._b, at, is_both)
         if outcome.waited:
-            self.report.waited[outcome.waited] = self.report.waited.get(outcome.waited, 0) + 1
-        if not outcome.is_over and any(one.kind not in known for one in self._wrong(outcome)) and not self.ask_again(
-                "after A was paused at %s:%d in %s" % outcome.stack[0]):
-            outcome = self._send(at, is_both)
+            report.waited[at] = outcome.waited
+        is_new = any(one.kind not in known for one in self._wrong(outcome))
+        if is_new and not self._is_right_alone("after A was paused at %s:%d in %s" % outcome.stack[0]):
+            outcome = self._send(self._a, self._b, at, is_both)
         for difference in self._wrong(outcome):
             known.setdefault(difference.kind, difference).seen.append(outcome)
-        self.report.differences = list(known.values())
+        report.differences = list(known.values())
 
     def _has(self, found: Difference, at: int) -> Tuple[bool, Outcome]:
         """Whether *found* comes of a pause before A's line *at*."""
-        outcome = self._send(at, found.seen[0].is_both)
+        outcome = self._send(self._a, self._b, at, found.seen[0].is_both)
         return found.kind in [one.kind for one in self._wrong(outcome)], outcome
 
     def _narrow(self, found: Difference, right: int) -> None:
@@ -273,8 +243,8 @@ class _Pair:
             if found.replays == REPLAYS:
                 break
         if not found.times:
-            self.report.differences.remove(found)
-            self.report.drifts.append("once, when A was paused at %s:%d in %s" % found.seen[0].stack[0])
+            self._report.differences.remove(found)
+            self._report.drifts.append("once, when A was paused at %s:%d in %s" % found.seen[0].stack[0])
 
 
 def _spread(lines: int, points: int) -> List[int]:

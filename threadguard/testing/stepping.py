@@ -7,7 +7,6 @@ What saves a state and restores it is whole again after all of B. So B can be pa
 at which A is, until A has ended.
 """
 
-import gc
 import itertools
 import os
 import re
@@ -39,6 +38,10 @@ _NOT_THE_APPLICATION = frozenset((
     "eventlet", "coverage", "pytest", "_pytest", "pluggy", "pydevd", "_pydevd_bundle", "debugpy"))
 
 
+class NoAnswerError(RuntimeError):
+    """A request had no answer in time: its thread is left behind in the application."""
+
+
 class Answer(NamedTuple):
     """What a request got. An exception is an answer as well, and may come after a part of the body."""
 
@@ -62,8 +65,6 @@ class Outcome(NamedTuple):
     """Whether B was to be paused as well."""
     waited: str
     """Where one waited for what the other held, if it did: then the pause ended, and the answers tell nothing."""
-    is_over: bool
-    """Whether there was no answer: the threads are left behind in the application."""
 
 
 def stepped_code(within: Tuple[str, ...]) -> IsStepped:
@@ -99,28 +100,24 @@ class Stepper:
         self._seconds = self._stood = 0.0
 
     def run(self, a: Any, b: Any, at: int = 0, is_both: bool = False) -> Outcome:
-        """Send *a*, paused before its line *at*, and *b* meanwhile; with 0 one after the other.
-
-        Garbage is not collected: what that runs of the application would be lines of A once, and not the next time.
+        """Send *a*, paused before its line *at*, and *b* meanwhile; with 0 one after the other. Raises `NoAnswerError`.
         """
         count = itertools.count(1).__next__
         first = _Sending(self._app, a, self._is_stepped, lambda frame: count() == at)
-        second = _Sending(self._app, b, self._is_stepped, (lambda frame: _place(frame) == first.place) if is_both
-                          else None)
-        collects = gc.isenabled()
-        gc.disable()
+        second = _Sending(self._app, b, self._is_stepped, first.is_paused_at if is_both else None)
         try:
             waited = self._interleave(first, second)
+            if not (first.ends.is_set() and second.ends.is_set()):
+                raise NoAnswerError("no answer after %g seconds: one request is at %s, the other at %s" % (
+                    self._timeout, first.where(), second.where()))
         finally:
-            first.give_up()
-            second.give_up()
-            if collects:
-                gc.enable()
+            for one in (first, second):
+                one.sent.is_given_up = True
+                one.goes_on.set()
         if not at:
             self._seconds = max(self._seconds, first.seconds, second.seconds)
             self._stood = max(self._stood, first.stood, second.stood)
-        is_over = not (first.ends.is_set() and second.ends.is_set())
-        return Outcome((first.answer(), second.answer()), count() - 1, at, first.stack, is_both, waited, is_over)
+        return Outcome((first.answer(), second.answer()), count() - 1, at, first.stack, is_both, waited)
 
     def _interleave(self, a: "_Sending", b: "_Sending") -> str:
         """Let each run in its turn. Returns where one waited for what the other held, if it did."""
@@ -155,11 +152,11 @@ class _Sending:
     def __init__(self, app: WSGIApp, request: Any, is_stepped: IsStepped,
                  is_place: Optional[Callable[[FrameType], bool]]) -> None:
         self._app, self._is_stepped, self._is_place = app, is_stepped, is_place
-        self._sent = sent_request(request)
-        self._sent.environ["wsgi.multithread"] = True
+        self.sent = sent_request(request)
+        self.sent.environ["wsgi.multithread"] = True
         self.halts, self.ends, self.goes_on = threading.Event(), threading.Event(), threading.Event()
         """That it is paused or at its end; that it is at its end; and that it need not pause any more."""
-        self.place: Any = None
+        self._place: Tuple[Any, Any] = None, None
         self.stack: Stack = ()
         self.seconds = self.stood = self._since = 0.0
         self._seen: Any = None
@@ -170,7 +167,7 @@ class _Sending:
         others, began = sys.gettrace(), monotonic()
         sys.settrace(self._tracer(self._is_place, others) if self._is_place is not None else others)
         try:
-            self._sent.run(self._app)
+            self.sent.run(self._app)
         finally:
             sys.settrace(others)
             self.seconds = monotonic() - began
@@ -181,24 +178,21 @@ class _Sending:
         def on_line(frame: FrameType, event: str, arg: Any) -> Any:  # runs for each line: a request may have 200,000
             if event == "line" and not self.stack and is_place(frame):
                 sys.settrace(others)
-                self.place, self.stack = _place(frame), self._stack(frame)
+                self._place, self.stack = (frame.f_code, frame.f_lineno), self._stack(frame)
                 self.halts.set()
                 self.goes_on.wait()
             return on_line
 
         return lambda frame, event, arg: on_line if self._is_stepped(frame) else None
 
-    def give_up(self) -> None:
-        """Nothing waits for the answer any more."""
-        self._sent.is_given_up = True
-        self.goes_on.set()
+    def is_paused_at(self, frame: FrameType) -> bool:
+        """Whether it is paused where *frame* is."""
+        return self._place == (frame.f_code, frame.f_lineno)
 
     def answer(self) -> Answer:
-        """What came, as far as it came."""
-        sent, raised, body = self._sent, "", b""
+        """What came."""
+        sent, raised, body = self.sent, "", b""
         headers: Tuple[Tuple[str, str], ...] = ()
-        if not self.ends.is_set():
-            return Answer("", (), b"", "no answer in time: it is at %s" % self.where())
         try:
             body = b"".join(sent._chunks)
             headers = tuple((str(name), str(value)) for name, value in sent._headers)
@@ -231,7 +225,8 @@ class _Sending:
         Linux tells that it sleeps, how often it went to sleep, and in what. Elsewhere its stack stands still; that may
         be read under a GIL alone.
         """
-        seen, patience, ident = None, _STANDING, self.thread.ident or 0
+        seen: Any = None
+        now, patience = monotonic(), _STANDING
         try:
             task = "/proc/self/task/%d/" % (self.thread.native_id or 0)
             with open(task + "status") as status, open(task + "wchan") as wchan:
@@ -239,14 +234,9 @@ class _Sending:
                 seen = lines if len(lines) == 2 else None
                 patience = _LOCKED if "futex" in wchan.read() else _STANDING
         except (OSError, AttributeError):  # another system, or the thread has just ended
-            frame = sys._current_frames().get(ident) if stacks.runs_alone() else None
+            frame = sys._current_frames().get(self.thread.ident or 0) if stacks.runs_alone() else None
             seen = frame and (id(frame), frame.f_lasti)
-        now = monotonic()
         if seen is None or seen != self._seen:
             self._seen, self._since = seen, now
         self.stood = max(self.stood, now - self._since)
         return now - self._since, patience
-
-
-def _place(frame: FrameType) -> Any:
-    return frame.f_code, frame.f_lineno
