@@ -79,6 +79,12 @@ class Holding:
         return b""
 
 
+def with_a_close(file, close=lambda: None):
+    """*file* with a `close` of the application's, as Django's FileResponse sets it (core/handlers/wsgi.py)."""
+    file.close = close
+    return file
+
+
 def over(file):
     """An application that answers with a file wrapper over what *file* makes."""
     return lambda environ, start_response: environ["wsgi.file_wrapper"](file())
@@ -95,6 +101,8 @@ def with_files(**changes):
     pytest.param(lambda: open(__file__), 0, id="a text file"),
     pytest.param(lambda: io.BufferedReader(Raw()), 1, id="a buffer over a raw file of the application's"),
     pytest.param(type("Derived", (io.BytesIO,), {}), 1, id="a class of the application's"),
+    pytest.param(lambda: with_a_close(open(__file__, "rb")), 1, id="a file with a close of the application's"),
+    pytest.param(lambda: io.BufferedReader(with_a_close(open(__file__, "rb", buffering=0))), 1, id="a buffer over such"),
     pytest.param(lambda: Holding("file"), 1, id="an object with .file"),
     pytest.param(lambda: Holding("filelike"), 1, id="an object with .filelike"),
     pytest.param(lambda: Holding("_file"), 1, id="an object with ._file"),
@@ -130,6 +138,65 @@ def test_a_file_wrapper_is_inside_until_its_close_or_its_end(guarded, policy, at
     assert seen == steps
     getattr(body, "close", bool)()
     assert guard.stats().in_flight == 0 and kept
+
+
+@pytest.mark.parametrize("of_the_file", [True, False])
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_the_close_that_an_application_gives_a_file_runs_beside_nothing(guarded, of_the_file):
+    """Be it of the file, as Django's, or of the wrapper: the response is inside until it has returned."""
+    seen, file = [], open(__file__, "rb")
+
+    def close():
+        seen.append(guard.stats().in_flight)
+        io.BufferedReader.close(file) if of_the_file else body.filelike.close()
+        seen.append(guard.stats().in_flight)
+
+    def app(environ, start_response):
+        if of_the_file:
+            return environ["wsgi.file_wrapper"](with_a_close(file, close))
+        return with_a_close(environ["wsgi.file_wrapper"](file), close)
+
+    guard = guarded(app)
+    body = guard(with_files(), start_response)
+    body.close()
+    assert (seen, guard.stats().in_flight, file.closed) == ([1, 1], 0, True)
+
+
+class SlottedReader:
+    """A file-like object that takes no weak reference."""
+
+    __slots__ = ()
+
+    def read(self, size=-1):
+        return b""
+
+
+class InC:
+    """A file wrapper as a server in C has it: it shows the methods of its file, and takes no weak reference."""
+
+    __slots__ = ("_read",)
+
+    def __init__(self, file, size=8192):
+        self._read = file.read
+
+    @property
+    def read(self):
+        """The file's (bjoern/filewrapper.c `FileWrapper_GetAttrO`)."""
+        return self._read
+
+
+@pytest.mark.parametrize("policy", ["refuse", "serialize", "log"])
+@pytest.mark.parametrize("kind, inside", [(Reader, 0), (SlottedReader, 1)])
+def test_a_file_wrapper_in_c_does_not_hold_the_turn_for_ever(guarded, policy, kind, inside):
+    """It is finished when its file is gone; or when its context enters again, also where bodies interleave."""
+    guard = guarded(over(kind), policy=policy)
+    guard._ledger.note_interleaving(0)
+    body = guard(new_environ(wsgi__file_wrapper=InC), start_response)
+    assert type(body) is InC and guard.stats().in_flight == 1
+    del body
+    assert guard.stats().in_flight == inside
+    assert guard(new_environ(wsgi__file_wrapper=InC), start_response) is not None
+    assert guard.stats().refused == 0
 
 
 @pytest.mark.parametrize("names", [(), ("fileno", "seek", "tell", "name"), ("name",)])

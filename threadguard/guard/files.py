@@ -38,7 +38,7 @@ def is_over_real_file(body: Any, environ: Dict[str, Any]) -> bool:
     if _is_in_c(body):
         return _is_real_file(getattr(body, "filelike", None))
     files = _files_of(body)
-    return bool(files) and all(_is_real_file(file) for file in files.values())
+    return bool(files) and all(map(_is_real_file, files.values())) and _close_of_its_own(body, files) is None
 
 
 def _is_in_c(wrapper: Any) -> bool:
@@ -47,18 +47,32 @@ def _is_in_c(wrapper: Any) -> bool:
 
 
 def _is_real_file(file: Any) -> bool:
-    """Whether *file* is one of `io`'s own, over a descriptor or in memory: a layer counts for what is innermost."""
+    """Whether *file* is one of `io`'s own, over a descriptor or in memory: a layer counts for what is innermost.
+
+    Not if the application has put a function of its own into it: Django ends a response in the ``close`` of the file
+    (django/core/handlers/wsgi.py `WSGIHandler.__call__`).
+    """
     try:
-        while type(file) in _LAYERS:
+        while type(file) in _LAYERS and not _has_functions(file):
             file = getattr(file, _LAYERS[type(file)])
     except ValueError:  # detached
         return False
-    return type(file) in (io.FileIO, io.BytesIO)
+    return type(file) in (io.FileIO, io.BytesIO) and not _has_functions(file)
+
+
+def _has_functions(file: Any) -> bool:
+    return any(map(callable, vars(file).values()))
 
 
 def _files_of(wrapper: Any) -> Dict[str, Any]:
     """The attributes of *wrapper*, one written in Python, that are files."""
     return {name: value for name, value in getattr(wrapper, "__dict__", {}).items() if hasattr(value, "read")}
+
+
+def _close_of_its_own(wrapper: Any, files: Dict[str, Any]) -> Any:
+    """The ``close`` that the application has put into *wrapper*, None where there is none but the *files*'."""
+    close = getattr(wrapper, "__dict__", {}).get("close")
+    return None if any(close == getattr(file, "close", None) for file in files.values()) else close
 
 
 def track(pending: PendingResponse, wrapper: Any, environ: Dict[str, Any]) -> None:
@@ -68,17 +82,25 @@ def track(pending: PendingResponse, wrapper: Any, environ: Dict[str, Any]) -> No
     until they are gone, or until their context enters again.
     """
     in_c = _is_in_c(wrapper)
-    for thing in (wrapper, wrapper.filelike) if in_c else (wrapper,):
+    for thing in (wrapper, wrapper.filelike if in_c else _file_behind(wrapper)):
         try:
             pending.follow(thing)
             break
         except TypeError:  # it takes no weak reference
             continue
     files = {} if in_c or not isinstance(environ["wsgi.file_wrapper"], type) else _files_of(wrapper)
-    pending.closes = any(hasattr(file, "close") for file in files.values())
+    close = _close_of_its_own(wrapper, files)
+    pending.closes = close is not None or any(hasattr(file, "close") for file in files.values())
     pending.is_read_elsewhere = bool(files)
     for name, file in files.items():
         _exchange(pending, wrapper, name, file)
+    if close is not None:
+        wrapper.close = partial(pending.close, close)
+
+
+def _file_behind(wrapper: Any) -> Any:
+    """The file whose method a *wrapper* in C hands out as its own (bjoern/filewrapper.c `FileWrapper_GetAttrO`)."""
+    return getattr(getattr(wrapper, "read", None), "__self__", None)
 
 
 def _exchange(pending: PendingResponse, wrapper: Any, name: str, file: Any) -> None:

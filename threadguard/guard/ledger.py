@@ -291,7 +291,7 @@ class Ledger:
         if pending.is_read_elsewhere:
             return False
         if pending.ended_at is None or pending.is_closed:
-            if pending.is_kept or self.interleaves:
+            if (pending.is_kept or self.interleaves) and pending.can_be_seen_to_end():
                 return patience is None
             self.leaves_bodies = True
             pending.watch()

@@ -113,15 +113,22 @@ class PendingResponse:
     def call(self, function: Callable[..., Any], *arguments: Any, **keywords: Any) -> Any:
         """Call *function*, which is code of the body."""
         __traceback_hide__ = True  # noqa: F841
+        before = self.maker
         try:
             self.maker = contexts.current()
             return function(*arguments, **keywords)
         finally:
-            self.maker = None
+            self.maker = before
 
     def close(self, close: Optional[Callable[[], object]]) -> None:
-        """Call *close*, the body's own, if it has one; then it is over, unless another thread still makes a chunk."""
+        """Call *close*, the body's own, if it has one; then it is over, unless another thread still makes a chunk.
+
+        One ``close`` may call another, that of the file: the outer one ends it.
+        """
         __traceback_hide__ = True  # noqa: F841
+        if self.is_closed and close is not None and self.maker == contexts.current():
+            close()
+            return
         is_running = self.is_running()
         try:
             self.is_closed = True
@@ -175,6 +182,10 @@ class PendingResponse:
             return [body]
         iterations = [reference() for reference in list(self.iterations)]
         return [each.source for each in iterations if each is not None and each.source is not None]
+
+    def can_be_seen_to_end(self) -> bool:
+        """Whether something tells of its end. A wrapper in C may take no weak reference, nor may its file."""
+        return self._body is not None or self.is_read_elsewhere or self.is_over
 
     def is_seen_late(self) -> bool:
         """Whether nothing tells of its end, so that a request which waits for it has to look."""
