@@ -16,7 +16,6 @@ nothing else.
 
 from typing import Protocol, Tuple
 
-from threadguard.model import Reading
 from threadguard.servers import (a2wsgi, asgiref, cheroot, django, eventlet, flask, gevent, granian, gunicorn,
                                  hypercorn, mod_wsgi, passenger, paste, pastedeploy, tornado, twisted, unit, uvicorn,
                                  uwsgi, waitress, werkzeug, wsgiref)
@@ -46,11 +45,3 @@ SERVERS: Tuple[Server, ...] = (
     gevent, eventlet,
     twisted, tornado, granian, asgiref, uvicorn, a2wsgi, hypercorn,
 )
-
-
-def never_runs_on_main(reading: Reading) -> bool:
-    """Whether the server of *reading* runs no request on the main thread, whatever it is set to.
-
-    A server that has such readings names them in ``NEVER_ON_MAIN``.
-    """
-    return any(reading.server in getattr(server, "NEVER_ON_MAIN", ()) for server in SERVERS)

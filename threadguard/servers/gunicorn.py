@@ -14,7 +14,7 @@ from threadguard.process.facts import Process, count, getattr_path, local, modul
 NAME = "gunicorn"
 REMEDY = "--worker-class sync --threads 1, and --workers N for more throughput"
 RUNS_ON = "the main thread (sync, gevent, eventlet and tornado workers); gthread: a thread of its pool"
-NEVER_ON_MAIN = ("gunicorn's gthread worker",)
+NEVER_ON_MAIN = {"gunicorn's gthread worker": REMEDY}
 READS: Tuple[Tuple[str, str], ...] = (
     ("worker_class, threads and worker_connections of the Config that a Worker, the Arbiter or the application object"
      " on the stack holds", "startup"),
