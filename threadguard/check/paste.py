@@ -140,7 +140,7 @@ class Ini:
         self.text = text
         self.tree = tree
         self.served_by: List[Reading] = []
-        """What was read of its [server:] sections."""
+        """What was read of its [server:] sections, or of the command that serves it instead."""
         self._variables = dict(variables or {})
         self._file: Any = None
         try:

@@ -15,7 +15,7 @@ from threadguard.process.facts import Process
 NAME = "Werkzeug"
 REMEDY = "threaded=False, and processes=N for more throughput" \
          "; while you develop, THREADGUARD_POLICY=serialize keeps the threads"
-RUNS_ON = "the thread that calls run_simple; with threaded=True, one for each connection"
+RUNS_ON = "the thread that calls run_simple, with the reloader another one; with threaded=True, one for each connection"
 READS: Tuple[Tuple[str, str], ...] = (
     ("threaded, of a run_simple or make_server on the stack", "startup"),
 )
