@@ -18,10 +18,10 @@ from typing import Any, Callable, Dict, Iterable, Optional, Tuple
 from threadguard.codes import CODES
 from threadguard.guard.group import Group
 from threadguard.guard.policies import WSGIApp, unavailable
-from threadguard.model import Finding, ThreadName
+from threadguard.model import THREADED, Finding, ThreadName
 from threadguard.process import contexts
 from threadguard.report import text as report
-from threadguard.servers.main_thread import OTHER_SERVER
+from threadguard.servers.main_thread import remedy_on_main
 from threadguard.servers.origin import Origin
 
 ON_ONE = ("a server that runs every request on one thread, such as gunicorn --worker-class sync --threads 1 or waitress"
@@ -106,11 +106,17 @@ class ThreadBound:
         self._group.count_refused()
         return unavailable("TG207")(environ, start_response)
 
+    def _remedy(self) -> str:
+        evidence = self._group.evidence
+        if self._thread == "main":
+            return remedy_on_main(evidence.of_server)
+        return evidence.remedy if evidence.verdict.status == THREADED else ON_ONE
+
     def _report(self, environ: Dict[str, Any]) -> None:
         self._group.observe_thread(Finding(
             "TG207", CODES["TG207"].title, "in process %d, thread = %s\n  wanted: %s\n  %s" % (
                 self._pid, self._thread, self._name, report.side("entering", environ, contexts.here())),
-            OTHER_SERVER if self._thread == "main" else ON_ONE))
+            self._remedy()))
 
 
 def _context() -> "Tuple[int, Optional[weakref.ref[Any]]]":

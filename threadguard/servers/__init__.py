@@ -9,6 +9,8 @@ a `Process`:
   It judges nothing. A sign that needs no server's name finds a capacity but knows no setting: the server that serves
   lends it its name and its remedy, and likewise to a reading without a remedy.
 
+It may have the tables that `threadguard.servers.main_thread` names, for the option ``thread``.
+
 To add a server, write one file and put it into `SERVERS`. It never imports the server's package: it looks among loaded
 modules, the stack and the environ, and returns None where it does not know. It may raise: that becomes a finding and
 nothing else.
