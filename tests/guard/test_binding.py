@@ -82,7 +82,8 @@ def test_the_answer_says_why(guarded):
     guard = guarded(hello, thread="main")
     response = in_thread(lambda: Response(guard, new_environ(REQUEST_METHOD="HEAD")))
     assert response.status == REFUSED
-    assert b"on another thread than the application needs (threadguard TG207)" in in_thread(lambda: Response(guard)).body
+    response = in_thread(lambda: Response(guard))
+    assert b"on another thread than the application needs (threadguard TG207)" in response.body
     assert guard.stats().in_flight == 0 and guard.stats().requests == 0
 
 
@@ -308,7 +309,8 @@ def test_where_an_ini_file_chooses_the_server_another_one_is_chosen_there():
     assert (finding.file, finding.line) == ("site.ini", 3) and "use = egg:gunicorn#main" in finding.remedy
 
 
-@pytest.mark.parametrize("server", ["gunicorn's sync worker", "uWSGI", "wsgiref", "mod_wsgi embedded in Apache"])
+@pytest.mark.parametrize("server", ["gunicorn's sync worker", "uWSGI", "wsgiref", "Unit",
+                                    "mod_wsgi embedded in Apache"])
 def test_a_server_that_may_run_requests_on_the_main_thread_is_not(server):
     """Its first request tells."""
     assert finding_on_main(Reading(server=server, **SETTING)) is None

@@ -1,4 +1,4 @@
-"""The option ``thread`` on real servers: what is bound to a thread runs on it, or not at all, and nothing else is refused."""
+"""The option ``thread`` on real servers: what is bound to a thread runs on it or not at all, and no more is refused."""
 
 import json
 
@@ -28,7 +28,7 @@ NEVER = {
     "mod_wsgi 4.9 WSGIDaemonProcess threads=1": "mpm_prefork",
     "mod_wsgi 6.1 WSGIDaemonProcess processes=2 threads=1": "mpm_prefork",
 }
-"""Servers of one thread that never is the main one, known as such before the first request, and a word of the remedy."""
+"""Servers of one thread that never is the main one, known before the first request, and a word of the remedy."""
 ELSEWHERE = {
     "Werkzeug run_simple with reloader": "run_simple without use_reloader",
     "flask --debug run --without-threads": "flask run --without-threads",
@@ -47,8 +47,8 @@ ON_ONE = [
 ]
 """Servers that run every request on one thread."""
 ON_SEVERAL = [
-    "gunicorn gthread with four threads", "waitress.serve(app, threads=4)", "cheroot of four threads", "uWSGI threads=4",
-    "mod_wsgi 4.9 WSGIDaemonProcess threads=4", "gunicorn gevent", "Werkzeug run_simple threaded=True",
+    "gunicorn gthread with four threads", "waitress.serve(app, threads=4)", "cheroot of four threads",
+    "uWSGI threads=4", "mod_wsgi 4.9 WSGIDaemonProcess threads=4", "gunicorn gevent", "Werkzeug run_simple threaded=True",
 ]
 
 
@@ -82,6 +82,46 @@ def test_what_runs_on_the_main_thread_is_served_there(name):
 def test_what_runs_on_one_thread_is_served(name):
     """Whichever thread that is, and whatever pools the application has beside it."""
     with child_of(name, {"thread": "same", "policy": "refuse"}) as child:
+        assert statuses(child) == [200] * 12, child.output()[-4000:]
+        assert "TG207" not in child.output()
+
+
+WARMED = {"guarded.py": """
+import io, os, threading, time, wsgiref.util
+from concurrent.futures import ThreadPoolExecutor
+import truth
+
+application = truth.guarded(truth.application)
+
+def call():
+    environ = {"PATH_INFO": "/first"}
+    wsgiref.util.setup_testing_defaults(environ)
+    b"".join(application(environ, lambda *response: None))
+
+def stay(called):
+    call()
+    called.set()
+    threading.Event().wait()
+
+if os.environ["WARMER"] == "client":
+    call()
+elif os.environ["WARMER"] == "executor":
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(call).result()
+else:
+    called = threading.Event()
+    threading.Thread(target=stay, args=(called,), daemon=True).start()
+    called.wait()
+"""}
+
+
+@pytest.mark.parametrize("warmer", ["client", "executor", "a thread that stays"])
+@pytest.mark.parametrize("name", ["gunicorn sync, the default", "gunicorn gthread with one thread", "uWSGI default",
+                                  "waitress-serve --threads=1", "waitress.serve(app, threads=1)",
+                                  "mod_wsgi 4.9 WSGIDaemonProcess threads=1", "granian --blocking-threads 1"])
+def test_what_warms_the_application_up_does_not_keep_the_server_out(name, warmer):
+    """Whatever thread it runs on, while the application is imported and before the server serves."""
+    with child_of(name, {"thread": "same"}, WARMED, WARMER=warmer) as child:
         assert statuses(child) == [200] * 12, child.output()[-4000:]
         assert "TG207" not in child.output()
 
@@ -126,10 +166,12 @@ def test_several_threads_are_reported_where_one_is_wanted(name):
         assert {answer[0] for answer in at_once(8, lambda: get(child.port, BY_ID[name].hold))} == {200}
         log = told(get(child.port, "/first"))["log"]["request"]
         found = [line for line in log if "TG207" in line]
-        assert len(found) == 1 and "wanted: thread " in found[0] and "entering: GET /" in found[0], child.output()[-4000:]
+        assert len(found) == 1, child.output()[-4000:]
+        assert "wanted: thread " in found[0] and "entering: GET /" in found[0]
 
 
-@pytest.mark.parametrize("name", ["waitress.serve(app, threads=4)", "gunicorn gthread with four threads", "uWSGI threads=4"])
+@pytest.mark.parametrize("name", ["waitress.serve(app, threads=4)", "gunicorn gthread with four threads",
+                                  "uWSGI threads=4"])
 def test_serialize_in_an_emergency_serves_and_reports(name):
     """THREADGUARD_POLICY=serialize lets requests in one at a time, on the threads of the server."""
     with child_of(name, {"thread": "same"}, THREADGUARD_POLICY="serialize") as child:

@@ -53,8 +53,9 @@ class ThreadGuard:
     """
 
     # In slots: on Python 3.11 and 3.12 other attributes get slower once `__dict__` is looked at, as a reading does.
-    __slots__ = ("app", "policy", "thread", "_application", "_nested", "_timeout", "_watches_pools", "_health_options", "_group", "_ledger",
-                 "_policy", "_marks", "_line", "_serializes", "_health", "_given", "__dict__", "__weakref__")
+    __slots__ = ("app", "policy", "thread", "_application", "_nested", "_timeout", "_watches_pools", "_health_options",
+                 "_group", "_ledger", "_policy", "_marks", "_line", "_serializes", "_health", "_given", "__dict__",
+                 "__weakref__")
 
     def __init__(self, app: "WSGIApp", *, policy: "PolicyName" = "refuse", serialize_timeout: float = 30.0,
                  server_threads: Optional[int] = None, group: Optional[str] = None, health_path: Optional[str] = None,

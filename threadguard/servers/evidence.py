@@ -91,7 +91,7 @@ class Evidence:
 
     def origin_of(self, environ: Dict[str, Any], is_guard: IsGuard) -> Origin:
         """Where the request of *environ* comes from."""
-        return readers.on_request(environ, is_guard, self._is_server_known()).origin
+        return readers.origin_of(environ, is_guard, self._is_server_known())
 
     def _is_server_known(self) -> bool:
         """Whether the server has shown itself: then a pool that no known server owns is the application's."""

@@ -78,8 +78,19 @@ def on_request(process: Process) -> Optional[Reading]:
 
 
 def serves(process: Process) -> bool:
-    """Whether a worker of gunicorn runs the request, of whatever class."""
-    return next(_holders(process), None) is not None
+    """Whether a worker of gunicorn runs the request, of whatever class: not while it loads the application."""
+    return next(_holders(process), None) is not None and not _is_starting(process)
+
+
+def _is_starting(process: Process) -> bool:
+    """Whether the Arbiter or a worker loads the application, or runs a hook, before it serves.
+
+    At the end of workers/base.py `Worker.init_process` the worker's `run` is called, of whatever class.
+    """
+    starts = process.frame("gunicorn.workers.base", "init_process")
+    if starts is None:
+        return process.frame("gunicorn.arbiter") is not None or process.frame("gunicorn.app.base") is not None
+    return not any(frame.f_back is starts and frame.f_code.co_name == "run" for frame in process.stack)
 
 
 def _on_stack(process: Process) -> Optional[Reading]:

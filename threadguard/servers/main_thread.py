@@ -12,8 +12,8 @@ from threadguard.servers import SERVERS
 
 OTHER_SERVER = ("a server that runs requests on the main thread: gunicorn --worker-class sync --threads 1, or uWSGI"
                 " without threads; code that only has to stay on one thread can do with thread = same")
-_SECTION = ("use = egg:gunicorn#main, worker_class = sync and threads = 1 in its [server:] section: gunicorn's sync worker"
-            " runs requests on the main thread")
+_SECTION = ("use = egg:gunicorn#main, worker_class = sync and threads = 1 in its [server:] section: gunicorn's sync"
+            " worker runs requests on the main thread")
 
 
 def never_runs_on_main(reading: Reading) -> bool:

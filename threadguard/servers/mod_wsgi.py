@@ -17,7 +17,7 @@ NAME = "mod_wsgi"
 REMEDY = "WSGIDaemonProcess NAME processes=N threads=1, with WSGIProcessGroup NAME"
 RUNS_ON = "a thread of the daemon process; embedded under mpm_prefork, the main thread"
 _PREFORK = "mod_wsgi embedded in Apache under mpm_prefork, with Protocols http/1.1"
-NEVER_ON_MAIN = {"mod_wsgi's daemon": _PREFORK + ": WSGIProcessGroup %{GLOBAL} instead of the name of a WSGIDaemonProcess"
+NEVER_ON_MAIN = {"mod_wsgi's daemon": _PREFORK + ": WSGIProcessGroup %{GLOBAL} instead of a WSGIDaemonProcess' name"
                  "; or another server: gunicorn --worker-class sync --threads 1"}
 """The main thread of a daemon process waits for its end, and ``threads=1`` makes one thread beside it
 (src/server/mod_wsgi.c `wsgi_daemon_main`)."""

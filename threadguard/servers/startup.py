@@ -172,7 +172,8 @@ def read(start: Start, server: Any, arguments: Arguments, is_guard: IsGuard,
          is_bound_to_main: IsGuard = _is_none) -> Optional[Reading]:
     """What *server* is set to as it begins by *start*, if it is threaded and runs what *is_guard* knows.
 
-    A single-threaded one is told of if it never runs requests on the main thread and runs what *is_bound_to_main* knows.
+    A single-threaded one is told of if it never runs requests on the main thread, and runs what *is_bound_to_main*
+    knows.
     """
     reading = start.read(server, arguments)
     if reading is None or not (is_threaded(reading) or never_runs_on_main(reading)):
