@@ -48,7 +48,8 @@ ON_ONE = [
 """Servers that run every request on one thread."""
 ON_SEVERAL = [
     "gunicorn gthread with four threads", "waitress.serve(app, threads=4)", "cheroot of four threads",
-    "uWSGI threads=4", "mod_wsgi 4.9 WSGIDaemonProcess threads=4", "gunicorn gevent", "Werkzeug run_simple threaded=True",
+    "uWSGI threads=4", "mod_wsgi 4.9 WSGIDaemonProcess threads=4", "gunicorn gevent",
+    "Werkzeug run_simple threaded=True",
 ]
 
 

@@ -123,7 +123,7 @@ class Group:
         weakref.finalize(guard, self._end_watches_of_none).atexit = False
         if not self._watches:
             self._watches.append(startup.watch(self.is_guard, self._pool_starts, self._server_begins,
-                                                  self._is_bound_to_main))
+                                               self._is_bound_to_main))
 
     def _pool_starts(self, reading: Reading) -> None:
         """What a guard raises here comes out of the server's start of its pool, and ends that server."""
