@@ -1,8 +1,10 @@
 """The option ``thread``: an application that is bound to a thread is called on no other one."""
 
 import asyncio
+import importlib
 import os
 import queue
+import sys
 import threading
 
 import pytest
@@ -136,6 +138,18 @@ def test_nothing_is_refused_where_no_call_is_certain_to_come_from_the_server(gua
     assert status_of(guard) == OK
     assert [server(lambda: status_of(guard)) for _ in range(3)] == [OK] * 3
     assert codes_of(caplog).count("TG207") == 1 and guard.stats().refused == 0
+
+
+def test_a_call_while_a_module_is_imported_never_decides(guarded, caplog, request, tmp_path, monkeypatch):
+    """Whatever warms the application up there, the server does not serve yet: nothing is said of its own thread."""
+    guard, server = guarded(hello, thread="same"), Lasting(request)
+    (tmp_path / "warming_up.py").write_text("import builtins\nbuiltins.warm_up()\n")
+    monkeypatch.setattr("builtins.warm_up", lambda: status_of(guard), raising=False)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    importlib.import_module("warming_up")
+    assert sys.modules.pop("warming_up") and guard.stats().requests == 1
+    assert [server(lambda: status_of(guard)) for _ in range(3)] == [OK] * 3
+    assert "TG207" not in codes_of(caplog)
 
 
 def test_the_main_thread_is_more_likely_the_server_s(guarded, caplog, request):
