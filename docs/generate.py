@@ -74,7 +74,8 @@ def _shown_file(run: Run) -> List[str]:
 
 def _reads(server: Server) -> str:
     lines = ["- %s: %s." % (_WHEN[when], what) for what, when in server.READS]
-    return "\n".join(lines) if lines else "Nothing of its own: the signs that need no server's name tell."
+    read = "\n".join(lines) if lines else "Nothing of its own: the signs that need no server's name tell."
+    return "%s\n\nRequests run on: %s ([why that may matter](../thread.md))." % (read, server.RUNS_ON)
 
 
 def _refusal(name: str) -> List[str]:

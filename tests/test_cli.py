@@ -209,7 +209,7 @@ def test_a_code_that_does_not_exist_is_wrong_use(capsys):
 
 
 def test_servers_lists_what_is_known_of_each(capsys):
-    """What is read, when, by which command, and the remedy: the same in each form."""
+    """What is read, when, by which command, where requests run, and the remedy: the same in each form."""
     assert cli.main(["servers", "--format", "json"]) == 0
     rows = json.loads(capsys.readouterr().out)
     assert [row["server"] for row in rows] == [server.NAME for server in SERVERS]
@@ -218,7 +218,7 @@ def test_servers_lists_what_is_known_of_each(capsys):
         assert cli.main(["servers", "--format", form]) == 0
         said = " ".join(capsys.readouterr().out.split())
         for server in SERVERS:
-            assert server.NAME in said
+            assert server.NAME in said and " ".join(server.RUNS_ON.split()) in said
             for what, _ in server.READS:
                 assert " ".join(what.split()) in said
 

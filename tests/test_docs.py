@@ -316,7 +316,7 @@ def test_every_server_has_a_page_and_a_row(made):
         page = made["servers/" + re.search(r"\]\((.*?)\)", row).group(1)]
         assert server.REMEDY in page and server.REMEDY.replace("|", "\\|") in row
         assert page.index("## With one thread") < page.index("## How a refusal looks") < page.index("## How it is read")
-        assert all(what in page for what, _ in server.READS)
+        assert all(what in page for what, _ in server.READS) and server.RUNS_ON in page
 
 
 def test_every_server_was_run_or_says_why_not(made):

@@ -126,6 +126,16 @@ def converted(**given: Any) -> Dict[str, Any]:
             for option, value in given.items()}
 
 
+def check_together(given: Mapping[str, Any], source: str = "") -> None:
+    """Raise `OptionError`, which names *source*, if options of *given* cannot be kept together."""
+    thread = given.get("thread", "any")
+    if thread != "any" and given.get("policy") == "serialize":
+        raise OptionError(
+            "TG901 threadguard: option thread = %s cannot be kept under policy = serialize, which lets requests in one"
+            " at a time, each on the thread that it came on; policy = refuse keeps it%s" % (
+                thread, source and " (they stand in %s)" % source))
+
+
 def from_strings(settings: Mapping[str, str], source: str) -> Dict[str, Any]:
     """The keywords for `ThreadGuard` that the strings of *settings*, read in *source*, stand for.
 

@@ -100,6 +100,8 @@ def make(variables: Mapping[str, str]) -> ThreadGuard:
         raise LoadError("TG901 threadguard: %s is not set: it names the application to guard, as package.module:app or"
                         " config:file.ini" % _APP)
     options = from_environment(variables, other=(_APP,))
+    if options.get("policy") == "serialize" and options.get("thread", "any") != "any":
+        del options["policy"]  # THREADGUARD_POLICY is also what overrides, which the guard looks at itself
     return ThreadGuard(load(name), **options)
 
 

@@ -46,6 +46,11 @@ def lets(server, how_many=1):
         server, "more than one request" if how_many == "more" else "%d requests" % how_many)
 
 
+def never(server):
+    """The sentence of a finding that the main thread is wanted where it is never used."""
+    return "TG105 %s never runs requests on the main thread, and thread = main is set" % server
+
+
 def unknown(server):
     """The sentence of a finding that cannot tell."""
     return "TG403 cannot tell how many requests %s lets at once into each process" % server

@@ -2,7 +2,7 @@
 
 from threadguard.options import OPTIONS
 
-from check.cases import SINGLE, THREADED, UNKNOWN, UNREADABLE, command, file, lets, unknown
+from check.cases import SINGLE, THREADED, UNKNOWN, UNREADABLE, command, file, lets, never, unknown
 
 PASTE = {"needs": ("paste.deploy",)}
 APP = "[app:main]\nuse = egg:site\nfilter-with = threadguard\n"
@@ -152,6 +152,25 @@ GUARDS = (
          + ", ".join(sorted(OPTIONS)),
          files={"site.ini": server(ONE + APP + "[filter:threadguard]\nuse = egg:threadguard\npolcy = log\n",
                                    guarded=False)}, **PASTE),
+    file("the main thread, behind waitress", "site.ini", THREADED, SAYS_ONE, "site.ini:3: " + never("waitress"),
+         files={"site.ini": server(ONE) + "thread = main\n"}, **PASTE),
+    file("the main thread, behind gunicorn's gthread", "site.ini", THREADED,
+         "site.ini:4: " + lets("gunicorn's gthread worker"), "site.ini:4: " + never("gunicorn's gthread worker"),
+         files={"site.ini": server("use = egg:gunicorn\nworker_class = gthread\nthreads = 1") + "thread = main\n"},
+         **PASTE),
+    file("the main thread, behind gunicorn's sync worker", "site.ini", SINGLE,
+         "site.ini:3: " + lets("gunicorn's sync worker"),
+         files={"site.ini": server("use = egg:gunicorn\nworker_class = sync") + "thread = main\n"}, **PASTE),
+    file("the main thread, behind a [server:] of two", "site.ini", THREADED, "site.ini:1: " + lets("wsgiref"),
+         "site.ini:5: " + lets("waitress"), "site.ini:5: " + never("waitress"),
+         files={"site.ini": server("use = egg:gearbox#wsgiref\n[server:wide]\n" + ONE) + "thread = main\n"}, **PASTE),
+    file("one thread, behind waitress", "site.ini", SINGLE, SAYS_ONE,
+         files={"site.ini": server(ONE) + "thread = same\n"}, **PASTE),
+    file("one thread, and serialize", "site.ini", UNREADABLE, SAYS_ONE,
+         "site.ini:11: TG901 threadguard: option thread = same cannot be kept under policy = serialize, which lets"
+         " requests in one at a time, each on the thread that it came on; policy = refuse keeps it (they stand in a"
+         " threadguard section of site.ini)",
+         files={"site.ini": server(ONE).replace("policy = refuse", "policy = serialize") + "thread = same\n"}, **PASTE),
 )
 SITE = {"site.ini": server(ONE + "[server:wide]\nuse = egg:waitress\nthreads = %(n)s", guarded=True)}
 COMMANDS = (
@@ -164,5 +183,9 @@ COMMANDS = (
     command("pserve --server-name wide site.ini n=2", THREADED, "site.ini:6: " + lets("waitress", 2), files=SITE,
             **PASTE),
     command("paster serve --reload site.ini", SINGLE, SAYS_ONE, files=SITE, **PASTE),
+    command("gearbox serve -c site.ini -s cherrypy", THREADED, lets("cheroot", 10), never("cheroot"),
+            files={"site.ini": server(ONE) + "thread = main\n"}, **PASTE),
+    command("gunicorn --paste site.ini --threads 2", THREADED, lets("gunicorn's gthread worker", 2),
+            never("gunicorn's gthread worker"), files={"site.ini": server(ONE) + "thread = main\n"}, **PASTE),
 )
 CASES = SERVERS + RESOLVED + GUARDS + COMMANDS

@@ -1,17 +1,21 @@
 """The option ``thread``: an application that is bound to a thread is called on no other one."""
 
 import asyncio
+import importlib
 import os
+import queue
+import sys
 import threading
 
 import pytest
 from conftest import Response, forked_without_hooks, in_thread, new_environ, without_hooks
 
 from threadguard import OptionError, ThreadedDeploymentError, ThreadGuard
-from threadguard.guard.binding import finding_at_startup
 from threadguard.model import Reading, Source
-from threadguard.servers import SERVERS, never_runs_on_main
+from threadguard.servers import SERVERS
+from threadguard.servers.main_thread import finding_on_main, never_runs_on_main
 from threadguard.servers.origin import Origin
+from threadguard.wsgi import make
 
 
 def hello(environ, start_response):
@@ -60,6 +64,31 @@ def test_under_log_it_is_reported(guarded, caplog, thread, monkeypatch):
     assert "wanted: " in caplog.text and "entering: GET /" in caplog.text and guard.stats().requests == 4
 
 
+def test_the_number_of_a_thread_that_has_ended_is_not_taken_for_it(guarded, monkeypatch):
+    """The next thread often gets the number that `threading.get_ident` gives, and is another one all the same."""
+    guard = guarded(hello, thread="same")
+    monkeypatch.setattr(guard._group, "origin_of", lambda environ: Origin.SERVER)
+    idents = []
+
+    def request():
+        idents.append(threading.get_ident())
+        return status_of(guard)
+
+    answers = [in_thread(request) for _ in range(8)]
+    assert answers == [OK] + [REFUSED] * 7
+    assert len(set(idents)) < 8, "no number came again: this test has shown nothing"
+
+
+def test_the_answer_says_why(guarded):
+    """The process may well be single-threaded; and the answer to HEAD leaves nothing inside."""
+    guard = guarded(hello, thread="main")
+    response = in_thread(lambda: Response(guard, new_environ(REQUEST_METHOD="HEAD")))
+    assert response.status == REFUSED
+    response = in_thread(lambda: Response(guard))
+    assert b"on another thread than the application needs (threadguard TG207)" in response.body
+    assert guard.stats().in_flight == 0 and guard.stats().requests == 0
+
+
 @pytest.mark.parametrize("origin", [Origin.ELSEWHERE, Origin.POOL])
 def test_a_call_from_elsewhere_never_sets_the_thread(guarded, monkeypatch, origin):
     """And is checked only once it is known."""
@@ -85,6 +114,62 @@ def test_a_thread_of_which_nothing_is_known_gives_way_to_the_server_s(guarded, m
     warmer.join(60)
 
 
+class Lasting:
+    """A thread that lives until the end of the test, and does what it is told."""
+
+    def __init__(self, request):
+        self._jobs, self._answers = queue.Queue(), queue.Queue()
+        thread = threading.Thread(target=self._run)
+        thread.start()
+        request.addfinalizer(lambda: (self._jobs.put(None), thread.join(60)))
+
+    def _run(self):
+        for job in iter(self._jobs.get, None):
+            self._answers.put(job())
+
+    def __call__(self, job):
+        self._jobs.put(job)
+        return self._answers.get(timeout=60)
+
+
+def test_nothing_is_refused_where_no_call_is_certain_to_come_from_the_server(guarded, caplog, request):
+    """A warm-up on the main thread, and then a server that nobody knows, on a thread of its own: it is reported."""
+    guard, server = guarded(hello, thread="same"), Lasting(request)
+    assert status_of(guard) == OK
+    assert [server(lambda: status_of(guard)) for _ in range(3)] == [OK] * 3
+    assert codes_of(caplog).count("TG207") == 1 and guard.stats().refused == 0
+
+
+def test_a_call_while_a_module_is_imported_never_decides(guarded, caplog, request, tmp_path, monkeypatch):
+    """Whatever warms the application up there, the server does not serve yet: nothing is said of its own thread."""
+    guard, server = guarded(hello, thread="same"), Lasting(request)
+    (tmp_path / "warming_up.py").write_text("import builtins\nbuiltins.warm_up()\n")
+    monkeypatch.setattr("builtins.warm_up", lambda: status_of(guard), raising=False)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    importlib.import_module("warming_up")
+    assert sys.modules.pop("warming_up") and guard.stats().requests == 1
+    assert [server(lambda: status_of(guard)) for _ in range(3)] == [OK] * 3
+    assert "TG207" not in codes_of(caplog)
+
+
+def test_the_main_thread_is_more_likely_the_server_s(guarded, caplog, request):
+    """A scheduler's thread that goes on, and then a server that nobody knows, on the main thread: nothing is wrong."""
+    guard, scheduler = guarded(hello, thread="same"), Lasting(request)
+    assert [scheduler(lambda: status_of(guard)), status_of(guard), status_of(guard)] == [OK] * 3
+    assert "TG207" not in codes_of(caplog)
+
+
+def test_a_warm_up_on_the_server_s_own_thread_does_not_keep_it_from_being_known(guarded, monkeypatch, request):
+    """However many calls warm the application up, a call on another thread is refused once the server serves."""
+    guard, other = guarded(hello, thread="same"), Lasting(request)
+    for _ in range(100):
+        assert status_of(guard) == OK
+    monkeypatch.setattr(guard._group, "origin_of", lambda environ: Origin.SERVER)
+    for _ in range(100):
+        assert status_of(guard) == OK
+    assert other(lambda: status_of(guard)) == REFUSED
+
+
 def test_a_thread_that_has_ended_is_forgotten_where_nothing_is_known_of_it(guarded):
     """A timer's warm-up, and then an unknown server."""
     guard = guarded(hello, thread="same")
@@ -104,6 +189,47 @@ def test_a_nested_call_is_not_compared(guarded, monkeypatch):
     assert Response(guard, new_environ(PATH_INFO="/outer")).status == OK and inner == [OK]
     with guard.inside("job"):
         assert status_of(guard) == OK
+
+
+def test_a_call_in_a_section_is_compared_as_any_other(guarded):
+    """The section has the turn, but not the thread."""
+    guard = guarded(hello, thread="main")
+
+    def job():
+        with guard.inside("nightly job"):
+            return status_of(guard)
+
+    assert in_thread(job) == REFUSED
+    assert (guard.stats().in_flight, guard.stats().sections_inside) == (0, 0)
+
+
+def test_a_call_in_a_section_never_sets_the_thread(guarded, monkeypatch):
+    """It is a job's, and so from elsewhere."""
+    guard = guarded(hello, thread="same")
+    monkeypatch.setattr(guard._group, "origin_of", lambda environ: Origin.SERVER)
+
+    def job():
+        with guard.inside("nightly job"):
+            return status_of(guard)
+
+    assert [in_thread(job), status_of(guard), in_thread(job)] == [OK, OK, REFUSED]
+
+
+def test_guards_of_one_group_may_want_different_threads(guarded):
+    """What one guard lets pass another one refuses, also for the same request, and the outer one stays inside."""
+    inner = guarded(hello, thread="main")
+    inside = []
+
+    def handed_on(environ, start_response):
+        body = in_thread(lambda: list(inner(environ, start_response)))
+        inside.append(outer.stats().in_flight)
+        return body
+
+    outer = guarded(handed_on)
+    response = Response(outer)
+    assert response.status == REFUSED and inside == [1]
+    assert (outer.stats().requests, outer.stats().in_flight) == (1, 0)
+    assert status_of(inner) == OK
 
 
 def test_under_an_event_loop_it_is_the_thread(guarded, monkeypatch):
@@ -162,6 +288,15 @@ def test_serialize_in_an_emergency_reports_as_log_does(guarded, monkeypatch, cap
     assert in_thread(lambda: status_of(guard)) == OK and "TG207" in codes_of(caplog)
 
 
+def test_serialize_in_an_emergency_is_none_that_the_environment_wants_for_good(monkeypatch):
+    """Where all options are variables, THREADGUARD_POLICY is both: it does not stop the start."""
+    variables = {"THREADGUARD_APP": "%s:hello" % __name__, "THREADGUARD_THREAD": "same",
+                 "THREADGUARD_POLICY": "serialize"}
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert make(variables).policy == "serialize"
+
+
 def test_nothing_is_between_where_it_is_not_set(guarded):
     """It costs nothing then."""
     assert guarded(hello)._application is hello
@@ -172,17 +307,27 @@ def test_nothing_is_between_where_it_is_not_set(guarded):
 SETTING = dict(source=Source.SETTING, capacity=1, evidence="threads = 1")
 
 
-@pytest.mark.parametrize("server", ["waitress", "cheroot", "mod_wsgi's daemon", "a2wsgi", "gunicorn's gthread worker"])
-def test_a_server_that_never_runs_requests_on_the_main_thread_is_named(server):
-    """With a server that does."""
-    finding = finding_at_startup(Reading(server=server, **SETTING))
-    assert finding.code == "TG105" and server in finding.sentence and "gunicorn --worker-class sync" in finding.remedy
+@pytest.mark.parametrize("server, remedy", [
+    ("waitress", "gunicorn --worker-class sync"), ("cheroot", "gunicorn --worker-class sync"),
+    ("a2wsgi", "gunicorn --worker-class sync"), ("mod_wsgi's daemon", "mpm_prefork"),
+    ("gunicorn's gthread worker", "--worker-class sync --threads 1, ")])
+def test_a_server_that_never_runs_requests_on_the_main_thread_is_named(server, remedy):
+    """With what to set on it, or a server that does."""
+    finding = finding_on_main(Reading(server=server, **SETTING))
+    assert finding.code == "TG105" and server in finding.sentence and remedy in finding.remedy
 
 
-@pytest.mark.parametrize("server", ["gunicorn's sync worker", "uWSGI", "wsgiref", "mod_wsgi embedded in Apache"])
+def test_where_an_ini_file_chooses_the_server_another_one_is_chosen_there():
+    """With the file and the line, as for any finding about it."""
+    finding = finding_on_main(Reading(server="waitress", file="site.ini", line=3, **SETTING))
+    assert (finding.file, finding.line) == ("site.ini", 3) and "use = egg:gunicorn#main" in finding.remedy
+
+
+@pytest.mark.parametrize("server", ["gunicorn's sync worker", "uWSGI", "wsgiref", "Unit",
+                                    "mod_wsgi embedded in Apache"])
 def test_a_server_that_may_run_requests_on_the_main_thread_is_not(server):
     """Its first request tells."""
-    assert finding_at_startup(Reading(server=server, **SETTING)) is None
+    assert finding_on_main(Reading(server=server, **SETTING)) is None
 
 
 def test_every_server_says_where_requests_run():
@@ -192,12 +337,13 @@ def test_every_server_says_where_requests_run():
     assert {"waitress", "cheroot", "granian", "hypercorn", "a2wsgi", "uvicorn"} <= set(never)
 
 
-def test_it_is_refused_at_startup(guarded, monkeypatch):
+@pytest.mark.parametrize("options", [{}, {"server_threads": 1}], ids=["read", "said by the operator"])
+def test_it_is_refused_at_startup(guarded, monkeypatch, options):
     """Building the guard raises, as for a threaded deployment; under log it is an error in the log."""
     from threadguard.servers import waitress
     reading = Reading(server="waitress", on_stack=True, **SETTING)
     monkeypatch.setattr(waitress, "at_startup", lambda process: reading)
     with pytest.raises(ThreadedDeploymentError, match="TG105 waitress never runs requests on the main thread"):
-        guarded(hello, thread="main")
+        guarded(hello, thread="main", **options)
     assert guarded(hello, thread="same").verdict.status == "single-threaded"
     assert guarded(hello, thread="main", policy="log").verdict.status == "single-threaded"

@@ -136,6 +136,18 @@ def test_a_class_that_derives_from_none_is_not_known_but_serves():
     assert (None, True) == derived(config("ours.Ours", threads=3), ["socket"]).load_wsgi()
 
 
+def test_what_calls_the_application_before_a_worker_runs_is_no_request():
+    """While it is loaded, in a hook, and in the Arbiter: `run` is what serves, of whatever class."""
+    source = "class Worker:\n    cfg = None\n    def init_process(self):\n        return look(), self.run()\n"
+    base = module("gunicorn.workers.base", source, look=lambda: serves(gunicorn)).Worker
+    run = module("ours", "def run(self):\n    return look()\n", look=lambda: serves(gunicorn)).run
+    worker = type("Ours", (base,), {"__module__": "ours", "run": run})()
+    worker.cfg = config("ours.Ours")
+    assert (False, True) == worker.init_process()
+    arbiter = module("gunicorn.arbiter", ARBITER, look=lambda: serves(gunicorn)).Arbiter
+    assert arbiter(config(), worker_class("sync", None)).setup() is False
+
+
 def test_preloading_reads_the_arbiter():
     """With --preload no Worker exists yet: the Arbiter knows the class, and the Config the threads."""
     chosen = type("Ours", (worker_class("gthread", None),), {"__module__": "ours"})

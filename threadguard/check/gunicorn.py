@@ -65,12 +65,15 @@ def read_command(command: Command) -> Iterator[Item]:
 
     gunicorn does not read the [server:] section of such a file (gunicorn/app/pasterapp.py `get_wsgi_app`).
     """
-    yield _judge(_settings(command))
+    reading = _judge(_settings(command))
+    yield reading
     path = command.parse(_VALUES, _FLAGS).last("--paster")
     if path is not None and is_known(path):
         name, _, section = re.sub("^config:", "", path).partition("#")
         try:
-            yield from paste.unguarded(paste.Ini(command.read(name, "--paste"), command.tree), section or "main")
+            ini = paste.Ini(command.read(name, "--paste"), command.tree)
+            ini.served_by.append(reading)
+            yield from paste.unguarded(ini, section or "main")
         except CannotTell:
             return  # it says nothing of the threads
 

@@ -16,8 +16,9 @@ from threadguard.check.source import CannotTell, Source, Tree, Unreadable
 from threadguard.check.words import shown
 from threadguard.check.wrappers import program_of
 from threadguard.model import Finding, Reading
-from threadguard.options import OptionError, from_strings
+from threadguard.options import OptionError, check_together, from_strings
 from threadguard.servers import pastedeploy
+from threadguard.servers.main_thread import finding_on_main
 
 NAME = "the [server:] section"
 PROGRAMS = ("gearbox", "pserve", "paster", "pyramid.scripts.pserve", "gearbox.main")
@@ -87,7 +88,8 @@ def read_command(command: Command) -> Iterator[Item]:
     server = given.last("--server")
     if server:
         egg = "%s#%s" % ("egg:gearbox" if gearbox else "egg:pyramid" if is_pserve else "egg:PasteScript", server)
-        yield _judge(Section(egg, {}), egg, None, command.directory or "")
+        ini.served_by.append(_judge(Section(egg, {}), egg, None, command.directory or ""))
+        yield ini.served_by[0]
     else:
         yield read_section(ini, given.last("--server-name") or fragment or "main", command.directory or "")
     yield from unguarded(ini, given.last("--app-name") or fragment or "main")
@@ -95,7 +97,9 @@ def read_command(command: Command) -> Iterator[Item]:
 
 def read_section(ini: "Ini", name: str, directory: str) -> Reading:
     """The capacity of [server:*name*], served from *directory*. Raises `CannotTell` and `Unreadable`."""
-    return _judge(ini.server(name), "server:" + name, ini.text, directory)
+    reading = _judge(ini.server(name), "server:" + name, ini.text, directory)
+    ini.served_by.append(reading)
+    return reading
 
 
 def _judge(section: Section, title: str, text: Optional[Source], directory: str) -> Reading:
@@ -135,6 +139,8 @@ class Ini:
     def __init__(self, text: Source, tree: Tree, variables: Optional[Mapping[str, str]] = None) -> None:
         self.text = text
         self.tree = tree
+        self.served_by: List[Reading] = []
+        """What was read of its [server:] sections, or of the command that serves it instead."""
         self._variables = dict(variables or {})
         self._file: Any = None
         try:
@@ -264,7 +270,8 @@ def _first_line(error: Exception) -> str:
 
 
 def unguarded(ini: Ini, name: str = "main") -> Iterator[Item]:
-    """TG104 for each application behind *name* that no filter guards; TG901 for a guard with a wrong option.
+    """TG104 for each application behind *name* that no filter guards; TG901 for a guard with a wrong option, TG105
+    for one that wants the main thread where its server has none.
 
     An application that the file does not have, or that PasteDeploy refuses, is not judged here: what serves it is.
     """
@@ -311,11 +318,16 @@ def _is_guard(context: Any, ini: Ini, wrong: List[Finding]) -> bool:
         return any([_is_guard(each, ini, wrong) for each in (context.filter_context, context.next_context)])
     if not _GUARD.match(str(context.object)):
         return False
+    source = "a threadguard section of %s" % ini.text.path
     try:
-        from_strings(context.local_conf, "a threadguard section of %s" % ini.text.path)
+        given = from_strings(context.local_conf, source)
+        check_together(given, source)
     except OptionError as error:
         option = re.search(r"option '?(\w+)", str(error))
         line = ini.text.line_of(r"^%s\s*[=:]" % option.group(1)) if option else None
         wrong.append(Finding("TG901", re.sub("^TG901 ", "", str(error)), "threadguard refuses to start with it",
                              "mend or remove the option", ini.text.path, line))
+        return True
+    if given.get("thread") == "main":
+        wrong += filter(None, map(finding_on_main, ini.served_by))
     return True

@@ -1,37 +1,35 @@
 """The option ``thread``: the application runs on one thread, because something in it is bound to that.
 
 sqlite's connections, Playwright's sync API and COM want the thread that made them (``same``); signals, GUI toolkits and
-matplotlib's windows want the main one (``main``). The guard calls a `ThreadBound` in place of the application. Calls
-that are nested in a request do not come here.
+matplotlib's windows want the main one (``main``). The guard calls a `ThreadBound` in place of the application.
+
+The main thread is known from the beginning. The thread of ``same`` is that of the first request that comes from the
+server; what comes from elsewhere never decides, and nothing is compared with it until then. Of a server that nobody
+wrote a reader for it may never be certain which calls are its own. So a call on a thread of which nothing is known is
+taken for the server's until a certain one comes, another one beside it is reported, and neither is refused.
 """
 
 import os
 import sys
 import threading
-from typing import Any, Callable, Dict, Iterable, Optional
+import weakref
+from typing import Any, Callable, Dict, Iterable, Optional, Tuple
 
 from threadguard.codes import CODES
 from threadguard.guard.group import Group
 from threadguard.guard.policies import WSGIApp, unavailable
-from threadguard.model import Finding, Reading, ThreadName
+from threadguard.model import THREADED, Finding, ThreadName
 from threadguard.process import contexts
 from threadguard.report import text as report
-from threadguard.servers import never_runs_on_main
+from threadguard.servers.main_thread import remedy_on_main
 from threadguard.servers.origin import Origin
-
-ON_MAIN = ("a server that runs requests on the main thread: gunicorn --worker-class sync --threads 1, or uWSGI without"
-           " threads; code that only has to stay on one thread can do with thread = same")
 
 ON_ONE = ("a server that runs every request on one thread, such as gunicorn --worker-class sync --threads 1 or waitress"
           " with threads = 1; for more throughput start more processes")
 
-
-def finding_at_startup(reading: Optional[Reading]) -> Optional[Finding]:
-    """That the server of *reading* runs no request on the main thread (TG105), if it is known to be so."""
-    if reading is None or not never_runs_on_main(reading):
-        return None
-    return Finding("TG105", "%s never runs requests on the main thread, and thread = main is set" % reading.server,
-                   reading.evidence, ON_MAIN, reading.file, reading.line)
+_number_of_thread: Callable[[], int] = contexts.original("get_native_id")
+"""Of the thread, as the operating system counts: `get_ident` gives the number of a thread that has ended to the next
+one, and thread-local data is lost where a server written in C takes the thread state away between two requests."""
 
 
 class ThreadBound:
@@ -46,68 +44,87 @@ class ThreadBound:
         self._group = group
         self._thread = thread
         self._refuses = refuses
-        self._wanted: Any = None
-        """The `contexts.Context` of ``same``, the identifier of the main thread; None until it is known."""
         self._current: Callable[[], Any] = contexts.get_ident if thread == "main" else _context
         self._forget()
 
     def _forget(self) -> None:
-        self._wanted = None
+        self._wanted: Any = None
+        """What `_current` gives on the wanted thread; None until that is certain."""
+        self._name = "the main thread"
+        self._likely: Any = None
+        """The context that may be the server's, until one certainly is; and its life."""
         self._life: Optional[contexts.Life] = None
-        self._is_certain = False
-        """Whether it is the server's own thread, and not only one of which nothing is known."""
+        self._calls = 0
         self._pid = os.getpid()
 
     def __call__(self, environ: Dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Serve one request."""
-        if self._current() != self._wanted:
-            replacement = self._compare(environ)
-            if replacement is not None:
-                return replacement(environ, start_response)
+        if self._current() != self._wanted and not self._may_run(environ):
+            ledger = self._group.ledger
+            for ticket in ledger.calls_of(environ):
+                ledger.cancel(ticket)
+            return self._refuse(environ, start_response)
         return self._app(environ, start_response)
 
-    def _compare(self, environ: Dict[str, Any]) -> Optional[WSGIApp]:
-        """What takes the place of the application, if this is not the thread that is wanted."""
+    def nested(self, environ: Dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """Serve a call in the turn of a request or a section that is inside already: it decides nothing."""
+        if self._current() != self._wanted and not self._may_run(environ, decides=False):
+            return self._refuse(environ, start_response)
+        return self._app(environ, start_response)
+
+    def _may_run(self, environ: Dict[str, Any], decides: bool = True) -> bool:
+        """Whether the application may run here, as far as is known; what is wrong is reported."""
         if self._pid != os.getpid():
             self._forget()
-        if self._thread == "main":
-            if not _is_main_thread():
-                return self._report(environ, "the main thread")
+        if self._thread == "main" and _is_main_thread():
             self._wanted = contexts.get_ident()
-        elif not self._takes(environ):
-            return None if self._wanted is None else self._report(environ, contexts.name_of(self._wanted.ident))
-        return None
-
-    def _takes(self, environ: Dict[str, Any]) -> bool:
-        """Whether the context of this request becomes the wanted one: until a request has come from the server."""
-        if self._is_certain:
-            return False
-        origin = self._group.origin_of(environ)
-        known_to_live = self._life is not None and contexts.is_alive(self._life)
-        if origin is not Origin.SERVER and not (origin is Origin.PLAIN and not known_to_live):
-            return False
-        self._wanted, self._life = self._current(), contexts.my_life()
-        self._is_certain = origin is Origin.SERVER
+            return True
+        if self._thread == "main" or self._wanted is not None:
+            self._report(environ)
+            return not self._refuses
+        if decides:
+            self._find_server(environ)
         return True
 
-    def _report(self, environ: Dict[str, Any], wanted: str) -> Optional[WSGIApp]:
-        group = self._group
-        group.observe_thread(Finding(
+    def _find_server(self, environ: Dict[str, Any]) -> None:
+        """Decide for the context of this request, if it comes from the server."""
+        here = self._current()
+        self._calls += 1
+        if here == self._likely and self._calls & (self._calls - 1):
+            return  # where it is never certain, the 2nd, 4th, 8th … call of the same context is looked at
+        origin = self._group.origin_of(environ)
+        if origin is Origin.SERVER:
+            self._wanted, self._name = here, contexts.name_of(contexts.get_ident())
+        elif origin is Origin.PLAIN and here != self._likely:
+            if self._life is None or not contexts.is_alive(self._life) or _is_main_thread():
+                self._likely, self._life = here, contexts.my_life()
+                self._name = contexts.name_of(contexts.get_ident())
+            else:
+                self._report(environ)
+
+    def _refuse(self, environ: Dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        self._group.count_refused()
+        return unavailable("TG207")(environ, start_response)
+
+    def _remedy(self) -> str:
+        evidence = self._group.evidence
+        if self._thread == "main":
+            return remedy_on_main(evidence.of_server)
+        return evidence.remedy if evidence.verdict.status == THREADED else ON_ONE
+
+    def _report(self, environ: Dict[str, Any]) -> None:
+        self._group.observe_thread(Finding(
             "TG207", CODES["TG207"].title, "in process %d, thread = %s\n  wanted: %s\n  %s" % (
-                self._pid, self._thread, wanted, report.side("entering", environ, contexts.here())),
-            ON_MAIN if self._thread == "main" else ON_ONE))
-        if not self._refuses:
-            return None
-        for ticket in group.ledger.calls_of(environ):
-            group.ledger.cancel(ticket)
-        group.count_refused()
-        return unavailable("TG207")
+                self._pid, self._thread, self._name, report.side("entering", environ, contexts.here())),
+            self._remedy()))
 
 
-def _context() -> contexts.Context:
-    """The calling context; under an event loop the thread, which runs all of its tasks."""
-    context = contexts.current()
-    return contexts.Context(context.ident, 0) if contexts.event_loop_runs() else context
+def _context() -> "Tuple[int, Optional[weakref.ref[Any]]]":
+    """The calling thread, and the greenlet within it; under an event loop the thread, which runs all of its tasks."""
+    greenlet = sys.modules.get("greenlet")
+    if greenlet is None or greenlet.getcurrent().parent is None or contexts.event_loop_runs():
+        return _number_of_thread(), None
+    return _number_of_thread(), weakref.ref(greenlet.getcurrent())
 
 
 def _is_main_thread() -> bool:

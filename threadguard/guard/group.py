@@ -122,7 +122,8 @@ class Group:
         """Until the first request, or until *guard* and its like are gone, look at pools that a server starts."""
         weakref.finalize(guard, self._end_watches_of_none).atexit = False
         if not self._watches:
-            self._watches.append(startup.watch(self.is_guard, self._pool_starts, self._server_begins))
+            self._watches.append(startup.watch(self.is_guard, self._pool_starts, self._server_begins,
+                                               self._is_bound_to_main))
 
     def _pool_starts(self, reading: Reading) -> None:
         """What a guard raises here comes out of the server's start of its pool, and ends that server."""
@@ -157,6 +158,9 @@ class Group:
     def is_guard(self, thing: object) -> bool:
         """Whether *thing* is a guard of this group."""
         return any(thing is guard for guard in self.guards)
+
+    def _is_bound_to_main(self, thing: Any) -> bool:
+        return self.is_guard(thing) and thing.thread == "main"
 
     def _inspect(self) -> None:
         """Tell the ledger which requests to look at: all of them while there is something to refuse."""

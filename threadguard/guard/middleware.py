@@ -53,8 +53,9 @@ class ThreadGuard:
     """
 
     # In slots: on Python 3.11 and 3.12 other attributes get slower once `__dict__` is looked at, as a reading does.
-    __slots__ = ("app", "policy", "_application", "_timeout", "_watches_pools", "_health_options", "_group", "_ledger",
-                 "_policy", "_marks", "_line", "_serializes", "_health", "_given", "__dict__", "__weakref__")
+    __slots__ = ("app", "policy", "thread", "_application", "_nested", "_timeout", "_watches_pools", "_health_options",
+                 "_group", "_ledger", "_policy", "_marks", "_line", "_serializes", "_health", "_given", "__dict__",
+                 "__weakref__")
 
     def __init__(self, app: "WSGIApp", *, policy: "PolicyName" = "refuse", serialize_timeout: float = 30.0,
                  server_threads: Optional[int] = None, group: Optional[str] = None, health_path: Optional[str] = None,
@@ -65,12 +66,10 @@ class ThreadGuard:
         given = options.converted(
             policy=policy, serialize_timeout=serialize_timeout, server_threads=server_threads, group=group,
             health_path=health_path, health_token=health_token, watch_pool_start=watch_pool_start, thread=thread)
-        if given["thread"] != "any" and given["policy"] == "serialize":
-            raise options.OptionError(
-                "TG901 threadguard: thread = %s cannot be kept under policy = serialize: it lets requests in one at a"
-                " time, each on the thread that it came on; policy = refuse keeps it" % given["thread"])
+        options.check_together(given)
         self.app = app
         self._given = given
+        self.thread: "ThreadName" = given["thread"]
         self.policy: "PolicyName" = _policy_in_force(given["policy"])
         self._timeout: float = given["serialize_timeout"]
         self._watches_pools: bool = given["watch_pool_start"]
@@ -103,17 +102,18 @@ class ThreadGuard:
 
     def _bind(self, group: "Group") -> None:
         """Call the application on one thread, if the option ``thread`` wants that."""
-        self._application = self.app
-        if self._given["thread"] != "any":
+        self._application = self._nested = self.app
+        if self.thread != "any":
             from threadguard.guard.binding import ThreadBound
-            self._application = ThreadBound(self.app, group, self._given["thread"], self.policy == "refuse")
+            bound = ThreadBound(self.app, group, self.thread, self.policy == "refuse")
+            self._application, self._nested = bound, bound.nested
 
     def _check_thread(self, group: "Group", evidence: "Evidence", may_raise: bool = True) -> None:
         """Say it (TG105) if ``thread`` is ``main`` and the server never runs requests on the main thread."""
-        if self._given["thread"] != "main":
+        if self.thread != "main":
             return
-        from threadguard.guard.binding import finding_at_startup
-        finding = finding_at_startup(evidence.decisive)
+        from threadguard.servers.main_thread import finding_on_main
+        finding = finding_on_main(evidence.of_server)
         if finding is not None and self.policy == "refuse" and may_raise:
             raise ThreadedDeploymentError(evidence.verdict_with(finding))
         if finding is not None:
@@ -167,10 +167,10 @@ class ThreadGuard:
         entry = ledger.classify(ticket, environ, policy.patience)
         if entry.same:
             ledger.cancel(ticket)
-            return self.app
+            return self._nested
         if entry.nested:
             ledger.leave(ticket)
-            return self.app
+            return self._nested
         is_news = ticket >= ledger.inspect_from and group.read(ticket, environ)
         if entry.other is not None and not (group.is_proved or self._serializes):
             if ledger.collect(entry.other):

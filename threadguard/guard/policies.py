@@ -18,9 +18,13 @@ from threadguard.process.webob import Response
 WSGIApp = Callable[[Dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
+_THREADED = "this process is not single-threaded"
+_REASONS = {"TG207": "this request came on another thread than the application needs"}
+
+
 def unavailable(code: str, retry_after: Optional[float] = None) -> WSGIApp:
     """An application that answers 503: one line with *code*, no settings, no stacks."""
-    reason = "busy: requests are served one at a time" if retry_after else "this process is not single-threaded"
+    reason = "busy: requests are served one at a time" if retry_after else _REASONS.get(code, _THREADED)
     headers = {"Retry-After": str(max(1, round(retry_after)))} if retry_after else {}
 
     def answer(environ: Dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:

@@ -9,6 +9,8 @@ a `Process`:
   It judges nothing. A sign that needs no server's name finds a capacity but knows no setting: the server that serves
   lends it its name and its remedy, and likewise to a reading without a remedy.
 
+It may have the tables that `threadguard.servers.main_thread` names, for the option ``thread``.
+
 To add a server, write one file and put it into `SERVERS`. It never imports the server's package: it looks among loaded
 modules, the stack and the environ, and returns None where it does not know. It may raise: that becomes a finding and
 nothing else.
@@ -16,7 +18,6 @@ nothing else.
 
 from typing import Protocol, Tuple
 
-from threadguard.model import Reading
 from threadguard.servers import (a2wsgi, asgiref, cheroot, django, eventlet, flask, gevent, granian, gunicorn,
                                  hypercorn, mod_wsgi, passenger, paste, pastedeploy, tornado, twisted, unit, uvicorn,
                                  uwsgi, waitress, werkzeug, wsgiref)
@@ -46,11 +47,3 @@ SERVERS: Tuple[Server, ...] = (
     gevent, eventlet,
     twisted, tornado, granian, asgiref, uvicorn, a2wsgi, hypercorn,
 )
-
-
-def never_runs_on_main(reading: Reading) -> bool:
-    """Whether the server of *reading* runs no request on the main thread, whatever it is set to.
-
-    A server that has such readings names them in ``NEVER_ON_MAIN``.
-    """
-    return any(reading.server in getattr(server, "NEVER_ON_MAIN", ()) for server in SERVERS)

@@ -14,7 +14,7 @@ from threadguard.process.facts import count, getattr_path
 NAME = "a2wsgi"
 REMEDY = "a2wsgi.WSGIMiddleware(application, workers=1), and more processes of the ASGI server for more throughput"
 RUNS_ON = "a thread of its executor"
-NEVER_ON_MAIN = (NAME,)
+NEVER_ON_MAIN = {NAME: ""}
 READS: Tuple[Tuple[str, str], ...] = (
     ("workers, of a WSGIMiddleware that is built with the guarded application while an ASGI server loads it",
      "startup"),

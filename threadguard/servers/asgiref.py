@@ -14,8 +14,8 @@ from threadguard.process.facts import Process, getattr_path
 
 NAME = "asgiref"
 REMEDY = "await WsgiToAsgi(application) outside of any ThreadSensitiveContext; more processes for more throughput"
-RUNS_ON = "a thread of an executor of one"
-NEVER_ON_MAIN = (NAME,)
+RUNS_ON = "a thread of an executor of one; under async_to_sync, the thread that called that"
+NEVER_ON_MAIN = {NAME: ""}
 READS: Tuple[Tuple[str, str], ...] = (
     ("whether all contexts share the executor that runs the request", "request"),
 )

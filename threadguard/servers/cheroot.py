@@ -17,7 +17,7 @@ from threadguard.process.facts import Process, count, getattr_path
 NAME = "cheroot"
 REMEDY = "numthreads=1, max=1, or --threads 1 --max-threads 1; for more throughput start more processes"
 RUNS_ON = "a thread of its pool, also if it has one"
-NEVER_ON_MAIN = (NAME, "CherryPy", "wsgiserver")
+NEVER_ON_MAIN = {NAME: "", "CherryPy": "", "wsgiserver": ""}
 READS: Tuple[Tuple[str, str], ...] = (
     ("--threads, where cheroot's command is on the stack", "startup"),
     ("the pool of the worker thread that runs the request (server.requests)", "request"),

@@ -14,7 +14,9 @@ from threadguard.process.facts import Process
 
 NAME = "Django's runserver"
 REMEDY = "manage.py runserver --nothreading; while you develop, THREADGUARD_POLICY=serialize keeps the threads"
-RUNS_ON = "the thread that runs the command, with --nothreading; under the reloader that is not the main one"
+RUNS_ON = "the main thread, with --nothreading and --noreload; else one for each connection, or the reloader's"
+ON_MAIN = {NAME: "runserver --nothreading --noreload"}
+"""django/utils/autoreload.py `start_django` lets a thread of its own serve."""
 READS: Tuple[Tuple[str, str], ...] = (
     ("use_threading, of the runserver that loads the application", "startup"),
     ("the same, of a runserver that serves in the request's own thread", "request"),

@@ -91,7 +91,7 @@ class Evidence:
 
     def origin_of(self, environ: Dict[str, Any], is_guard: IsGuard) -> Origin:
         """Where the request of *environ* comes from."""
-        return readers.on_request(environ, is_guard, self._is_server_known()).origin
+        return readers.origin_of(environ, is_guard, self._is_server_known())
 
     def _is_server_known(self) -> bool:
         """Whether the server has shown itself: then a pool that no known server owns is the application's."""
@@ -150,6 +150,9 @@ class Evidence:
             readings["server_threads"] = _said_by_the_operator(self.server_threads)
         self.decisive = decide(list(readings.values()))
         """The reading that decides; None where there is none."""
+        self.of_server = decide([reading for reading in readings.values()
+                                 if reading.source not in (Source.OPERATOR, Source.DECLARED)])
+        """The reading that would decide without the operator's word and the flag."""
         self.verdict: Verdict = judge(readings.values(), list(dict.fromkeys(notes)), self.observed)
 
     def verdict_with(self, finding: Finding) -> Verdict:

@@ -15,7 +15,8 @@ from threadguard.process.facts import Process
 NAME = "Flask"
 REMEDY = "flask run --without-threads, or app.run(threaded=False)" \
          "; while you develop, THREADGUARD_POLICY=serialize keeps the threads"
-RUNS_ON = "the thread that runs the command, with --without-threads; else one for each connection"
+RUNS_ON = "the main thread, with --without-threads and --no-reload; else one for each connection, or the reloader's"
+ON_MAIN = {NAME: "flask run --without-threads --no-reload, or app.run(threaded=False, use_reloader=False)"}
 READS: Tuple[Tuple[str, str], ...] = (
     ("with_threads, of the flask run that loads the application", "startup"),
 )

@@ -17,7 +17,7 @@ from threadguard.process.facts import Process, count, getattr_path, variables
 NAME = "granian"
 REMEDY = "--blocking-threads 1 --runtime-mode mt, and --workers N for more throughput"
 RUNS_ON = "a thread of its blocking pool, also if it has one"
-NEVER_ON_MAIN = (NAME,)
+NEVER_ON_MAIN = {NAME: ""}
 READS: Tuple[Tuple[str, str], ...] = (
     ("blocking_threads, runtime_threads and runtime_mode of the worker that loads the application", "startup"),
     ("the same, of the worker that the main thread waits for", "request"),

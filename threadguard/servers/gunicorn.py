@@ -14,7 +14,7 @@ from threadguard.process.facts import Process, count, getattr_path, local, modul
 NAME = "gunicorn"
 REMEDY = "--worker-class sync --threads 1, and --workers N for more throughput"
 RUNS_ON = "the main thread (sync, gevent, eventlet and tornado workers); gthread: a thread of its pool"
-NEVER_ON_MAIN = ("gunicorn's gthread worker",)
+NEVER_ON_MAIN = {"gunicorn's gthread worker": REMEDY}
 READS: Tuple[Tuple[str, str], ...] = (
     ("worker_class, threads and worker_connections of the Config that a Worker, the Arbiter or the application object"
      " on the stack holds", "startup"),
@@ -78,8 +78,19 @@ def on_request(process: Process) -> Optional[Reading]:
 
 
 def serves(process: Process) -> bool:
-    """Whether a worker of gunicorn runs the request, of whatever class."""
-    return next(_holders(process), None) is not None
+    """Whether a worker of gunicorn runs the request, of whatever class: not while it loads the application."""
+    return next(_holders(process), None) is not None and not _is_starting(process)
+
+
+def _is_starting(process: Process) -> bool:
+    """Whether the Arbiter or a worker loads the application, or runs a hook, before it serves.
+
+    At the end of workers/base.py `Worker.init_process` the worker's `run` is called, of whatever class.
+    """
+    starts = process.frame("gunicorn.workers.base", "init_process")
+    if starts is None:
+        return process.frame("gunicorn.arbiter") is not None or process.frame("gunicorn.app.base") is not None
+    return not any(frame.f_back is starts and frame.f_code.co_name == "run" for frame in process.stack)
 
 
 def _on_stack(process: Process) -> Optional[Reading]:

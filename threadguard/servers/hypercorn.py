@@ -16,7 +16,7 @@ NAME = "hypercorn"
 REMEDY = ("hypercorn has no setting for the threads of WSGI: serve a2wsgi.WSGIMiddleware(application, workers=1) as an"
           " ASGI application, with --workers N for more throughput")
 RUNS_ON = "a thread of the event loop's executor"
-NEVER_ON_MAIN = (NAME,)
+NEVER_ON_MAIN = {NAME: ""}
 READS: Tuple[Tuple[str, str], ...] = (
     ("the prefix wsgi: of the application's path, in the Config of the worker that loads it", "startup"),
 )

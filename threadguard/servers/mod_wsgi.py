@@ -16,7 +16,12 @@ from threadguard.process.facts import Process, count, getattr_path
 NAME = "mod_wsgi"
 REMEDY = "WSGIDaemonProcess NAME processes=N threads=1, with WSGIProcessGroup NAME"
 RUNS_ON = "a thread of the daemon process; embedded under mpm_prefork, the main thread"
-NEVER_ON_MAIN = ("mod_wsgi's daemon",)
+_PREFORK = "mod_wsgi embedded in Apache under mpm_prefork, with Protocols http/1.1"
+NEVER_ON_MAIN = {"mod_wsgi's daemon": _PREFORK + ": WSGIProcessGroup %{GLOBAL} instead of a WSGIDaemonProcess' name"
+                 "; or another server: gunicorn --worker-class sync --threads 1"}
+"""The main thread of a daemon process waits for its end, and ``threads=1`` makes one thread beside it
+(src/server/mod_wsgi.c `wsgi_daemon_main`)."""
+ON_MAIN = {"mod_wsgi embedded in Apache": _PREFORK, "mod_wsgi embedded behind HTTP/2": _PREFORK}
 READS: Tuple[Tuple[str, str], ...] = (
     ("threads_per_process and process_group of the module mod_wsgi that Apache embeds", "startup"),
     ("the same; HTTP2 in the environ where the process group is empty", "request"),

@@ -16,8 +16,8 @@ from threadguard.process.facts import Process, count, getattr_path
 NAME = "Paste's httpserver"
 REMEDY = ("use_threadpool = true, threadpool_workers = 1, threadpool_spawn_if_under = 0;"
           " for more throughput start several instances behind a proxy")
-RUNS_ON = "a thread of its pool, or one for each connection"
-NEVER_ON_MAIN = (NAME,)
+RUNS_ON = "a thread of its pool, a new one after 100 requests (threadpool_max_requests); or one for each connection"
+NEVER_ON_MAIN = {NAME: ""}
 READS: Tuple[Tuple[str, str], ...] = (
     ("nworkers and spawn_if_under of the ThreadPool whose thread runs the request, or a thread for each request",
      "request"),

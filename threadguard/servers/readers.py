@@ -6,7 +6,7 @@ from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Tu
 
 from threadguard.model import Finding, Reading, Source
 from threadguard.process.facts import Process
-from threadguard.servers import SERVERS, Server, unknown
+from threadguard.servers import SERVERS, Server, pastedeploy, unknown
 from threadguard.servers.judge import decide, is_threaded
 from threadguard.servers.origin import Call, Origin, is_imported, serving, trace
 from threadguard.servers.unknown import IsGuard
@@ -63,11 +63,21 @@ def on_request(environ: Dict[str, Any], is_guard: IsGuard, is_server_known: bool
     return answers
 
 
+def origin_of(environ: Dict[str, Any], is_guard: IsGuard, is_server_known: bool) -> Origin:
+    """Where the request of *environ* comes from: from the server only if that runs it, and not while it is loading."""
+    with Process(environ) as here:
+        if is_imported(here.stack):
+            return Origin.ELSEWHERE
+        call = trace(here, [server for server in SERVERS if server not in pastedeploy.COMMANDS], is_guard,
+                     is_server_known)
+        is_plain = call.origin is Origin.PLAIN
+        return Origin.SERVER if is_plain and _signs(call, here).readings else call.origin
+
+
 def _of_call(call: Call, here: Process, environ: Dict[str, Any]) -> Answers:
     answers = _ask(_questions("on_request", call.process))
     if not any(reading.source is not Source.SETTING for reading in answers.readings.values()):
-        signs = _ask((sign.__name__, partial(sign, call.process)) for sign in unknown.SIGNS
-                     if call.process is here or sign is not unknown.frameless)
+        signs = _signs(call, here)
         answers = Answers({**answers.readings, **signs.readings}, answers.notes + signs.notes)
     readings = _bounded(answers.readings, call)
     origin = call.origin
@@ -79,6 +89,12 @@ def _of_call(call: Call, here: Process, environ: Dict[str, Any]) -> Answers:
         readings["wsgi.multithread"] = flag
     return Answers({name: _named(reading, server) for name, reading in readings.items()}, answers.notes + notes,
                    origin, 0 if is_imported(here.stack) else here.ident)
+
+
+def _signs(call: Call, here: Process) -> Answers:
+    """What the signs that need no server's name show of *call*."""
+    return _ask((sign.__name__, partial(sign, call.process)) for sign in unknown.SIGNS
+                if call.process is here or sign is not unknown.frameless)
 
 
 def _bounded(readings: Dict[str, Reading], call: Call) -> Dict[str, Reading]:

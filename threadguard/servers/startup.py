@@ -24,6 +24,7 @@ from threadguard.process.loading import Awaiting
 from threadguard.servers import (a2wsgi, cheroot, eventlet, gevent, paste, tornado, twisted, waitress, werkzeug,
                                  wsgiref)
 from threadguard.servers.judge import is_threaded
+from threadguard.servers.main_thread import never_runs_on_main
 from threadguard.servers.reach import leads_to_a_guard
 from threadguard.servers.unknown import IsGuard
 
@@ -163,10 +164,21 @@ STARTS: Tuple[Start, ...] = (
 """How a server begins, a row for each."""
 
 
-def read(start: Start, server: Any, arguments: Arguments, is_guard: IsGuard) -> Optional[Reading]:
-    """What *server* is set to as it begins by *start*, if it is threaded and runs what *is_guard* knows."""
+def _is_none(thing: object) -> bool:
+    return False
+
+
+def read(start: Start, server: Any, arguments: Arguments, is_guard: IsGuard,
+         is_bound_to_main: IsGuard = _is_none) -> Optional[Reading]:
+    """What *server* is set to as it begins by *start*, if it is threaded and runs what *is_guard* knows.
+
+    A single-threaded one is told of if it never runs requests on the main thread, and runs what *is_bound_to_main*
+    knows.
+    """
     reading = start.read(server, arguments)
-    if reading is None or not is_threaded(reading) or not leads_to_a_guard(start.serves(server), is_guard):
+    if reading is None or not (is_threaded(reading) or never_runs_on_main(reading)):
+        return None
+    if not leads_to_a_guard(start.serves(server), is_guard if is_threaded(reading) else is_bound_to_main):
         return None
     return replace(reading, on_stack=True)
 
@@ -193,6 +205,7 @@ class _Watch(NamedTuple):
     is_guard: IsGuard
     report: Report
     tell: Report
+    is_bound_to_main: IsGuard
 
 
 class _Wrappers:
@@ -256,7 +269,7 @@ class _Wrappers:
     def _tell(self, start: Start, server: Any, arguments: Arguments) -> None:
         """Tell each watch of *server*, which begins, if it has to know of it."""
         for watch in list(self.watches):
-            reading = read(start, server, arguments, watch.is_guard)
+            reading = read(start, server, arguments, watch.is_guard, watch.is_bound_to_main)
             if reading is not None:
                 try:
                     (watch.report if start.ends() else watch.tell)(reading)
@@ -269,15 +282,17 @@ _wrappers: Optional[_Wrappers] = None
 _mutex = threading.Lock()
 
 
-def watch(is_guard: IsGuard, report: Report, tell: Optional[Report] = None) -> Callable[[], None]:
+def watch(is_guard: IsGuard, report: Report, tell: Optional[Report] = None,
+          is_bound_to_main: IsGuard = _is_none) -> Callable[[], None]:
     """Look at servers that begin, until the function that is returned is called.
 
     :param is_guard: whether an object is a guard of the group that watches.
     :param report: is given the reading when such a server begins. What it raises comes out of the server's call.
     :param tell: is given it instead, and raises nothing, where an error would leave a port that never answers.
+    :param is_bound_to_main: whether an object is such a guard whose option ``thread`` is ``main``.
     """
     global _wrappers
-    mine = _Watch(is_guard, report, tell or report)
+    mine = _Watch(is_guard, report, tell or report, is_bound_to_main)
     with _mutex:
         if _wrappers is None:
             _wrappers = _Wrappers()

@@ -16,7 +16,7 @@ NAME = "Twisted"
 REMEDY = ("WSGIResource(reactor, ThreadPool(minthreads=1, maxthreads=1), application), which twist web --wsgi has no"
           " option for; for more throughput start more processes")
 RUNS_ON = "a thread of its pool"
-NEVER_ON_MAIN = (NAME,)
+NEVER_ON_MAIN = {NAME: ""}
 READS: Tuple[Tuple[str, str], ...] = (
     ("the default size of the pool that twist web --wsgi makes", "startup"),
     ("the size of the pool that starts and that a WSGIResource with the guarded application has, or the other way"

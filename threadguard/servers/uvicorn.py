@@ -15,7 +15,7 @@ NAME = "uvicorn"
 REMEDY = ("--interface wsgi has no option for its threads: serve a2wsgi.WSGIMiddleware(application, workers=1) as an"
           " ASGI application, with --workers N for more throughput")
 RUNS_ON = "a thread of its executor"
-NEVER_ON_MAIN = (NAME,)
+NEVER_ON_MAIN = {NAME: ""}
 READS: Tuple[Tuple[str, str], ...] = (
     ("interface, of the Config that loads the application", "startup"),
 )

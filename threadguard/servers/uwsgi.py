@@ -15,6 +15,8 @@ from threadguard.process.facts import Process, count, getattr_path
 NAME = "uWSGI"
 REMEDY = "threads = 1 or absent, no gevent, no async, need-app = true, and processes = N for more throughput"
 RUNS_ON = "the main thread of each worker; with threads=N, others as well"
+ON_MAIN = {NAME: "threads = 1 or absent, in uWSGI's configuration: then every request runs on the main thread"}
+"""Core 0 is the main thread, each other one a thread of its own (core/loop.c `uwsgi_loop_cores_run`)."""
 READS: Tuple[Tuple[str, str], ...] = (
     ("uwsgi.cores and uwsgi.loop, of the module that uWSGI embeds", "startup"),
     ("the same; uwsgi.core and x-wsgiorg.fdevent.readable in the environ", "request"),

@@ -15,7 +15,7 @@ from threadguard.process.facts import Process, count, getattr_path, local
 NAME = "waitress"
 REMEDY = "threads = 1 (waitress-serve --threads=1); for more throughput start several instances behind a proxy"
 RUNS_ON = "a thread of its pool, also if it has one"
-NEVER_ON_MAIN = (NAME,)
+NEVER_ON_MAIN = {NAME: ""}
 READS: Tuple[Tuple[str, str], ...] = (
     ("threads, of the arguments of waitress-serve or of waitress.serve() on the stack", "startup"),
     ("the threads of the dispatcher that the channel of the request belongs to", "request"),

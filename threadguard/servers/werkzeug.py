@@ -15,7 +15,9 @@ from threadguard.process.facts import Process
 NAME = "Werkzeug"
 REMEDY = "threaded=False, and processes=N for more throughput" \
          "; while you develop, THREADGUARD_POLICY=serialize keeps the threads"
-RUNS_ON = "the thread that calls run_simple; with threaded=True, one for each connection"
+RUNS_ON = "the thread that calls run_simple, with the reloader another one; with threaded=True, one for each connection"
+ON_MAIN = {NAME: "run_simple without use_reloader and threaded, called on the main thread"}
+"""werkzeug/_reloader.py `run_with_reloader` lets a thread of its own serve."""
 READS: Tuple[Tuple[str, str], ...] = (
     ("threaded, of a run_simple or make_server on the stack", "startup"),
 )

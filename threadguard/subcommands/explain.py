@@ -20,15 +20,18 @@ _MATTERS = {
     "4": "What is not known is not judged: requests pass, and threadguard watches for collisions all the same.",
     "9": "Nothing was judged.",
 }
+_BOUND = ("What is bound to a thread fails on another one, if it says so at all: sqlite3 and signal raise an error,"
+          " Playwright's sync API too; GUI toolkits may hang, or end the process.")
 _THREADED = ("TG101", "TG102", "TG201", "TG202", "TG203", "TG301", "TG302", "TG303", "TG305", "TG306")
 _MEND = {
     "TG104": "In the ini file: filter-with = threadguard in the application's section, and a section"
              " [filter:threadguard] with use = egg:threadguard. In code: app = ThreadGuard(app).",
     "TG105": "Use a server that runs requests on the main thread, such as gunicorn's sync worker; threadguard servers"
              " says for each where requests run. For code that only has to stay on one thread, thread = same.",
-    "TG207": "Use a server that runs requests on that thread: threadguard servers says for each where requests run.",
     "TG107": "Find out which number is right: the finding says what the server shows. Then correct server_threads, or"
              " leave it out.",
+    "TG207": "Do what the finding says, or use a server that runs requests on that thread: threadguard servers says for"
+             " each where requests run.",
     "TG304": "Find out what the request that the report names waits for; it keeps its place until it is finished.",
     "TG307": "Choose the policy refuse or serialize: with each of them such work waits for its turn.",
     "TG308": "Let one request at a time into each process: app = ThreadGuard(app) makes sure of it. Or keep what the"
@@ -75,7 +78,7 @@ def _text_for(name: str) -> str:
 
 def explain(code: Code) -> str:
     """The text for *code*."""
-    matters = "Why it matters: " + _MATTERS[code.code[2]]
+    matters = "Why it matters: " + (_BOUND if code.code in ("TG105", "TG207") else _MATTERS[code.code[2]])
     parts = ["%s %s" % (code.code, code.title), _wrapped(code.meaning), _wrapped(matters)]
     if code.code in _MEND:
         parts.append(_wrapped("How to mend it: " + _MEND[code.code]))
