@@ -107,12 +107,12 @@ def with_files(**changes):
     pytest.param(lambda: Holding("filelike"), 1, id="an object with .filelike"),
     pytest.param(lambda: Holding("_file"), 1, id="an object with ._file"),
 ])
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_only_a_file_wrapper_over_a_real_file_is_finished_on_return(guarded, file, expected):
     """A layer counts for what is innermost, and what an object holds for nothing."""
     guard = guarded(over(file))
     body = guard(with_files(), start_response)
     assert guard.stats().in_flight == expected and type(body) is FileWrapper
+    getattr(body, "close", list)()
 
 
 @pytest.mark.parametrize("policy", ["refuse", "serialize", "log"])
