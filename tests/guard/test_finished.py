@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+from functools import partial
 
 import pytest
 from conftest import DEADLINE, Response, in_thread, new_environ, start_response, without_hooks
@@ -79,9 +80,9 @@ class Holding:
         return b""
 
 
-def with_a_close(file, close=lambda: None):
+def with_a_close(file, close=None):
     """*file* with a `close` of the application's, as Django's FileResponse sets it (core/handlers/wsgi.py)."""
-    file.close = close
+    file.close = partial(type(file).close, file) if close is None else close
     return file
 
 

@@ -16,38 +16,50 @@ import sys
 import threading
 from time import monotonic
 from types import FrameType
-from typing import Callable, Dict, List, Optional, TypeVar
+from typing import Dict, List, Optional
 
 _A_WHILE = 0.002
 """Seconds. A thread that does not wake up for so long waits for something outside, not for its next time slice."""
 
 
-_T = TypeVar("_T")
 _MAKES_FRAMES_LATE = sys.version_info[:2] == (3, 11)
-
-
-def _without_collection(look: Callable[[], _T]) -> _T:
-    was_enabled = gc.isenabled()
-    try:
-        gc.disable()
-        return look()
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def caller_of(frame: FrameType) -> Optional[FrameType]:
     """The frame that has called *frame*, which may be another thread's."""
-    return _without_collection(lambda: frame.f_back) if _MAKES_FRAMES_LATE else frame.f_back
+    is_on = _MAKES_FRAMES_LATE and gc.isenabled()
+    try:
+        if is_on:
+            gc.disable()
+        return frame.f_back
+    finally:
+        if is_on:
+            gc.enable()
+
+
+def _current_frames() -> Dict[int, FrameType]:
+    """`sys._current_frames`; of mine, who calls this function."""
+    is_on = _MAKES_FRAMES_LATE and gc.isenabled()
+    try:
+        if is_on:
+            gc.disable()
+        frames = sys._current_frames()
+    finally:
+        if is_on:
+            gc.enable()
+    for ident in list(frames):
+        if frames[ident] is sys._getframe():  # not by the identifier: gevent fakes its own
+            frames[ident] = sys._getframe(1)  # and no variable holds a frame of its own: that is garbage in a cycle
+    return frames
 
 
 def tops() -> Dict[int, FrameType]:
     """The innermost frame, by thread identifier, of each thread whose stack may be looked at; of mine, who calls."""
     asleep = None if runs_alone() else _asleep()
-    frames = _without_collection(sys._current_frames) if _MAKES_FRAMES_LATE else sys._current_frames()
+    frames = _current_frames()
     for ident in list(frames):
-        if frames[ident] is sys._getframe():  # not by the identifier: gevent fakes its own
-            frames[ident] = sys._getframe(1)  # and no variable holds a frame of its own: that is garbage in a cycle
+        if frames[ident] is sys._getframe():
+            frames[ident] = sys._getframe(1)
         elif asleep is not None and ident not in asleep:
             del frames[ident]
     return frames
