@@ -171,6 +171,14 @@ def test_several_threads_are_reported_where_one_is_wanted(name):
         assert "wanted: thread " in found[0] and "entering: GET /" in found[0]
 
 
+def test_a_pool_that_changes_its_thread_is_told_with_its_own_setting():
+    """Paste's pool of one puts a new thread in the place of each that has served a hundred requests."""
+    with child_of("Paste httpserver pool of one", {"thread": "same"}) as child:
+        found = [child.first(lambda port: get(port, "/first"))[0]] + [get(child.port, "/first")[0] for _ in range(109)]
+        assert found[:100] == [200] * 100 and found[-1] == 503
+        assert "remedy:  threadpool_max_requests = 0" in child.output()
+
+
 @pytest.mark.parametrize("name", ["waitress.serve(app, threads=4)", "gunicorn gthread with four threads",
                                   "uWSGI threads=4"])
 def test_serialize_in_an_emergency_serves_and_reports(name):

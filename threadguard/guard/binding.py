@@ -21,11 +21,8 @@ from threadguard.guard.policies import WSGIApp, unavailable
 from threadguard.model import THREADED, Finding, ThreadName
 from threadguard.process import contexts
 from threadguard.report import text as report
-from threadguard.servers.main_thread import remedy_on_main
+from threadguard.servers.main_thread import remedy_on_main, remedy_on_one
 from threadguard.servers.origin import Origin
-
-ON_ONE = ("a server that runs every request on one thread, such as gunicorn --worker-class sync --threads 1 or waitress"
-          " with threads = 1; for more throughput start more processes")
 
 _number_of_thread: Callable[[], int] = contexts.original("get_native_id")
 """Of the thread, as the operating system counts: `get_ident` gives the number of a thread that has ended to the next
@@ -110,7 +107,7 @@ class ThreadBound:
         evidence = self._group.evidence
         if self._thread == "main":
             return remedy_on_main(evidence.of_server)
-        return evidence.remedy if evidence.verdict.status == THREADED else ON_ONE
+        return evidence.remedy if evidence.verdict.status == THREADED else remedy_on_one(evidence.of_server)
 
     def _report(self, environ: Dict[str, Any]) -> None:
         self._group.observe_thread(Finding(

@@ -1,8 +1,9 @@
 """The main thread, as ``thread = main`` wants it: which servers never run a request there, and how to get one there.
 
-A server's reader may have two tables, each with readings' names of the server and a remedy in its own syntax:
-``NEVER_ON_MAIN``, where requests never run on the main thread, whatever is set; with an empty remedy, another server is
-the remedy. And ``ON_MAIN``, where it depends on how the server is started.
+A server's reader may have three tables, each with readings' names of the server and a remedy in its own syntax:
+``NEVER_ON_MAIN``, where requests never run on the main thread, whatever is set (an empty remedy stands for another
+server); ``ON_MAIN``, where it depends on how the server is started; and ``ON_ONE``, for ``thread = same``, where a pool
+of one changes its thread.
 """
 
 from typing import Dict, Optional
@@ -12,6 +13,8 @@ from threadguard.servers import SERVERS
 
 OTHER_SERVER = ("a server that runs requests on the main thread: gunicorn --worker-class sync --threads 1, or uWSGI"
                 " without threads; code that only has to stay on one thread can do with thread = same")
+ANY_ON_ONE = ("a server that runs every request on one thread, such as gunicorn --worker-class sync --threads 1 or"
+              " waitress with threads = 1; for more throughput start more processes")
 _SECTION = ("use = egg:gunicorn#main, worker_class = sync and threads = 1 in its [server:] section: gunicorn's sync"
             " worker runs requests on the main thread")
 
@@ -31,6 +34,11 @@ def remedy_on_main(reading: Optional[Reading]) -> str:
     if reading.file and never_runs_on_main(reading):
         return _SECTION
     return {**_table("NEVER_ON_MAIN"), **_table("ON_MAIN")}.get(reading.server) or OTHER_SERVER
+
+
+def remedy_on_one(reading: Optional[Reading]) -> str:
+    """What gets requests to one thread always, in the words of the server of *reading* if it has some."""
+    return ANY_ON_ONE if reading is None else _table("ON_ONE").get(reading.server, ANY_ON_ONE)
 
 
 def finding_on_main(reading: Optional[Reading]) -> Optional[Finding]:

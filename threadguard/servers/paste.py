@@ -18,6 +18,8 @@ REMEDY = ("use_threadpool = true, threadpool_workers = 1, threadpool_spawn_if_un
           " for more throughput start several instances behind a proxy")
 RUNS_ON = "a thread of its pool, a new one after 100 requests (threadpool_max_requests); or one for each connection"
 NEVER_ON_MAIN = {NAME: ""}
+ON_ONE = {NAME: "threadpool_max_requests = 0, beside a pool of one: else a new thread takes over after 100 requests"}
+"""paste/httpserver.py `ThreadPool.worker_thread_callback`."""
 READS: Tuple[Tuple[str, str], ...] = (
     ("nworkers and spawn_if_under of the ThreadPool whose thread runs the request, or a thread for each request",
      "request"),
