@@ -11,16 +11,13 @@ import re
 from dataclasses import replace
 from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Set, Type
 
-from threadguard.check.model import Command, Item, at_most, explain
+from threadguard.check.model import Command, Item, Server, at_most, explain
 from threadguard.check.source import CannotTell, Source, Tree, Unreadable
 from threadguard.check.words import shown
 from threadguard.check.wrappers import program_of
 from threadguard.model import Finding, Reading
 from threadguard.options import OptionError, from_strings
 from threadguard.servers import pastedeploy
-
-NAME = "the [server:] section"
-PROGRAMS = ("gearbox", "pserve", "paster", "pyramid.scripts.pserve", "gearbox.main")
 
 _SECTION = re.compile(r"^\[(server|app|application|composite|composit|pipeline|filter-app|filter)(:[^\]\n]*)?\]", re.M)
 _APPS = "(app|application|composite|composit|pipeline|filter-app)"
@@ -319,3 +316,7 @@ def _is_guard(context: Any, ini: Ini, wrong: List[Finding]) -> bool:
         wrong.append(Finding("TG901", re.sub("^TG901 ", "", str(error)), "threadguard refuses to start with it",
                              "mend or remove the option", ini.text.path, line))
     return True
+
+
+COMMAND = Server("the [server:] section", ("gearbox", "pserve", "paster", "pyramid.scripts.pserve", "gearbox.main"),
+                 read_command)
