@@ -199,6 +199,6 @@ def number(value: object, what: str, file: Optional[str] = None, line: Optional[
         found = int(value) if not isinstance(value, str) or len(value) < 18 else -1  # type: ignore[call-overload]
         if found < 0:
             raise ValueError
-        return found  # type: ignore[no-any-return]
+        return found
     except (TypeError, ValueError, OverflowError):
         raise Unreadable("%s is no number" % written, file, line) from None
