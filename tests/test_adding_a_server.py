@@ -58,8 +58,8 @@ guard = ThreadGuard(site, policy="log", health_path="/-/threadguard")
 serve(guard, int(sys.argv[1]), int(sys.argv[2]))
 """
 TUPLES = {"threadguard/servers/__init__.py": ("SERVERS", "threadguard.servers", "fantasia"),
-          "threadguard/check/command_lines.py": ("COMMANDS", "threadguard.check", "fantasia"),
-          "threadguard/check/files.py": ("FORMATS", "threadguard.check", "fantasia_conf")}
+          "threadguard/check/command_lines.py": ("COMMANDS", "threadguard.check", "fantasia.COMMAND"),
+          "threadguard/check/__init__.py": ("FORMATS", "threadguard.check", "fantasia.FORMAT")}
 
 
 def files():
@@ -77,7 +77,7 @@ def place(tmp_path_factory):
         (path / name).write_text(text)
     for name, (listed, package, module) in TUPLES.items():
         text, number = re.subn(r"(?m)^(%s: .*= \()$" % listed, r"from %s import %s\n\1\n    %s," % (
-            package, module, module), (path / name).read_text())
+            package, module.partition(".")[0], module), (path / name).read_text())
         assert number == 1, name
         (path / name).write_text(text)
     (path / "fantasia").mkdir()
@@ -99,7 +99,8 @@ def run(place, *words):
 
 def test_every_block_of_the_page_is_added():
     """Each is one of the files that a name in a tuple is for."""
-    assert set(files()) == {"%s/%s.py" % (package.replace(".", "/"), module) for _, package, module in TUPLES.values()}
+    assert set(files()) == {"%s/%s.py" % (package.replace(".", "/"), module.partition(".")[0])
+                            for _, package, module in TUPLES.values()}
 
 
 @pytest.mark.parametrize("size, status, capacity", [(1, "single-threaded", "1"), (4, "threaded", "4")])
@@ -131,7 +132,7 @@ def test_its_command_line_is_checked(words, status, says, place):
     ("many.ini", 1, "many.ini:3: TG101 fantasia lets 4 requests at once into each process"),
 ])
 def test_its_configuration_is_checked(name, status, says, place):
-    """By the third file of the page."""
+    """By the second file of the page."""
     found, lines = run(place, "check", name)
     assert (found, lines[0].partition(", assuming that ")[0]) == (status, says)
 

@@ -227,8 +227,8 @@ def test_every_command_that_check_knows_is_in_the_table():
     """A program that is not listed would be a secret; Apache's own is mod_wsgi's."""
     listed = {program for row in servers.table() for program in row["programs"]}
     for command in COMMANDS:
-        if command.NAME != "Apache":
-            assert listed & set(command.PROGRAMS), command.NAME
+        if command.name != "Apache":
+            assert listed & set(command.programs), command.name
 
 
 def test_every_subcommand_has_its_help(capsys):

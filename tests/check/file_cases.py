@@ -346,7 +346,8 @@ OF_COMPOSE = (
             WAITRESS % 2 + "    build: {context: '%s'}\n" % REMOTE, THREADED, "compose.yaml:3: " + lets("waitress", 2)),
     compose("a Dockerfile within", "services:\n  web:\n    build:\n      dockerfile_inline: |\n        FROM python\n"
             "        CMD waitress-serve app:app\n", THREADED, "compose.yaml:6: " + lets("waitress", 4)),
-    compose("a string", COMPOSE % "waitress-serve --threads=1 app:app", UNKNOWN, "compose.yaml:6: " + unknown("waitress")),
+    compose("a string", COMPOSE % "waitress-serve --threads=1 app:app", UNKNOWN,
+            "compose.yaml:6: " + unknown("waitress")),
     compose("a list", COMPOSE % '["waitress-serve", "app:app"]', THREADED, "compose.yaml:6: " + lets("waitress", 4)),
     compose("a variable of the host", COMPOSE % "waitress-serve --threads=${N} app:app", UNKNOWN,
             "compose.yaml:6: " + unknown("waitress")),

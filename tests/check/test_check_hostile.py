@@ -9,7 +9,8 @@ import time
 import pytest
 
 from threadguard import cli
-from threadguard.check import execute, files
+from threadguard import check as check_package
+from threadguard.check import execute
 
 SECONDS = 60
 """More than any of these takes on a slow machine, and far less than what they would take unbounded."""
@@ -311,7 +312,8 @@ def test_filters_of_filters_do_not_last(place, check):
     """PasteDeploy follows each use again: twice as many for each section more."""
     pytest.importorskip("paste.deploy", reason="PasteDeploy is not installed")
     (place / "site.ini").write_text("[app:main]\nuse = egg:x\nfilter-with = f0\n" + "".join(
-        "[filter:f%d]\nuse = f%d\nfilter-with = f%d\n" % (number, number + 1, number + 1) for number in range(40)) + "[filter:f40]\nuse = egg:x\n")
+        "[filter:f%d]\nuse = f%d\nfilter-with = f%d\n" % (number, number + 1, number + 1) for number in range(40))
+        + "[filter:f40]\nuse = egg:x\n")
     status, lines = check("site.ini")
     assert status == 2 and "are more than 300" in "".join(lines)
 
@@ -371,7 +373,7 @@ def test_a_reader_that_fails_is_a_finding(place, check, monkeypatch):
     """A mistake of threadguard's own is told as such, and counts as not known."""
     def fail(text, command):
         raise ZeroDivisionError("a mistake")
-    monkeypatch.setattr(files, "read", fail)
+    monkeypatch.setattr(check_package, "_read", fail)
     (place / "gunicorn.conf.py").write_text("threads = 1\n")
     assert check("gunicorn.conf.py") == (3, [
         "TG402 the check of gunicorn.conf.py failed", "  because: ZeroDivisionError: a mistake",

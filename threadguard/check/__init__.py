@@ -1,18 +1,42 @@
 """The check before the start: files and command lines to findings, through the functions that the readers use too."""
 
 import os
+import re
 import shlex
 from dataclasses import replace
-from typing import Callable, List, Mapping, Sequence
+from typing import Callable, List, Mapping, Optional, Sequence, Tuple
 
-from threadguard.check import command_lines, files, paste, source
-from threadguard.check.model import Checked, Command, Item, Options, explain, settle
-from threadguard.check.source import CannotTell, Tree, Unreadable
-from threadguard.check.words import Environment, Word
+from threadguard.check import apache, command_lines, containers, gunicorn, paste, source, starters, unit, uwsgi
+from threadguard.check.model import Checked, Command, Format, Item, Options, explain, settle
+from threadguard.check.source import CannotTell, Source, Tree, Unreadable
+from threadguard.check.words import NAME_THE_COMMAND, Environment, Word
 from threadguard.servers.judge import finding_of
 from threadguard.model import Finding, Reading
 
 __all__ = ["Checked", "Options", "check_command", "check_file"]
+
+FORMATS: Tuple[Format, ...] = (
+    Format("Procfile", starters.is_procfile, starters.read_procfile),
+    Format("Dockerfile", containers.is_dockerfile, containers.read_dockerfile),
+    Format("compose file", containers.is_compose, containers.read_compose),
+    Format("Kubernetes manifest", containers.is_kubernetes, containers.read_kubernetes),
+    Format("systemd unit", starters.is_unit, starters.read_unit),
+    Format("supervisord.conf", starters.is_supervisord, starters.read_supervisord),
+    Format("gunicorn's configuration (*.py)", gunicorn.matches, gunicorn.read_file),
+    Format("PasteDeploy ini", paste.matches, paste.read_file),
+    Format("uWSGI ini, yaml, json or xml", uwsgi.matches, uwsgi.read_file),
+    Format("Unit JSON", unit.matches, unit.read_file),
+    Format("Apache configuration", apache.matches, apache.read_file),
+)
+_NO_FORMAT = (
+    (r"\.(md|rst|txt|html?|adoc)$|^README", "", "a text, and no configuration"),
+    (r"", r"[ \t]*(server|http|upstream[ \t]+\S+)[ \t]*\{", "nginx's configuration, which starts no application"),
+    (r"^render\.ya?ml$", "", "a blueprint of Render"),
+    (r"^app\.ya?ml$", r"(runtime|service|entrypoint):", "App Engine's"),
+    (r"\.toml$", "", "TOML, of which threadguard reads none"), (r"^Caddyfile", "", "Caddy's, which starts nothing"),
+    (r"\.(py|wsgi)$", "", "a Python program, and gunicorn's configuration is one only by its name"),
+    (r"^(Makefile|Jenkinsfile|Vagrantfile|justfile)", "", "a list of tasks"),
+)
 
 
 def check_file(path: str, options: Options = Options()) -> Checked:
@@ -20,7 +44,7 @@ def check_file(path: str, options: Options = Options()) -> Checked:
     def read() -> List[Item]:
         text = source.read(path)
         command = Command((), tree=Tree((text.directory, path)), directory=None, options=options, file=path)
-        return [settle(item, command) for item in files.read(text, command)]
+        return [settle(item, command) for item in _read(text, command)]
     return _checked(path, read, path or "a file without a name", path)
 
 
@@ -49,6 +73,32 @@ def read_server(ini: str, name: str) -> List[Item]:
         text = source.read(ini)
         return [paste.read_section(paste.Ini(text, Tree((text.directory, ini))), name, ".")]
     return _tried(read, "the server of [server:%s]" % name, ini)
+
+
+def _no_format(text: Source) -> Optional[str]:
+    """What *text* is, if it is none of `FORMATS` though it may look like one."""
+    for name, line, what in _NO_FORMAT:
+        if re.search(name, text.name) and (not line or re.search("^" + line, text.text, re.MULTILINE)) and not (
+                gunicorn.matches(text) or containers.is_dockerfile(text)):
+            return what
+    return None
+
+
+def _read(text: Source, command: Command) -> List[Item]:
+    """What *text* says. Raises `CannotTell` and `Unreadable`."""
+    if re.match(r"#!.*sh\b", text.text) or text.name.endswith((".sh", ".bash")):
+        raise CannotTell("it is a script for a shell, which may do anything", NAME_THE_COMMAND)
+    what = _no_format(text)
+    if what is not None:
+        raise Unreadable("it is %s: %s" % (what, NAME_THE_COMMAND), text.path)
+    known = next((each for each in FORMATS if each.matches(text)), None)
+    if known is None:
+        raise Unreadable("it is none of: %s" % ", ".join(each.name for each in FORMATS), text.path)
+    text.refuse_template()
+    items = list(known.read(text, command))
+    if known.matches == paste.matches and not command.options.server_name and uwsgi.matches(text):
+        items += uwsgi.read_file(text, command)
+    return items
 
 
 def _checked(target: str, read: Callable[[], List[Item]], name: str, file: str) -> Checked:

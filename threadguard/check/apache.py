@@ -13,14 +13,11 @@ from dataclasses import dataclass, field, replace
 from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from threadguard.check import execute
-from threadguard.check.model import Command, Item, at_most, number, quote
+from threadguard.check.model import Command, Item, Server, at_most, number, quote
 from threadguard.check.source import CannotTell, Source, Tree, Unreadable
 from threadguard.check.words import LONGEST, MARK, shown
 from threadguard.model import Reading
 from threadguard.servers import mod_wsgi
-
-NAME = "Apache"
-PROGRAMS = ("apache2", "httpd", "apachectl", "apache2ctl")
 
 _MARK = re.compile(r"^[ \t]*(<(VirtualHost|IfModule|Directory|Location)\b[^\n]*>"
                    r"|(WSGI\w+|LoadModule|Include|IncludeOptional)\s)", re.MULTILINE | re.IGNORECASE)
@@ -330,3 +327,6 @@ def _embedded(mount: Directive, daemons: Sequence[Directive], conf: Conf, where:
         return replace(reading, server="mod_wsgi embedded behind HTTP/2", capacity=None, evidence="Protocols has h2,"
                        " whose own threads enter the application; " + evidence)
     return reading
+
+
+COMMAND = Server("Apache", ("apache2", "httpd", "apachectl", "apache2ctl"), read_command)

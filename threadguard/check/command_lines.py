@@ -2,39 +2,24 @@
 
 import os
 from dataclasses import replace
-from typing import Iterable, List, Optional, Protocol, Sequence, Tuple
+from typing import List, Optional, Sequence, Tuple
 
 from threadguard.check import apache, gunicorn, paste, simple, unit, uwsgi
-from threadguard.check.model import Command, Item, Part, at_most, explain, settle
+from threadguard.check.model import Command, Item, Part, Server, at_most, explain, settle
 from threadguard.check.source import CannotTell, Unreadable
 from threadguard.check.words import NAME_THE_COMMAND, shown
 from threadguard.check.wrappers import is_no_server, program_of, unwrap
 from threadguard.model import Finding
 
 
-class ServerCommand(Protocol):
-    """What each of `COMMANDS` offers: a module, or an object."""
-
-    @property
-    def NAME(self) -> str:
-        """The server, or what starts it, as people call it."""
-
-    @property
-    def PROGRAMS(self) -> Tuple[str, ...]:
-        """The names of its programs, and of its modules for ``python -m``."""
-
-    def read_command(self, command: Command) -> Iterable[Item]:
-        """What *command*, whose first word is one of `PROGRAMS`, starts. May raise `CannotTell` and `Unreadable`."""
-
-
-COMMANDS: Tuple[ServerCommand, ...] = (
-    gunicorn, uwsgi, *simple.COMMANDS, apache, paste, unit,
+COMMANDS: Tuple[Server, ...] = (
+    gunicorn.COMMAND, uwsgi.COMMAND, *simple.COMMANDS, apache.COMMAND, paste.COMMAND, unit.COMMAND,
 )
 
 
-def find(program: str) -> Optional[ServerCommand]:
+def find(program: str) -> Optional[Server]:
     """The server that *program* is a command of, or None."""
-    return next((server for server in COMMANDS if program in server.PROGRAMS), None)
+    return next((server for server in COMMANDS if program in server.programs), None)
 
 
 def read(command: Command) -> List[Item]:
@@ -48,12 +33,12 @@ def read(command: Command) -> List[Item]:
         with open(path, "rb") as stream:
             if stream.readline(200).rstrip().endswith(b"sh"):
                 raise CannotTell("%s is a script for a shell, which may do anything" % path, NAME_THE_COMMAND)
-    server, items = find(program_of(first)), []  # type: Optional[ServerCommand], List[Item]
+    server, items = find(program_of(first)), []  # type: Optional[Server], List[Item]
     try:
-        for item in server.read_command(inner) if server else ():
-            items.append(settle(item, inner, getattr(server, "PIN", "")))
+        for item in server.read(inner) if server else ():
+            items.append(settle(item, inner, server.pin if server else ""))
     except (CannotTell, Unreadable) as error:
-        items = [settle(explain(error, server.NAME if server else first), inner)]
+        items = [settle(explain(error, server.name if server else first), inner)]
     if not items:
         raise CannotTell("%s is no server or wrapper that threadguard knows" % (
             shown(" ".join(inner.words[:2] if server else inner.words[:1])) or "an empty command"), NAME_THE_COMMAND)

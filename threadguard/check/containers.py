@@ -9,6 +9,7 @@ import os
 import re
 import shlex
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple
 
 from threadguard.check.command_lines import read_parts
@@ -58,7 +59,8 @@ def is_dockerfile(text: Source) -> bool:
 def read_dockerfile(text: Source, command: Command) -> Iterable[Item]:
     """What the last stage starts."""
     stage = last_stage(text)
-    return read_parts([Part("the image", lambda: _of_stage(stage, command), stage.line or None)], "commands", text.path)
+    part = Part("the image", partial(_of_stage, stage, command), stage.line or None)
+    return read_parts([part], "commands", text.path)
 
 
 def last_stage(text: Source, target: Optional[str] = None) -> Stage:
@@ -178,9 +180,7 @@ def _parts(text: Source, command: Command, files: List[str]) -> Iterator[Part]:
         for item in sequence(child(root, "include")):
             included += [(node, each) for node in sequence(item if text_of(item) is not None else child(item, "path"))]
     for name, layers in found.items():
-        yield Part("the service " + name, lambda layers=layers: _service(  # type: ignore[misc]
-            [each for node, owner in layers for each in _extended(node, owner, command, 0)], command),
-            line_of(layers[0][0]) - 1)
+        yield Part("the service " + name, partial(_service, layers, command), line_of(layers[0][0]) - 1)
     for node, owner in included:
         path = _interpolated(text_of(node))
         whole = command.tree.join(owner.directory, path)
@@ -216,6 +216,8 @@ def _extended(service: Any, text: Source, command: Command, depth: int) -> Layer
 
 
 def _service(layers: Layers, command: Command) -> Command:
+    layers = [each for node, owner in layers for each in _extended(node, owner, command, 0)]
+
     def last(name: str) -> Tuple[Any, Source]:
         found = [(child(service, name), text) for service, text in layers]
         return next((each for each in reversed(found) if not is_null(each[0])), (None, layers[-1][1]))
@@ -223,7 +225,7 @@ def _service(layers: Layers, command: Command) -> Command:
     if build[0] is None and _NO_SERVER.match(image):
         return replace(command, words=NO_SERVER)
     has_words = last("entrypoint")[0] is not None or last("command")[0] is not None
-    stage = replace(_foreign(image) if build[0] is None else _built(*build, command, has_words))
+    stage = _foreign(image) if build[0] is None else _built(*build, command, has_words)
     for name in ("entrypoint", "command"):
         node, owner = last(name)
         whole = split(_interpolated(text_of(node))) if getattr(node, "id", "") == "scalar" else [
@@ -303,8 +305,8 @@ def read_kubernetes(text: Source, command: Command) -> Iterable[Item]:
         nodes += [(value, str(name.value)) for name, value in pairs(node)]
         nodes += [(each, key) for each in sequence(node) if node.id == "sequence"]
         if key in ("containers", "initContainers") and text_of(child(node, "name")):
-            parts.append(Part("the container %s" % text_of(child(node, "name")), lambda node=node, key=key: _container(
-                node, key, text, command), line_of(node)))  # type: ignore[misc]
+            parts.append(Part("the container %s" % text_of(child(node, "name")), partial(
+                _container, node, key, text, command), line_of(node)))
     if not parts:
         raise CannotTell("it has no containers", "", text.path)
     return read_parts(parts, "containers", text.path)

@@ -13,14 +13,12 @@ from dataclasses import replace
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence
 
 from threadguard.check import execute, paste
-from threadguard.check.model import Command, Item, explain, number, quote
+from threadguard.check.model import Command, Item, Server, explain, number, quote
 from threadguard.check.source import CannotTell, Source, Unreadable
 from threadguard.check.words import ASSUMED, Environment, Given, Word, expand, is_known, parse, shown, split
 from threadguard.model import Reading
 from threadguard.servers import gunicorn
 
-NAME = gunicorn.NAME
-PROGRAMS = ("gunicorn", "gunicorn3", "gunicorn_paster", "gunicorn.app.wsgiapp")
 DEFAULT_FILE = "gunicorn.conf.py"  # gunicorn/config.py get_default_config_file, 20 and later
 PIN = "--worker-class sync --threads 1 on gunicorn's command line"
 
@@ -57,7 +55,7 @@ def read_file(text: Source, command: Command) -> Iterator[Item]:
     try:
         yield from read_command(command)
     except CannotTell as error:
-        yield explain(error, NAME)
+        yield explain(error, gunicorn.NAME)
 
 
 def read_command(command: Command) -> Iterator[Item]:
@@ -262,3 +260,6 @@ def _names(node: ast.AST) -> Sequence[str]:
         return node.names
     found = (getattr(node, "name", None), getattr(node, "arg", None), getattr(node, "rest", None))
     return [each for each in found if isinstance(each, str)]
+
+
+COMMAND = Server(gunicorn.NAME, ("gunicorn", "gunicorn3", "gunicorn_paster", "gunicorn.app.wsgiapp"), read_command, PIN)

@@ -102,6 +102,30 @@ class Checked:
         return worst(_STATUS[finding.code] for finding in self.findings if finding.code in _STATUS)
 
 
+class Server(NamedTuple):
+    """A command that starts a server, as `threadguard.check.command_lines.COMMANDS` has it."""
+
+    name: str
+    """The server, or what starts it, as people call it."""
+    programs: Tuple[str, ...]
+    """The names of its programs, and of its modules for ``python -m``."""
+    read: Callable[[Command], Iterable[Item]]
+    """What a command starts whose first word is one of `programs`. May raise `CannotTell` and `Unreadable`."""
+    pin: str = ""
+    """The options that decide over everything else."""
+
+
+class Format(NamedTuple):
+    """A format of files, as `threadguard.check.FORMATS` has it."""
+
+    name: str
+    """What such a file is called."""
+    matches: Callable[[Source], bool]
+    """Whether a file is of this format, by its name and by what stands in it."""
+    read: Callable[[Source, Command], Iterable[Item]]
+    """What it says; the command has the tree and the options. May raise `CannotTell` and `Unreadable`."""
+
+
 class Part(NamedTuple):
     """One process, service or program of a file that starts commands."""
 
@@ -175,6 +199,6 @@ def number(value: object, what: str, file: Optional[str] = None, line: Optional[
         found = int(value) if not isinstance(value, str) or len(value) < 18 else -1  # type: ignore[call-overload]
         if found < 0:
             raise ValueError
-        return found  # type: ignore[no-any-return]
+        return found
     except (TypeError, ValueError, OverflowError):
         raise Unreadable("%s is no number" % written, file, line) from None

@@ -11,8 +11,9 @@ import re
 from dataclasses import replace
 from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Set, Type
 
-from threadguard.check.model import Command, Item, at_most, explain
+from threadguard.check.model import Command, Item, Server, at_most, explain
 from threadguard.check.source import CannotTell, Source, Tree, Unreadable
+from threadguard.check.trees import first_line, parse_ini
 from threadguard.check.words import shown
 from threadguard.check.wrappers import program_of
 from threadguard.model import Finding, Reading
@@ -20,12 +21,8 @@ from threadguard.options import OptionError, check_together, from_strings
 from threadguard.servers import pastedeploy
 from threadguard.servers.main_thread import finding_on_main
 
-NAME = "the [server:] section"
-PROGRAMS = ("gearbox", "pserve", "paster", "pyramid.scripts.pserve", "gearbox.main")
-
 _SECTION = re.compile(r"^\[(server|app|application|composite|composit|pipeline|filter-app|filter)(:[^\]\n]*)?\]", re.M)
 _APPS = "(app|application|composite|composit|pipeline|filter-app)"
-_BLANKS = re.compile(r"\S[^\S\n]{200}")
 _REFERENCE = re.compile(r"%\(([^()\n]+)\)s")
 _DEAREST = 1000 * 1000
 _FACTORIES = {egg.lower(): runner for egg, runner in pastedeploy.EGGS.items()}
@@ -175,9 +172,9 @@ class Ini:
             raise Unreadable("its sections use each other in a circle", self.text.path) from None
         except configparser.InterpolationError as error:
             line = self.text.line_of(r"^%s\s*[=:]" % re.escape(error.option), r"^\[%s\]" % re.escape(error.section))
-            raise Unreadable(_first_line(error), self.text.path, line) from None
+            raise Unreadable(first_line(error), self.text.path, line) from None
         except Exception as error:  # noqa: B902  PasteDeploy raises LookupError, ValueError, configparser's and others
-            raise Unreadable(_first_line(error), self.text.path, getattr(error, "lineno", None)) from None
+            raise Unreadable(first_line(error), self.text.path, getattr(error, "lineno", None)) from None
 
 
 def _loader_class(module: Any, tree: Tree, text: Source) -> Type[Any]:
@@ -218,18 +215,8 @@ def _loader_class(module: Any, tree: Tree, text: Source) -> Type[Any]:
 
 
 def _refuse_bombs(text: Source) -> configparser.RawConfigParser:
-    """*text* as configparser reads it, without interpolation. Raises `Unreadable`, also for what configparser takes for
-    ever with: values that contain values, and rows of blanks, where it looks at each once for every other one."""
-    blanks = _BLANKS.search(text.limited(128).text)
-    if blanks:
-        raise Unreadable("a line has more than 200 blanks in a row", text.path,
-                         text.text.count("\n", 0, blanks.start()) + 1)
-    parser = configparser.RawConfigParser(strict=False)
-    parser.optionxform = str  # type: ignore[assignment, method-assign]
-    try:
-        parser.read_string(text.text)
-    except configparser.Error as error:
-        raise Unreadable(_first_line(error), text.path, getattr(error, "lineno", None)) from None
+    """*text* without interpolation. Raises `Unreadable` for values of values that configparser takes for ever with."""
+    parser = parse_ini(text)
     total = 0
     for section in parser.sections():
         values, costs = dict(parser.items(section)), {}  # type: Dict[str, str], Dict[str, int]
@@ -260,13 +247,6 @@ def _plain(text: Source, section: str) -> Section:
         raise CannotTell("PasteDeploy is not installed here, which reads this section",
                          "pip install threadguard[paste]", text.path)
     return Section(factory, settings)
-
-
-def _first_line(error: Exception) -> str:
-    if isinstance(error, UnicodeError):
-        return "it is not in UTF-8, and PasteDeploy reads no other encoding"
-    said = getattr(error, "message", None) or (error.args[0] if error.args else error)  # configparser's have a message
-    return " ".join(str(said).split())[:300] or type(error).__name__
 
 
 def unguarded(ini: Ini, name: str = "main") -> Iterator[Item]:
@@ -331,3 +311,7 @@ def _is_guard(context: Any, ini: Ini, wrong: List[Finding]) -> bool:
     if given.get("thread") == "main":
         wrong += filter(None, map(finding_on_main, ini.served_by))
     return True
+
+
+COMMAND = Server("the [server:] section", ("gearbox", "pserve", "paster", "pyramid.scripts.pserve", "gearbox.main"),
+                 read_command)

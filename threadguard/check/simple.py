@@ -4,9 +4,9 @@ What is installed beside threadguard has no say: it need not be what is installe
 """
 
 from dataclasses import replace
-from typing import Callable, Dict, Iterator, NamedTuple, Optional, Tuple
+from typing import Callable, Dict, Iterator, Optional
 
-from threadguard.check.model import Command, number, quote
+from threadguard.check.model import Command, Server, number, quote
 from threadguard.check.source import CannotTell, Unreadable
 from threadguard.check.words import Word, is_known, shown
 from threadguard.model import Reading, Source
@@ -14,14 +14,6 @@ from threadguard.servers import cheroot, django, flask, granian, hypercorn, mod_
 
 _MORE = "; for more throughput start more processes"
 _ASGI = "an application of ASGI runs a WSGI one in its own way"
-
-
-class Simple(NamedTuple):
-    """A `ServerCommand`: its name, its programs, and what reads its command."""
-
-    NAME: str
-    PROGRAMS: Tuple[str, ...]
-    read_command: Callable[[Command], Iterator[Reading]]
 
 
 def _pool(word: Optional[Word], option: str, default: int, read: Callable[[int], Optional[Reading]], name: str,
@@ -187,16 +179,16 @@ def _functions(command: Command) -> Iterator[Reading]:
 
 
 COMMANDS = (
-    Simple(waitress.NAME, ("waitress-serve", "waitress", "waitress.runner"), _waitress),
-    Simple(flask.NAME, ("flask", "flask.cli"), _flask),
-    Simple(django.NAME, ("manage.py", "django-admin", "django-admin.py", "django"), _django),
-    Simple(cheroot.NAME, ("cheroot", "cheroot.cli"), _cheroot),
-    Simple(uvicorn.NAME, ("uvicorn", "uvicorn.main"), _uvicorn),
-    Simple(hypercorn.NAME, ("hypercorn",), _hypercorn),
-    Simple(granian.NAME, ("granian", "granian.cli"), _granian),
-    Simple(twisted.NAME, ("twist", "twistd", "twisted"), _twist),
-    Simple("mod_wsgi-express", ("mod_wsgi-express", "mod_wsgi-express-3", "mod_wsgi.server", "mod_wsgi.express"),
+    Server(waitress.NAME, ("waitress-serve", "waitress", "waitress.runner"), _waitress),
+    Server(flask.NAME, ("flask", "flask.cli"), _flask),
+    Server(django.NAME, ("manage.py", "django-admin", "django-admin.py", "django"), _django),
+    Server(cheroot.NAME, ("cheroot", "cheroot.cli"), _cheroot),
+    Server(uvicorn.NAME, ("uvicorn", "uvicorn.main"), _uvicorn),
+    Server(hypercorn.NAME, ("hypercorn",), _hypercorn),
+    Server(granian.NAME, ("granian", "granian.cli"), _granian),
+    Server(twisted.NAME, ("twist", "twistd", "twisted"), _twist),
+    Server("mod_wsgi-express", ("mod_wsgi-express", "mod_wsgi-express-3", "mod_wsgi.server", "mod_wsgi.express"),
            _express),
-    Simple("functions-framework", ("functions-framework", "functions-framework-python", "functions_framework"),
+    Server("functions-framework", ("functions-framework", "functions-framework-python", "functions_framework"),
            _functions),
 )

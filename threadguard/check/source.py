@@ -15,7 +15,7 @@ LIMIT = 512 * 1024
 """Bytes: no server's configuration is longer."""
 _MOST_ENTRIES = 2000
 _TEMPLATE = re.compile(r"\{\{|\{%[-+\s]|<%[-=#\s]|@[A-Z][A-Z0-9_]*@")
-_TEMPLATE_NAME = re.compile(r"(.+)[._-](j2|jinja2?|erb|epp|\w*tmpl|tpl|in|mako|m4|mustache|hbs|template)$", re.IGNORECASE)
+_TEMPLATE_NAME = re.compile(r"(.+)[._-](j2|jinja2?|erb|epp|\w*tmpl|tpl|in|mako|m4|mustache|hbs|template)$", re.I)
 
 
 class CannotTell(Exception):

@@ -6,11 +6,13 @@ Each reader gives words, what is known of the environment, and a line; nothing e
 import os
 import re
 from dataclasses import replace
-from typing import Dict, Iterable, Iterator, List, NamedTuple, Tuple
+from functools import partial
+from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
 from threadguard.check.command_lines import read_parts
 from threadguard.check.model import Command, Item, Part, at_most
 from threadguard.check.source import CannotTell, Source, Unreadable
+from threadguard.check.trees import parse_ini
 from threadguard.check.words import ASSUMED, MARK, UNKNOWN_OTHERS, Environment, Word, expand, is_known, shown, split
 from threadguard.check.wrappers import of_text
 
@@ -18,6 +20,7 @@ NO_SERVER = ("true",)
 """The words of what is no server by its place in the file."""
 _PROCESS = re.compile(r"\s*([A-Za-z0-9_-]+):\s*(\S.*)")
 _ASSIGNMENT = re.compile(r"\s*(?:export\s+)?([A-Za-z_][\w.-]*)\s*=\s*(.*)", re.DOTALL)
+_PAIR = re.compile(r"(?<![\w.-])([\w.-]+)\s*=\s*(\"[^\"]*\"|'[^']*'|[^,]*)")
 _PLACES = ("/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system",
            "/lib/systemd/system")
 """Where systemd has its units and their drop-ins (systemd.unit(5))."""
@@ -40,12 +43,10 @@ def read_procfile(text: Source, command: Command) -> Iterable[Item]:
     """What its processes start, in the environment of the platform."""
     command = replace(command, directory=text.directory, environment=Environment({}, ASSUMED, "the platform"))
 
-    def part(name: str, words: str, placed: Command) -> Part:
-        return Part("the process " + name, lambda: replace(placed, words=NO_SERVER) if name == "release"
-                    else of_text(words, placed), placed.line)
     found = [(number, _PROCESS.match(line)) for number, line in enumerate(text.lines, 1) if line[:1] != "#"]
-    return read_parts([part(match.group(1), match.group(2), replace(command, line=number)) for number, match in found
-                       if match], "processes", text.path)
+    return read_parts([Part("the process " + match.group(1), partial(
+        of_text, "true" if match.group(1) == "release" else match.group(2), replace(command, line=number)), number)
+        for number, match in found if match], "processes", text.path)
 
 
 def is_unit(text: Source) -> bool:
@@ -73,16 +74,14 @@ def read_unit(text: Source, command: Command) -> Iterable[Item]:
     command = replace(command, environment=_unit_environment(entries, text, command), directory=directory if is_here
                       else None, elsewhere="the working directory " + (directory or "/ (no WorkingDirectory is set)"))
 
-    def part(words: List[str], placed: Command) -> Part:
-        return Part("the command " + shown(words[0]), lambda: replace(placed, words=tuple(_unit_words(
-            words, command.environment))), placed.line)
     parts: List[Part] = []
     for entry in entries["ExecStart"]:
         words: List[str] = []
         for word in split(entry.value) + [";"]:
             words += [word] if word != ";" else []
             if words and word == ";":
-                parts.append(part(words, replace(command, file=entry.file, line=entry.line)))
+                parts.append(Part("the command " + shown(words[0]), partial(_unit_command, words, replace(
+                    command, file=entry.file, line=entry.line)), entry.line))
                 words = []
     return read_parts(parts, "commands", text.path)
 
@@ -163,17 +162,19 @@ def _specified(text: str) -> str:
     return re.sub(r"%(.)", lambda match: "%" if match.group(1) == "%" else MARK + match.group(), text)
 
 
-def _unit_words(given: List[str], environment: Environment) -> List[Word]:
+def _unit_command(given: List[str], command: Command) -> Command:
     words: List[Word] = []
     prefixes, first = re.match(r"([@\-:+!|]*)(.*)", given[0], re.DOTALL).groups()  # type: ignore[union-attr]
     for word in (first, *given[1:]):
-        value = environment.variables.get(word[1:]) if re.match(r"\$\w+$", word) else None
+        value = command.environment.variables.get(word[1:]) if re.match(r"\$\w+$", word) else None
         if value is not None and is_known(value):
             words += [Word.of(each, word, value.is_secret) for each in split(value)]
         else:
-            filled = expand(_specified(word), environment, literal=True)
+            filled = expand(_specified(word), command.environment, literal=True)
             words.append(Word.of(filled, word, filled.is_secret))
-    return words[:1] + words[2:] if "@" in prefixes else words  # @: the second word is the name that it is told
+    if "@" in prefixes:  # the second word is the name that it is told
+        del words[1:2]
+    return replace(command, words=tuple(words))
 
 
 def is_supervisord(text: Source) -> bool:
@@ -183,44 +184,31 @@ def is_supervisord(text: Source) -> bool:
 
 def read_supervisord(text: Source, command: Command) -> Iterable[Item]:
     """What its programs start (supervisord.org, "Configuration File"), with directory and environment."""
-    sections: Dict[str, Dict[str, Entry]] = {}
-    entries: Dict[str, Entry] = {}
-    last = ""
-    for number, line in enumerate(text.limited(64).lines, 1):
-        bare = re.split(r"(?:^|\s)[;#]", line, maxsplit=1)[0]
-        if bare.startswith("["):
-            entries = sections.setdefault(bare.strip()[1:-1], {})
-        elif bare[:1].isspace() and last in entries and bare.strip():
-            entries[last] = entries[last]._replace(value=entries[last].value + " " + bare.strip())
-        elif bare.strip():
-            name, _, value = bare.replace(":", "=", 1 if "=" not in bare.partition(":")[0] else 0).partition("=")
-            last = name.strip()
-            entries[last] = Entry(_filled(value.strip(), text), text.path, number)
+    parser = parse_ini(text.limited(64), (";", "#"))
 
-    def part(name: str, entries: Dict[str, Entry]) -> Part:
-        def start() -> Command:
-            if "command" not in entries:
-                raise CannotTell("it has no command", "", text.path)
-            environment = Environment({}, ASSUMED, "the environment of supervisord")
-            for each in (sections.get("supervisord", {}), entries):
-                for key, value in at_most(re.findall(r"(?<![\w.-])([\w.-]+)\s*=\s*(\"[^\"]*\"|'[^']*'|[^,]*)", each.get(
-                        "environment", Entry("", "", 0)).value), "variables", 1000):
-                    environment = environment.having(key, value.strip().strip("\"'"))
-            directory = entries["directory"].value if "directory" in entries else ""
-            is_here = directory and is_known(directory) and command.tree.holds(directory)
-            return replace(command, words=tuple(map(Word.of, split(entries["command"].value))), line=entries[
-                "command"].line, environment=environment, directory=directory if is_here else None,
-                elsewhere="the directory " + (shown(directory) or "that supervisord runs in"))
-        return Part("the program " + name.partition(":")[2], start)
+    def value(section: str, option: str) -> str:  # %(here)s is known, and of the other expressions nothing
+        filled = parser.get(section, option, fallback="").replace("%(here)s", os.path.abspath(text.directory))
+        return re.sub(r"%\(\w+\)\w*", lambda match: MARK + match.group(), filled).replace("%%", "%")
+
+    def start(section: str) -> Command:
+        words, directory = split(value(section, "command")), value(section, "directory")
+        if not words:
+            raise CannotTell("it has no command", "", text.path)
+        environment = Environment({}, ASSUMED, "the environment of supervisord")
+        for each in ("supervisord", section):
+            for key, found in at_most(_PAIR.findall(value(each, "environment")), "variables", 1000):
+                environment = environment.having(key, found.strip().strip("\"'"))
+        is_here = directory and is_known(directory) and command.tree.holds(directory)
+        return replace(command, words=tuple(map(Word.of, words)), line=line(section), environment=environment,
+                       directory=directory if is_here else None, elsewhere="the directory " + (
+                           shown(directory) or "that supervisord runs in"))
+
+    def line(section: str) -> Optional[int]:
+        return text.line_of(r"^command\s*[=:]", r"^\[%s\]" % re.escape(section))
 
     def more() -> Command:
-        raise CannotTell("[include] files = %s" % shown(sections["include"]["files"].value), "check those files too")
-    parts = [part(name, entries) for name, entries in sections.items() if re.match("(fcgi-)?program:", name)]
-    parts += [Part("the files that it includes", more)] * ("files" in sections.get("include", {}))
+        raise CannotTell("[include] files = %s" % shown(value("include", "files")), "check those files too")
+    parts = [Part("the program " + section.partition(":")[2], partial(start, section), line(section))
+             for section in parser.sections() if re.match("(fcgi-)?program:", section)]
+    parts += [Part("the files that it includes", more)] * bool(value("include", "files"))
     return read_parts(parts, "programs", text.path)
-
-
-def _filled(value: str, text: Source) -> str:
-    """*value* with ``%(here)s``; of the other expressions nothing is known here."""
-    value = value.replace("%(here)s", os.path.abspath(text.directory))
-    return re.sub(r"%\(\w+\)\w*", lambda match: MARK + match.group(), value).replace("%%", "%")

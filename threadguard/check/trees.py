@@ -1,15 +1,41 @@
-"""JSON and YAML with line numbers, bounded. Without PyYAML nothing is known of a YAML file."""
+"""Ini, JSON and YAML with line numbers, bounded. Without PyYAML nothing is known of a YAML file."""
 
+import configparser
 import functools
 import json
 import re
-from typing import Any, Iterator, List, Match, Optional, Tuple
+from typing import Any, Iterator, List, Match, Optional, Sequence, Tuple
 
 from threadguard.check.source import CannotTell, Source, Unreadable
 
 _STRING_OR_COMMENT = re.compile(r'"(?:[^"\\]|\\.)*"?|//[^\n]*|/\*(?:.*?\*/|.*)', re.DOTALL)
 """The end of each may be missing, so that a hostile file is not searched anew from each beginning."""
+_BLANKS = re.compile(r"\S[^\S\n]{200}")
 _DEEP = re.compile(r"(?:[-?:]\s){30}|[\[{](?:\s*[\[{]){30}")
+
+
+def parse_ini(text: Source, comments: Sequence[str] = ()) -> configparser.RawConfigParser:
+    """The sections of *text*, without interpolation; *comments* may begin within a line. Raises `Unreadable`, also for
+    rows of blanks, where configparser looks at each once for every other one."""
+    blanks = _BLANKS.search(text.limited(128).text)
+    if blanks:
+        raise Unreadable("a line has more than 200 blanks in a row", text.path,
+                         text.text.count("\n", 0, blanks.start()) + 1)
+    parser = configparser.RawConfigParser(strict=False, inline_comment_prefixes=comments or None)
+    parser.optionxform = str  # type: ignore[assignment, method-assign]
+    try:
+        parser.read_string(text.text)
+    except configparser.Error as error:
+        raise Unreadable(first_line(error), text.path, getattr(error, "lineno", None)) from None
+    return parser
+
+
+def first_line(error: Exception) -> str:
+    """What configparser or PasteDeploy says, in one line."""
+    if isinstance(error, UnicodeError):
+        return "it is not in UTF-8, and PasteDeploy reads no other encoding"
+    said = getattr(error, "message", None) or (error.args[0] if error.args else error)  # configparser's have a message
+    return " ".join(str(said).split())[:300] or type(error).__name__
 
 
 def parse_json(text: Source) -> Any:

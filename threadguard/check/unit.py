@@ -3,13 +3,11 @@
 import os
 from typing import Iterator
 
-from threadguard.check.model import Command, Item, at_most, explain, quote
+from threadguard.check.model import Command, Item, Server, at_most, explain, quote
 from threadguard.check.source import CannotTell, Source, Unreadable
 from threadguard.check.trees import line_of_key, parse_json, without_comments
 from threadguard.servers import unit
 
-NAME = "Unit"
-PROGRAMS = ("unitd",)
 _CHECK = "check the file that is put through its control socket: threadguard check FILE"
 
 
@@ -55,3 +53,6 @@ def read_file(text: Source, command: Command) -> Iterator[Item]:
                              text.path, line)
         yield quote(unit.read_settings(threads), 'the application %r has "threads": %d' % (name, threads), unit.REMEDY,
                     None, text.path, line)
+
+
+COMMAND = Server(unit.NAME, ("unitd",), read_command)

@@ -13,15 +13,13 @@ from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Op
 from xml.parsers import expat
 
 from threadguard.check import paste
-from threadguard.check.model import Command, Item, number, quote
+from threadguard.check.model import Command, Item, Server, number, quote
 from threadguard.check.source import CannotTell, Source, Unreadable
 from threadguard.check.trees import child, compose, line_of, line_of_key, pairs, parse_json, sequence, text_of
 from threadguard.check.words import ASSUMED, MARK, OPTIONS_THEMSELVES, Environment, Word, expand, is_known, shown
 from threadguard.model import Reading
 from threadguard.servers import uwsgi
 
-NAME = uwsgi.NAME
-PROGRAMS = ("uwsgi", "uwsgi-core", "uwsgi_python3", "uwsgi_python", "pyuwsgi")
 PIN = "--threads 1 --async 1 at the end of uWSGI's command line"
 
 _LOOPS = ("gevent", "asyncio", "tornado", "coroae")
@@ -320,3 +318,6 @@ def _xml(text: Source, section: str) -> Iterator[_Pair]:
 
 
 _READERS: Dict[str, Callable[[Source, str], Iterator[_Pair]]] = {"ini": _ini, "json": _json, "yaml": _yaml, "xml": _xml}
+
+
+COMMAND = Server(uwsgi.NAME, ("uwsgi", "uwsgi-core", "uwsgi_python3", "uwsgi_python", "pyuwsgi"), read_command, PIN)

@@ -41,9 +41,9 @@ def rows_of(names: Sequence[str]) -> List[Dict[str, Any]]:
 
 def table() -> List[Dict[str, Any]]:
     """A row for each server: its name, what is read when, the programs that ``check`` knows, the remedy."""
-    programs: Dict[str, Tuple[str, ...]] = {command.NAME: command.PROGRAMS for command in COMMANDS}
-    by_serve = next(command.PROGRAMS for command in COMMANDS if "gearbox" in command.PROGRAMS)
-    express = next(command.PROGRAMS for command in COMMANDS if "mod_wsgi-express" in command.PROGRAMS)
+    programs: Dict[str, Tuple[str, ...]] = {command.name: command.programs for command in COMMANDS}
+    by_serve = next(command.programs for command in COMMANDS if "gearbox" in command.programs)
+    express = next(command.programs for command in COMMANDS if "mod_wsgi-express" in command.programs)
     programs.update({name: (name,) for name in by_serve}, mod_wsgi=express)
     programs["gunicorn"] += programs["functions-framework"]  # which runs it
     return [{
