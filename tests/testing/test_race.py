@@ -113,7 +113,7 @@ def test_first_line_of_the_window_is_that_after_the_write():
         return answer(start_response, text + shared)
 
     found = first_of(race(app, "/a", "/b", points=5))
-    assert found.first.stacks[0][0][1] == app.__code__.co_firstlineno + 4
+    assert found.seen[0].stack[0][1] == app.__code__.co_firstlineno + 4
 
 
 def test_at_tries_one_place():
@@ -122,7 +122,7 @@ def test_at_tries_one_place():
     assert [(pair.a, pair.tried) for pair in report.pairs] == [("GET /a", 1)]
     assert report.status == 1
     assert race(RACY["module_global"], "/a", "/b", at=1).status == 0
-    assert race(RACY["file_mask"], "/a", "/b", at=(4, 2)).status == 1
+    assert race(RACY["file_mask"], "/a", "/b", at=4).status == 1  # where one pause finds nothing, both are paused
 
 
 def test_single_request_meets_itself():
@@ -186,7 +186,7 @@ def test_state_that_a_pause_changes_for_good_is_said():
 
 
 def test_deadlock_is_found():
-    """Two locks that are taken in either order: both requests wait for each other, and the race says where."""
+    """Two locks that are taken in either order: both requests wait for each other, and the report says where."""
     locks = {"/a": threading.Lock(), "/b": threading.Lock()}
 
     def app(environ, start_response):
@@ -196,9 +196,10 @@ def test_deadlock_is_found():
             with locks[other]:
                 return answer(start_response, "both")
 
-    report = race(app, "/a", "/b")
-    assert report.status == 1
-    assert "it waits for ever at" in str(report)
+    report = race(app, "/a", "/b", timeout=1)
+    assert report.status == 3
+    assert "no answer after 1 seconds: one request is at " in str(report)
+    assert str(report).count("test_race.py:%d in app" % (app.__code__.co_firstlineno + 4)) == 2
     assert len(report.pairs) == 1
 
 
@@ -206,8 +207,8 @@ def test_waiting_for_a_lock_is_counted():
     """Where B waits for a lock that A holds, the pause ends after milliseconds, which the report counts."""
     began = time.monotonic()
     report = race(RIGHT["with_lock"], "/a", "/b", at=4)
-    assert sum(report.pairs[0].waited.values()) == 1
-    assert "race_apps.py" in list(report.pairs[0].waited)[0]
+    assert list(report.pairs[0].waited) == [4]
+    assert "race_apps.py" in report.pairs[0].waited[4]
     assert report.status == 0
     assert time.monotonic() - began < 3
 
@@ -239,17 +240,6 @@ def test_tracer_is_given_back():
     finally:
         threading.settrace(before)
     assert "render" in traced  # called after the pause by A, and by B
-
-
-def test_application_with_a_tracer_of_its_own():
-    """An application that sets a trace function cannot be stepped, and the report says so."""
-    def app(environ, start_response):
-        sys.settrace(None)
-        return answer(start_response, "fine")
-
-    report = race(app, "/a", "/b")
-    assert report.status == 3
-    assert "sys.settrace" in str(report)
 
 
 def no_start(environ, start_response):
@@ -292,11 +282,11 @@ def test_request_without_an_answer():
 
     report = race(app, "/a", "/b", timeout=0.5)
     assert report.status == 3
-    assert "no answer after 0.5 seconds: the first request is at " in str(report)
+    assert "no answer after 0.5 seconds: one request is at " in str(report)
     assert "test_race.py" in str(report)
 
 
-@pytest.mark.parametrize("keywords", [{"points": 0}, {"at": 0}, {"at": (1, 0)}, {"at": 99}, {"at": (1, 99)}])
+@pytest.mark.parametrize("keywords", [{"points": 0}, {"at": 0}, {"at": 99}])
 def test_numbers_that_are_not_allowed(keywords):
     """Lines count from 1, and end with the request."""
     with pytest.raises(ValueError, match="not allowed|there is no line"):
@@ -311,7 +301,7 @@ def test_no_request():
         race(RIGHT["pure_function"], 5)
 
 
-@pytest.mark.parametrize("normalize, said", [(lambda body: "text", "gave 'str'"), (lambda body: 1 / 0, "ZeroDivision")])
+@pytest.mark.parametrize("normalize, said", [(lambda body: "text", "concat str to bytes"), (lambda body: 1 / 0, "ZeroDivision")])
 def test_normalize_that_fails(normalize, said):
     """A function that makes no bytes is named."""
     with pytest.raises(TypeError, match=said):
@@ -333,7 +323,9 @@ def test_within_a_package():
     """Only lines of the named packages count."""
     report = race(RACY["module_global"], "/a", "/b", within=["race_apps"], points=1)
     assert report.pairs[0].lines == 5
-    assert race(RACY["module_global"], "/a", "/b", within=["race_app"]).status == 3
+    assert race(RACY["module_global"], "/a", "/b", within=["json"]).status == 3
+    with pytest.raises(ValueError, match="within 'race_app': No module named 'race_app'"):
+        race(RACY["module_global"], "/a", "/b", within=["race_app"])
 
 
 def test_lines_of_the_standard_library_do_not_count():

@@ -16,11 +16,15 @@ user = None
 
 def application(environ, start_response):
     global user
-    user = environ.get("HTTP_X_USER", environ["PATH_INFO"])
+    user = environ["PATH_INFO"]
     body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)).decode()
     text = "%s %s " % (environ["REQUEST_METHOD"], body)
     start_response("200 OK", [("Content-Type", "text/plain")])
     return [(text + user).encode()]
+
+def headers(environ, start_response):
+    body = application(environ, start_response)
+    return [body[0].replace(b" ", b" " + environ["HTTP_X_USER"].encode() + b" ", 1)]
 
 def right(environ, start_response):
     print("printed by the application")
@@ -89,7 +93,7 @@ def test_nothing_is_found(run):
     """Exit status 0, with how many lines there were; what the application prints is no part of the report."""
     status, out, err = run("site_race:right", "/a", "/b")
     assert status == 0
-    assert "GET /a, which has 3 lines, paused at 12 places while GET /b ran: nothing found" in out
+    assert "GET /a (200 OK, 2 bytes), paused at 3 of its 3 lines while GET /b (200 OK, 2 bytes) ran: nothing found" in out
     assert "printed by the application" in err
     assert "printed by the application" not in out
 
@@ -112,11 +116,10 @@ def test_json(run):
 
 
 def test_method_header_and_body(run):
-    """A request is METHOD:PATH; a header is sent with all, or with the one that is named."""
-    status, out, _ = run("site_race:application", "POST:/x", "POST:/x", "--header", "X-User: ann", "--header-of", "2",
-                         "X-User: bob", "--body", "body.txt")
+    """A request is METHOD:PATH; headers are sent with all, and the body with those that may have one."""
+    status, out, _ = run("site_race:headers", "POST:/x", "/y", "--header", "X-User: ann", "--body", "body.txt")
     assert status == 1
-    assert "body b'POST sent bob' instead of b'POST sent ann'" in out
+    assert "body b'POST ann sent /y' instead of b'POST ann sent /x'" in out
     command = out.split("10 of 10 times: threadguard race ")[1].split("\n")[0]
     assert run(*shlex.split(command))[0] == 1
 
@@ -125,19 +128,21 @@ def test_method_header_and_body(run):
     (("site_race", "/a"), "APPLICATION 'site_race' is not allowed"),
     (("nowhere:app", "/a"), "there is no module nowhere"),
     (("site_race:nix", "/a"), "has no nix"),
-    (("fails:app", "/a"), "fails:app cannot be loaded: ZeroDivisionError"),
+    (("fails:app", "/a"), "'fails:app' cannot be loaded: ZeroDivisionError"),
     (("config:nowhere.ini", "/a"), "there is no file 'nowhere.ini'"),
     (("site_race:application", "a"), "'a' is no request"),
     (("site_race:application", "get:/a"), "'get:/a' is no request"),
     (("site_race:application", "POST"), "'POST' is no request"),
     (("site_race:application", "/a", "--body", "nowhere"), "--body nowhere cannot be read: No such file"),
     (("site_race:application", "/a", "--header", "X"), "'X' is no header"),
-    (("site_race:application", "/a", "--header-of", "2", "X: y"), "there is 1 request"),
-    (("site_race:application", "/a", "--at", "x"), "--at 'x' is not allowed"),
+    (("site_race:application", "/a", "--header", "X: a\nb"), "is no header"),
+    (("site_race:application", "/\u00fc"), "is no request"),
+    (("site_race:application", "/a", "--at", "x"), "invalid int value: 'x'"),
+    (("site_race:application", "/a", "--within", "nowhere"), "within 'nowhere': No module named 'nowhere'"),
     (("site_race:application", "/a", "--at", "99"), "there is no line 99"),
     (("site_race:application", "/a", "--points", "0"), "0 is not allowed"),
-    (("site_race:application", "/a", "--normalize", "site_race"), "--normalize site_race"),
-    (("site_race:application", "/a", "--normalize", "site_race:user"), "is no function"),
+    (("site_race:application", "/a", "--normalize", "site_race"), "--normalize 'site_race' is not allowed"),
+    (("site_race:application", "/a", "--normalize", "site_race:user"), "which is no function"),
     (("site_race:application",), "the following arguments are required: REQUEST")])
 def test_wrong_use(run, words, said):
     """Exit status 2 with one sentence."""

@@ -22,8 +22,8 @@ def test_hgweb(threadguard, tmp_path):
     print(report)
     assert report.status == 1
     for pair in report.pairs:
-        first = min(pair.differences, key=lambda one: one.first.at)
-        file, line, function = first.first.stacks[0][0]
+        first, = pair.differences
+        file, line, function = first.seen[0].stack[0]
         assert file.replace(os.sep, "/").endswith("mercurial/hgweb/hgweb_mod_inner.py") and function == "_runwsgi"
         assert "encoding.encoding = " in pathlib.Path(file).read_text().splitlines()[line - 2] + (
             pathlib.Path(file).read_text().splitlines()[line - 3])

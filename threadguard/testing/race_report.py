@@ -104,8 +104,8 @@ class PairReport:
         """*one* as a TG308, with the way to try it *again*."""
         first, last = one.seen[0], one.seen[-1]
         (file, line, function), *callers = first.stack
-        lines = [one.words(), "%s was paused before line %d of its %d, at %s:%d in %s" % (
-            self.a, first.at, self.lines, file, line, function)]
+        lines = [one.words(), "%s was paused in %s, before line %d of its %d" % (
+            self.a, function, first.at, self.lines)]
         lines += ["called from %s:%d in %s" % frame for frame in callers]
         if first.is_both:
             lines.append("%s was paused at the same line, until the other had ended" % self.b)

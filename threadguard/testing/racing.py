@@ -227,6 +227,8 @@ class _Pair:
         while found.seen[0].at - right > 1:
             middle = (found.seen[0].at + right) // 2
             is_wrong, outcome = self._has(found, middle)
+            if not is_wrong:
+                is_wrong, outcome = self._has(found, middle)  # see `_replay`: the first time it may have led elsewhere
             if is_wrong:
                 found.seen.insert(0, outcome)
             else:
