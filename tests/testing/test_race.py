@@ -301,7 +301,8 @@ def test_no_request():
         race(RIGHT["pure_function"], 5)
 
 
-@pytest.mark.parametrize("normalize, said", [(lambda body: "text", "concat str to bytes"), (lambda body: 1 / 0, "ZeroDivision")])
+@pytest.mark.parametrize("normalize, said", [
+    (lambda body: "text", "concat str to bytes"), (lambda body: 1 / 0, "ZeroDivision")])
 def test_normalize_that_fails(normalize, said):
     """A function that makes no bytes is named."""
     with pytest.raises(TypeError, match=said):

@@ -93,7 +93,8 @@ def test_nothing_is_found(run):
     """Exit status 0, with how many lines there were; what the application prints is no part of the report."""
     status, out, err = run("site_race:right", "/a", "/b")
     assert status == 0
-    assert "GET /a (200 OK, 2 bytes), paused at 3 of its 3 lines while GET /b (200 OK, 2 bytes) ran: nothing found" in out
+    assert ("GET /a (200 OK, 2 bytes), paused at 3 of its 3 lines while GET /b (200 OK, 2 bytes) ran: nothing found"
+            in out)
     assert "printed by the application" in err
     assert "printed by the application" not in out
 
