@@ -85,9 +85,9 @@ setup-pythons: ## unpack Debian's newest Python 3.14 and 3.15, and PyPy, into /o
 setup-free-threaded: ## build free-threaded Python 3.13 of Debian's source into /opt: needs root, some minutes
 	@.ci/setup-pythons 3.13t
 environments: $(NOX) ## the environments of what .ci/run runs, and nothing else
-	@$(NOX) --install-only -s test $(PYTHONS:%=test-%) pytest suites agents cases live kallithea lint types docs demo sdist wheel
+	@$(NOX) --install-only -s test $(PYTHONS:%=test-%) pytest suites cases live kallithea lint types docs demo sdist wheel
 environments-all: $(NOX) ## and of what .ci/run --all runs besides
-	@$(NOX) --install-only -s $(OTHERS) $(CORE) no_miss coverage live-3.8 live-3.14
+	@$(NOX) --install-only -s $(OTHERS) $(CORE) no_miss coverage agents live-3.8 live-3.14
 
 clean: ## remove what these targets made in the checkout
 	@rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .hypothesis .coverage*
