@@ -271,7 +271,10 @@ def test_a_fork_forgets_the_thread(guarded, thread, fork):
             os._exit(0 if status_of(guard) == OK else 1)
         return os.waitpid(pid, 0)[1] == 0
 
-    assert from_a_thread() and in_thread(from_a_thread)
+    assert from_a_thread()
+    # Without the GIL, and without hooks, the child of a thread waits for ever for the threads that it does not have.
+    if fork == "with hooks" or getattr(sys, "_is_gil_enabled", lambda: True)():
+        assert in_thread(from_a_thread)
 
 
 @pytest.mark.parametrize("thread", ["same", "main"])
