@@ -24,7 +24,11 @@ PACKAGE = os.path.dirname(threadguard.__file__)
 MOST = 10 ** 6 if os.environ.get("EVERY_OPCODE") else 300
 """How many strikes a scenario gets at the most."""
 
-pytestmark = pytest.mark.skipif(sys.implementation.name != "cpython", reason="only CPython traces bytecodes")
+pytestmark = [
+    pytest.mark.skipif(sys.implementation.name != "cpython", reason="only CPython traces bytecodes"),
+    # pytest before 8.4, the last for Python 3.8, takes the hook back that `unraisable` has put in its place.
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 
 
 class Strike(BaseException):
