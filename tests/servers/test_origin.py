@@ -192,6 +192,15 @@ def test_a_pool_s_job_on_a_server_that_startup_has_shown_is_served(guarded):
     assert (statuses, guard.verdict.status) == (["200 OK"], "single-threaded")
 
 
+@pytest.mark.parametrize("warm_up", [by_executor, by_map, by_event_loop, by_thread_pool, by_gevent_s_pool,
+                                     by_eventlet_s_pool])
+def test_a_job_of_plain_things_is_served_and_tells_nothing(guarded, warm_up):
+    """Whatever pool runs it: no request could have come with it."""
+    guard, statuses = guarded(hello), []
+    warm_up(lambda: statuses.append(Response(guard, new_environ()).status))
+    assert (statuses, guard.verdict.findings) == (["200 OK"], ())
+
+
 @pytest.mark.parametrize("caller, function", sorted(origin._NOT_SERVERS))
 def test_a_scheduler_s_or_test_client_s_call_in_a_pool_is_served_and_tells_nothing(guarded, caller, function):
     """It carries objects, as a request would; whose call it is shows on the stack."""
