@@ -16,6 +16,8 @@ import pytest
 from conftest import DEADLINE, Response, new_environ
 from fake_stacks import module
 
+from threadguard.servers import origin
+
 
 class Handler(WSGIRequestHandler):
     def log_message(self, *args):
@@ -137,11 +139,22 @@ def by_sched(call):
     scheduler.run()
 
 
+def by_gevent_s_pool(call):
+    threadpool = pytest.importorskip("gevent.threadpool", reason="needs the package gevent")
+    pool_of(threadpool.ThreadPool, 3).apply(call)
+
+
+def by_eventlet_s_pool(call):
+    tpool = pytest.importorskip("eventlet.tpool", reason="needs the package eventlet")
+    tpool.execute(call)
+    tpool.killall()
+
+
 def by_a_test_client(call):
     call()
 
 
-WARM_UPS = [by_executor, by_a_scheduler_s_executor, by_map, by_timer, by_thread, by_event_loop, by_thread_pool,
+WARM_UPS = [by_executor, by_gevent_s_pool, by_eventlet_s_pool, by_a_scheduler_s_executor, by_map, by_timer, by_thread, by_event_loop, by_thread_pool,
             by_sched, by_a_test_client]
 
 
@@ -177,6 +190,27 @@ def test_a_pool_s_job_on_a_server_that_startup_has_shown_is_served(guarded):
     statuses = []
     by_a_scheduler_s_executor(lambda: statuses.append(Response(guard, new_environ()).status))
     assert (statuses, guard.verdict.status) == (["200 OK"], "single-threaded")
+
+
+@pytest.mark.parametrize("warm_up", [by_executor, by_map, by_event_loop, by_thread_pool, by_gevent_s_pool,
+                                     by_eventlet_s_pool])
+def test_a_job_of_plain_things_is_served_and_tells_nothing(guarded, warm_up):
+    """Whatever pool runs it: no request could have come with it."""
+    guard, statuses = guarded(hello), []
+    warm_up(lambda: statuses.append(Response(guard, new_environ()).status))
+    assert (statuses, guard.verdict.findings) == (["200 OK"], ())
+
+
+@pytest.mark.parametrize("caller, function", sorted(origin._NOT_SERVERS))
+def test_a_scheduler_s_or_test_client_s_call_in_a_pool_is_served_and_tells_nothing(guarded, caller, function):
+    """It carries objects, as a request would; whose call it is shows on the stack."""
+    guard = guarded(hello)
+    calling = module(caller, "def %s(once):\n    return once.work()" % function)
+    statuses = []
+    with ThreadPoolExecutor(4) as pool:
+        pool.submit(getattr(calling, function), Once(lambda: statuses.append(Response(guard, new_environ()).status))
+                    ).result(DEADLINE)
+    assert (statuses, guard.verdict.findings) == (["200 OK"], ())
 
 
 # -- middlewares that hand a call on, and wait ----------------------------------------------------------------------

@@ -23,6 +23,14 @@ _FAR = 200
 """How many frames are told apart."""
 
 
+_NOT_SERVERS = frozenset((
+    ("apscheduler.executors.base", "run_job"), ("werkzeug.test", "run_wsgi_app"), ("webtest.app", "do_request"),
+    ("httpx._transports.wsgi", "handle_request"),
+))
+"""Functions of schedulers and of test clients: what they call is the application's own work, whatever pool runs it.
+Not WebOb's `Request.call_application`, by which middlewares hand requests on."""
+
+
 class Origin(enum.Enum):
     """Where a call comes from."""
 
@@ -63,7 +71,7 @@ def trace(here: Process, servers: Any, is_guard: IsGuard, is_server_known: bool)
     if pool_of(here) is None:
         return Call(Origin.PLAIN, here)
     job = job_of(here.stack)
-    if is_server_known or (job is not None and not carries_a_request(job, is_guard)):
+    if is_server_known or any(name_of(frame) in _NOT_SERVERS for frame in here.stack) or (job is not None and not carries_a_request(job, is_guard)):
         return Call(Origin.ELSEWHERE, here)
     return Call(Origin.POOL, here)
 

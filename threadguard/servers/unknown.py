@@ -131,17 +131,27 @@ def job_of(stack: Frames) -> Optional[Tuple[Any, ...]]:
     """The function that a pool was given to run *stack*, and its arguments; None where that cannot be read.
 
     concurrent/futures/thread.py `_WorkItem.run`: ``fn``, ``args`` and ``kwargs`` of the item; from Python 3.14 on
-    `WorkerContext.run` has them in ``task``. multiprocessing/pool.py `worker` has them in variables.
+    `WorkerContext.run` has them in ``task``. multiprocessing/pool.py `worker` has them in variables, as gevent's pool
+    (gevent/threadpool.py `_WorkerGreenlet.run`) and eventlet's (eventlet/tpool.py `tworker`) have.
     """
     for frame in stack:
-        values = variables(frame) if module_of(frame) in ("concurrent.futures.thread", "multiprocessing.pool") else {}
-        task: Any = values.get("task")
-        if is_instance(task, tuple) and len(task) in (3, 5):  # (fn, args, kwargs), or (job, i, func, args, kwds)
-            return (task[-3], *task[-2], *task[-1].values())
+        name, place = _JOBS.get(module_of(frame), ("", 0))
+        values = variables(frame) if name else {}
+        task: Any = values.get(name)
+        if is_instance(task, tuple) and len(task) >= place + 3:
+            function, args, keywords = task[place:place + 3]
+            return (function, *args, *keywords.values())
         if hasattr(values.get("self"), "fn"):
             item = values["self"]
             return (item.fn, *item.args, *item.kwargs.values())
     return None
+
+
+_JOBS: Dict[str, Tuple[str, int]] = {
+    "concurrent.futures.thread": ("task", 0), "multiprocessing.pool": ("task", 2), "gevent.threadpool": ("task", 0),
+    "eventlet.tpool": ("msg", 1),
+}
+"""The variable of a worker that has the job, and where the function, its arguments and keywords begin in it."""
 
 
 def carries_a_request(job: Iterable[Any], is_guard: IsGuard) -> bool:
