@@ -12,7 +12,7 @@ from showing import told
 REQUESTS = tuple("/%s/raw-rev/tip" % name for name in ("orleans", "kyoto"))
 COMMAND = ("race", "site_hgweb:application", *REQUESTS, "--within", "mercurial.hgweb", "--points", "20")
 DEADLINE = 600.0
-SHOWN = ("because:", "was paused before", "tried again", "remedy:")
+SHOWN = ("because:", "was paused in", "tried again", "remedy:")
 """What is shown of the report, beside the findings themselves."""
 
 

@@ -15,10 +15,6 @@ HELP = "prove that an application is not thread-safe: pause a request at each of
 _WRONG_USE = 2
 
 
-class _WrongUse(Exception):
-    """Said in one sentence."""
-
-
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The application, the requests, and what is stepped and compared."""
     parser.description = HELP + ". Exit status: 0 nothing found, 1 found, 2 wrong use, 3 answers cannot be compared."
@@ -47,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         with contextlib.redirect_stdout(sys.stderr):  # what the application prints is no part of the report
             report = _race(arguments)
-    except _WrongUse as error:
+    except (TypeError, ValueError) as error:  # what `race` raises for wrong use, and what is raised here
         print("threadguard race: %s" % error, file=sys.stderr)
         return _WRONG_USE
     from threadguard.report.formats import visible
@@ -66,11 +62,8 @@ def _race(arguments: argparse.Namespace) -> Any:
     print("Each request is sent up to %s times to %s, in this process: what it writes is written." % (
         "%d + %d for each line" % (60 * pairs, 2 * pairs) if arguments.all else pairs * (60 + 2 * points),
         arguments.target), file=sys.stderr)
-    try:
-        report = race(app, *requests, within=arguments.within, points=None if arguments.all else arguments.points,
-                      at=arguments.at, ignore_headers=arguments.ignore_header, normalize=normalize, progress=_progress)
-    except (TypeError, ValueError) as error:
-        raise _WrongUse(str(error)) from None
+    report = race(app, *requests, within=arguments.within, points=None if arguments.all else arguments.points,
+                  at=arguments.at, ignore_headers=arguments.ignore_header, normalize=normalize, progress=_progress)
     report.again = lambda pair, at: _command(arguments, [arguments.requests[one] for one in pair.indexes], at)
     return report
 
@@ -90,12 +83,12 @@ def _requests(arguments: argparse.Namespace) -> List[Any]:
             with open(arguments.body, "rb") as file:
                 body = file.read()
         except OSError as error:
-            raise _WrongUse("--body %s cannot be read: %s" % (arguments.body, error.strerror)) from None
+            raise ValueError("--body %s cannot be read: %s" % (arguments.body, error.strerror)) from None
     requests = []
     for text in arguments.requests:
         method, _, path = ("GET", "", text) if text.startswith("/") else text.partition(":")
         if not (path.startswith("/") and path.isascii() and method.isalpha() and method.isascii() and method.isupper()):
-            raise _WrongUse("%r is no request: it takes a path such as /a, in ASCII, or METHOD:PATH such as POST:/a"
+            raise ValueError("%r is no request: it takes a path such as /a, in ASCII, or METHOD:PATH such as POST:/a"
                             % text)
         request = _webob().Request.blank(path, method=method)
         if method not in ("GET", "HEAD"):
@@ -103,7 +96,7 @@ def _requests(arguments: argparse.Namespace) -> List[Any]:
         for header in arguments.header:
             name, colon, value = header.partition(":")
             if not colon or not name.strip() or not header.isprintable():
-                raise _WrongUse("%r is no header: it takes 'NAME: VALUE'" % header)
+                raise ValueError("%r is no header: it takes 'NAME: VALUE'" % header)
             request.headers[name.strip()] = value.strip()
         requests.append(request)
     return requests
@@ -119,10 +112,10 @@ def _load(name: str, target: str, kind: str = "WSGI application") -> Any:
         return wsgi.load(target)
     except wsgi.LoadError as error:
         text = str(error).replace("TG901 threadguard: THREADGUARD_APP =", name).replace("WSGI application", kind)
-        raise _WrongUse(text) from None
+        raise ValueError(text) from None
     except (Exception, SystemExit) as error:  # noqa: B902  the application's own, while it is imported
         traceback.print_exc()
-        raise _WrongUse("%s %r cannot be loaded: %s: %s" % (name, target, type(error).__name__, error)) from None
+        raise ValueError("%s %r cannot be loaded: %s: %s" % (name, target, type(error).__name__, error)) from None
 
 
 def _command(arguments: argparse.Namespace, requests: List[str], at: int) -> str:
