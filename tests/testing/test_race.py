@@ -185,6 +185,24 @@ def test_state_that_a_pause_changes_for_good_is_said():
     assert "noticed after A was paused at" in str(report)
 
 
+def test_wrong_answer_that_does_not_come_again():
+    """What was wrong once and never again is reported as that, and proves nothing."""
+    healed = []
+
+    def app(environ, start_response):
+        global asked
+        asked = environ["PATH_INFO"]
+        text = "hello "
+        if asked != environ["PATH_INFO"] and not healed:
+            healed.append(True)
+            return answer(start_response, text + asked)
+        return answer(start_response, text + environ["PATH_INFO"])
+
+    report = race(app, "/a", "/b")
+    assert report.status == 3
+    assert "tried again it happened 0 of 10 times: at=2" in str(report)
+
+
 def test_deadlock_is_found():
     """Two locks that are taken in either order: both requests wait for each other, and the report says where."""
     locks = {"/a": threading.Lock(), "/b": threading.Lock()}

@@ -88,8 +88,8 @@ def _requests(arguments: argparse.Namespace) -> List[Any]:
     for text in arguments.requests:
         method, _, path = ("GET", "", text) if text.startswith("/") else text.partition(":")
         if not (path.startswith("/") and path.isascii() and method.isalpha() and method.isascii() and method.isupper()):
-            raise ValueError("%r is no request: it takes a path such as /a, in ASCII, or METHOD:PATH such as POST:/a"
-                            % text)
+            raise ValueError("%r is no request: it takes a path in ASCII, such as /a, or METHOD:PATH, such as POST:/a"
+                             % text)
         request = _webob().Request.blank(path, method=method)
         if method not in ("GET", "HEAD"):
             request.body = body

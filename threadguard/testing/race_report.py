@@ -84,14 +84,16 @@ class PairReport:
     waited: Dict[int, str] = field(default_factory=dict)
     """Where one waited for what the other held, by the line before which A was paused."""
     drifts: List[str] = field(default_factory=list)
-    """When the answers that they get alone were found to have changed, or a wrong one never came again."""
+    """When the answers that they get alone were found to have changed."""
     differences: List[Difference] = field(default_factory=list)
     problem: str = ""
 
     @property
     def status(self) -> int:
         """The exit status: 0 nothing found, 1 found, 3 it could not be compared."""
-        return 3 if self.problem else 1 if self.differences else 3 if self.drifts else 0
+        if not self.problem and any(one.times for one in self.differences):
+            return 1
+        return 3 if self.problem or self.differences or self.drifts else 0
 
     def request(self, side: str) -> str:
         """The request of *side*, with what it got alone."""

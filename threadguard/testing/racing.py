@@ -51,7 +51,6 @@ def race(app: WSGIApp, *requests: Any, within: Iterable[str] = (), points: Optio
     packages, ignored = tuple(within), frozenset(name.lower() for name in ignore_headers)
     _check(requests, packages, [points, at])
     names = [_name(sent_request(request).environ) for request in requests]
-    stepper, report, places = Stepper(app, stepped_code(packages), timeout), RaceReport(), range(len(requests))
 
     def compared(answer: Answer) -> Answer:
         try:
@@ -60,6 +59,8 @@ def race(app: WSGIApp, *requests: Any, within: Iterable[str] = (), points: Optio
             raise TypeError("normalize makes no bytes of bytes: %s: %s" % (type(error).__name__, error)) from error
         return answer._replace(body=body, headers=tuple(one for one in answer.headers if one[0].lower() not in ignored))
 
+    stepper, report = Stepper(app, stepped_code(packages), compared, timeout), RaceReport()
+    places = range(len(requests))
     with _one_at_a_time, _guards_let_pass():
         for a, b in [(a, b) for a in places for b in places if a != b or len(requests) == 1][:at and 1]:
             if any(one.problem and one.indexes == (b, a) != (a, b) for one in report.pairs):
@@ -67,7 +68,7 @@ def race(app: WSGIApp, *requests: Any, within: Iterable[str] = (), points: Optio
             pair = PairReport(names[a], names[b], (a, b))
             report.pairs.append(pair)
             try:
-                _Pair(stepper, requests[a], requests[b], pair, compared).run(points, at, progress)
+                _Pair(stepper, requests[a], requests[b], pair).run(points, at, progress)
             except CannotCompareError as error:
                 pair.problem = str(error)
             except NoAnswerError as error:
@@ -127,9 +128,8 @@ def _guards_let_pass() -> Iterator[None]:
 class _Pair:
     """Two requests, the first of which is paused."""
 
-    def __init__(self, stepper: Stepper, a: Any, b: Any, report: PairReport,
-                 compared: Callable[[Answer], Answer]) -> None:
-        self._stepper, self._a, self._b, self._report, self._compared = stepper, a, b, report, compared
+    def __init__(self, stepper: Stepper, a: Any, b: Any, report: PairReport) -> None:
+        self._stepper, self._a, self._b, self._report = stepper, a, b, report
         self._right: List[Answers] = []
 
     def run(self, points: Optional[int], at: Optional[int], progress: Progress) -> None:
@@ -146,7 +146,7 @@ class _Pair:
                 progress(done + is_both * len(places), 2 * len(places))
                 self._try(place, is_both)
         progress(1, 1)
-        for difference in list(report.differences):
+        for difference in report.differences:
             if at is None:
                 self._narrow(difference, max((one for one in places if one < difference.seen[0].at), default=0))
             self._replay(difference)
@@ -158,7 +158,7 @@ class _Pair:
         """What both get alone, in each order and from each state that an order leaves, and how many lines A has."""
         found: List[Tuple[Answers, int]] = []
         for is_a_first in (True, True, False, False):
-            outcome = self._send(self._a, self._b) if is_a_first else self._send(self._b, self._a)
+            outcome = self._stepper.run(*(self._a, self._b) if is_a_first else (self._b, self._a))
             one, other = outcome.answers
             found.append(((one, other), outcome.lines) if is_a_first else ((other, one), found[0][1]))
         return found
@@ -193,11 +193,6 @@ class _Pair:
         self._learn()
         return False
 
-    def _send(self, a: Any, b: Any, at: int = 0, is_both: bool = False) -> Outcome:
-        outcome = self._stepper.run(a, b, at, is_both)
-        one, other = outcome.answers
-        return outcome._replace(answers=(self._compared(one), self._compared(other)))
-
     def _wrong(self, outcome: Outcome) -> List[Difference]:
         """What no order gives. Where one waited for the other there was no pause to speak of."""
         if outcome.waited or not outcome.stack or outcome.answers in self._right:
@@ -207,19 +202,19 @@ class _Pair:
     def _try(self, at: int, is_both: bool) -> None:
         """Pause A before its line *at*, and note what came of it."""
         report, known = self._report, {one.kind: one for one in self._report.differences}
-        outcome = self._send(self._a, self._b, at, is_both)
+        outcome = self._stepper.run(self._a, self._b, at, is_both)
         if outcome.waited:
             report.waited[at] = outcome.waited
         is_new = any(one.kind not in known for one in self._wrong(outcome))
         if is_new and not self._is_right_alone("after A was paused at %s:%d in %s" % outcome.stack[0]):
-            outcome = self._send(self._a, self._b, at, is_both)
+            outcome = self._stepper.run(self._a, self._b, at, is_both)
         for difference in self._wrong(outcome):
             known.setdefault(difference.kind, difference).seen.append(outcome)
         report.differences = list(known.values())
 
     def _has(self, found: Difference, at: int) -> Tuple[bool, Outcome]:
         """Whether *found* comes of a pause before A's line *at*."""
-        outcome = self._send(self._a, self._b, at, found.seen[0].is_both)
+        outcome = self._stepper.run(self._a, self._b, at, found.seen[0].is_both)
         return found.kind in [one.kind for one in self._wrong(outcome)], outcome
 
     def _narrow(self, found: Difference, right: int) -> None:
@@ -244,9 +239,6 @@ class _Pair:
                 found.times += is_wrong
             if found.replays == REPLAYS:
                 break
-        if not found.times:
-            self._report.differences.remove(found)
-            self._report.drifts.append("once, when A was paused at %s:%d in %s" % found.seen[0].stack[0])
 
 
 def _spread(lines: int, points: int) -> List[int]:

@@ -93,10 +93,14 @@ def is_of_application(file: str) -> bool:
 
 
 class Stepper:
-    """Sends two requests, and pauses them. It learns from runs without a pause how long they take, and stand still."""
+    """Sends two requests, and pauses them. It learns from runs without a pause how long they take, and stand still.
 
-    def __init__(self, app: WSGIApp, is_stepped: IsStepped, timeout: float) -> None:
-        self._app, self._is_stepped, self._timeout = app, is_stepped, timeout
+    :param compared: makes of an answer what is compared of it.
+    """
+
+    def __init__(self, app: WSGIApp, is_stepped: IsStepped, compared: Callable[[Answer], Answer],
+                 timeout: float) -> None:
+        self._app, self._is_stepped, self._compared, self._timeout = app, is_stepped, compared, timeout
         self._seconds = self._stood = 0.0
 
     def run(self, a: Any, b: Any, at: int = 0, is_both: bool = False) -> Outcome:
@@ -117,7 +121,8 @@ class Stepper:
         if not at:
             self._seconds = max(self._seconds, first.seconds, second.seconds)
             self._stood = max(self._stood, first.stood, second.stood)
-        return Outcome((first.answer(), second.answer()), count() - 1, at, first.stack, is_both, waited)
+        answers = self._compared(first.answer()), self._compared(second.answer())
+        return Outcome(answers, count() - 1, at, first.stack, is_both, waited)
 
     def _interleave(self, a: "_Sending", b: "_Sending") -> str:
         """Let each run in its turn. Returns where one waited for what the other held, if it did."""
