@@ -277,6 +277,48 @@ def test_an_iterator_stays_its_own_iterator(guarded, policy):
     assert closed == [1] and guard.stats().in_flight == 0
 
 
+class Held:
+    """A body whose iterator is another object, as a proxy's is."""
+
+    def __init__(self, chunks, log):
+        self.chunks, self.log = chunks, log
+
+    def __iter__(self):
+        return self.chunks
+
+    def close(self):
+        self.log.append("body")
+
+
+def generated(log):
+    try:
+        yield b"x"
+        yield b"y"
+    finally:
+        log.append("iterator")
+
+
+@pytest.mark.parametrize("policy", ["refuse", "serialize", "log"])
+@pytest.mark.parametrize("has_next", [False, True])
+@pytest.mark.parametrize("chunks", [lambda log: Closing(lambda: log.append("iterator"), [b"x", b"y"]), generated])
+def test_the_iterator_of_a_body_can_be_closed_by_itself(guarded, policy, has_next, chunks):
+    """Agents keep `iter(body)` and close that, and the body if they know it: each close is reached, as without a guard."""
+    log = []
+    kind = type("HeldIterator", (Held,), {"__next__": None}) if has_next else Held
+    guard = guarded(lambda environ, start: kind(chunks(log), log), policy=policy)
+    body = guard(new_environ(), start_response)
+    iterator = iter(body)
+    assert next(iterator) == b"x"
+    iterator.close()
+    assert log == ["iterator"] and guard.stats().in_flight == 1
+    body.close()
+    assert log == ["iterator", "body"] and guard.stats().in_flight == 0
+    iterator = iter(guard(new_environ(), start_response))
+    iterator.close()
+    del iterator
+    assert guard.stats().in_flight == 0
+
+
 class Proxy:
     """One whose class has a length, whatever it stands for."""
 

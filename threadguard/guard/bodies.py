@@ -6,6 +6,7 @@ code: it gives `chain` the chunks of the body first, and is asked for more at th
 """
 
 import weakref
+from functools import partial
 from itertools import chain
 from types import CodeType, GeneratorType
 from typing import Any, Callable, Dict, Iterable, Iterator, Optional, Tuple
@@ -102,10 +103,12 @@ def _has_length(body: Any) -> bool:
 class Course:
     """The course of an iteration, for `chain`: it gives the chunks of *body* first, and then tells of their end."""
 
-    __slots__ = ("body", "source", "pending", "is_begun", "_is_given")
+    __slots__ = ("body", "chunks", "source", "pending", "is_begun", "_is_given")
 
     def __init__(self, body: Any, pending: PendingResponse) -> None:
         self.body = body
+        self.chunks: Any = None
+        """The iterator that the body has given."""
         self.source: Any = None
         """What makes the chunks; None before and after."""
         self.pending = pending
@@ -116,9 +119,9 @@ class Course:
         __traceback_hide__ = True  # noqa: F841
         try:
             self.is_begun = True
-            chunks = iter(self.body)
-            self.source = _source(chunks)
-            return chunks
+            self.chunks = iter(self.body)
+            self.source = _source(self.chunks)
+            return self.chunks
         except BaseException:
             self.pending.end()
             raise
@@ -190,6 +193,21 @@ class Chunks(chain):  # type: ignore[type-arg]
     def watch(self) -> None:
         """Look around before each chunk from now on."""
         self.__class__ = _WATCHED.get(type(self), type(self))
+
+    def __getattr__(self, name: str) -> Any:
+        """What the iterator of the body has: agents keep that, and close it."""
+        value = getattr(self.__dict__["_course"].chunks, name)
+        return partial(self._close, value) if name == "close" else value
+
+    @contexts.makes_a_chunk
+    def _close(self, close: Callable[[], object]) -> None:
+        __traceback_hide__ = True  # noqa: F841
+        try:
+            self._pending.call(close)
+        finally:
+            if not self._pending.is_running():
+                self._course.source = None
+                self._pending.iteration_ended()
 
 
 @contexts.makes_a_chunk
