@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from programs import Program, Prometheus, free_ports, get, program
 
-from threadguard import codes, metrics
+from threadguard import codes
+from threadguard.observe import metrics
 
 MONITORING = Path(__file__).resolve().parents[2] / "examples" / "monitoring"
 GRAFANA = MONITORING.parents[1] / ".venv" / "grafana" / "node_modules"
