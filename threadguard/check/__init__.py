@@ -41,11 +41,12 @@ _NO_FORMAT = (
 
 def check_file(path: str, options: Options = Options()) -> Checked:
     """What the file *path* says; the tree that may be read is its directory, and below."""
+    tree = Tree((os.path.dirname(path) or ".", path))
+
     def read() -> List[Item]:
-        text = source.read(path)
-        command = Command((), tree=Tree((text.directory, path)), directory=None, options=options, file=path)
-        return [settle(item, command) for item in _read(text, command)]
-    return _checked(path, read, path or "a file without a name", path)
+        command = Command((), tree=tree, directory=None, options=options, file=path)
+        return [settle(item, command) for item in _read(source.read(path), command)]
+    return _checked(path, read, path or "a file without a name", path, tree)
 
 
 def check_command(words: Sequence[str], env: Mapping[str, str], options: Options = Options()) -> Checked:
@@ -64,7 +65,7 @@ def check_command(words: Sequence[str], env: Mapping[str, str], options: Options
         if not items:
             raise CannotTell("%s is plainly no server" % words[0])
         return items
-    return _checked(" ".join(map(shlex.quote, words)), read, "the command", "")
+    return _checked(" ".join(map(shlex.quote, words)), read, "the command", "", tree)
 
 
 def read_server(ini: str, name: str) -> List[Item]:
@@ -101,11 +102,11 @@ def _read(text: Source, command: Command) -> List[Item]:
     return items
 
 
-def _checked(target: str, read: Callable[[], List[Item]], name: str, file: str) -> Checked:
-    """What came of *target*: each finding once, on one line and without control characters."""
+def _checked(target: str, read: Callable[[], List[Item]], name: str, file: str, tree: Tree) -> Checked:
+    """What came of *target*: each finding once, on one line, without control characters and without secrets."""
     found = [finding_of(item) if isinstance(item, Reading) else item for item in _tried(read, name, file)]
     return Checked(target, tuple(dict.fromkeys(replace(
-        each, sentence=_escape(each.sentence), evidence=_escape(each.evidence), remedy=_escape(each.remedy),
+        each, sentence=_escape(each.sentence), evidence=_escape(_hide(each.evidence, tree.secrets)), remedy=_escape(each.remedy),
         file=None if each.file is None else _escape(each.file)) for each in found)))
 
 
@@ -119,6 +120,15 @@ def _tried(read: Callable[[], List[Item]], name: str, file: str) -> List[Item]:
     except Exception as error:  # noqa: B902
         evidence = "%s: %s" % (type(error).__name__, error)
         return [Finding("TG402", "the check of %s failed" % name, evidence, "please report it")]
+
+
+def _hide(text: str, secrets: Mapping[str, str]) -> str:
+    """*text* with the names in the place of the values of files of variables; shorter ones than three tell nothing."""
+    for value in sorted(secrets, key=len, reverse=True):
+        if len(value) > 2 and value[:40] in text:  # a message may shorten a long one
+            text = re.sub(r"(?<!\w)%s%s(?!\w)" % (re.escape(value[:40]), r"\S*" if len(value) > 40 else ""),
+                          secrets[value].replace("\\", ""), text)
+    return text
 
 
 def _escape(text: str) -> str:

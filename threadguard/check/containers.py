@@ -276,7 +276,7 @@ def _environment(service: Any, text: Source, environment: Environment, command: 
         path = _interpolated(text_of(each) or text_of(child(each, "path")))
         whole = command.tree.join(text.directory, path)
         if is_known(path) and command.tree.has(whole):
-            environment = of_file(command.tree.read(whole), environment)
+            environment = of_file(whole, environment, command.tree)
         elif text_of(child(each, "required")) != "false" or not command.tree.holds(whole):
             environment = replace(environment, kind=UNKNOWN_OTHERS,
                                   others="env_file %s, which is not here," % shown(path))

@@ -11,7 +11,7 @@ from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
 from threadguard.check.command_lines import read_parts
 from threadguard.check.model import Command, Item, Part, at_most
-from threadguard.check.source import CannotTell, Source, Unreadable
+from threadguard.check.source import CannotTell, Source, Tree, Unreadable
 from threadguard.check.trees import parse_ini
 from threadguard.check.words import ASSUMED, MARK, UNKNOWN_OTHERS, Environment, Word, expand, is_known, shown, split
 from threadguard.check.wrappers import of_text
@@ -136,18 +136,20 @@ def _unit_environment(entries: Dict[str, List[Entry]], text: Source, command: Co
             found = replace(found, kind=UNKNOWN_OTHERS, others="EnvironmentFile=%s, which is not among the files that"
                             " are checked," % entry.value.lstrip("-"))
         for path in paths:
-            found = of_file(command.tree.read(path), found)
+            found = of_file(path, found, command.tree)
     for entry in entries.get("UnsetEnvironment", []):
         for name in split(entry.value):
             found = found.having(name, None)
     return found
 
 
-def of_file(text: Source, environment: Environment) -> Environment:
-    """*environment* with the variables of the file *text*, whose values are never printed."""
-    for name, value in _assignments(line for line in text.lines if line.strip()[:1] not in ("#", ";", "")):
+def of_file(path: str, environment: Environment, tree: Tree) -> Environment:
+    """*environment* with the variables of the file at *path*, whose values are never printed."""
+    for name, value in _assignments(line for line in tree.read(path).lines if line.strip()[:1] not in ("#", ";", "")):
         quoted = re.match(r"\"([^\"]*)\"|'([^']*)'", value)
         plain = next(filter(None, quoted.groups()), "") if quoted else re.sub(r"(?:^|\s)#.*", "", value).strip()
+        parts = [part for part in re.split(r"[\s=]+", plain) if not part.startswith("-")]
+        tree.secrets.update(dict.fromkeys([plain, *parts], "$" + name))
         environment = environment.having(name, re.sub(r"\$(?=[\w{])", MARK + "$", plain), True)
     return environment
 
