@@ -156,8 +156,7 @@ def test_no_value_of_a_file_of_variables_is_printed(command, place, check):
     (place / "site.env").write_text("KEY=hunter2\nTHREADS=hunter2\nGRANIAN_INTERFACE=hunter2\nLONG=%s\n"
                                     "GUNICORN_CMD_ARGS=-k hunter2\n" % ("hunter2" * 20))
     (place / "site.service").write_text("[Service]\nWorkingDirectory=%s\nEnvironmentFile=%s/site.env\n"
-                                        "ExecStart=%s\n" % (
-        place, place, command))
+                                        "ExecStart=%s\n" % (place, place, command))
     lines = check("site.service")[1]
     assert lines and "hunter" not in "".join(lines)
 

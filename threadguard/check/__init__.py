@@ -106,7 +106,9 @@ def _checked(target: str, read: Callable[[], List[Item]], name: str, file: str, 
     """What came of *target*: each finding once, on one line, without control characters and without secrets."""
     found = [finding_of(item) if isinstance(item, Reading) else item for item in _tried(read, name, file)]
     return Checked(target, tuple(dict.fromkeys(replace(
-        each, sentence=_escape(each.sentence), evidence=_escape(_hide(each.evidence, tree.secrets)), remedy=_escape(each.remedy),
+        each, sentence=_escape(re.sub(r"(?<= lets )\d+ requests", lambda match: "more than one request" if match.group(
+            ).split()[0] in tree.secrets else match.group(), each.sentence)),
+        evidence=_escape(_hide(each.evidence, tree.secrets)), remedy=_escape(each.remedy),
         file=None if each.file is None else _escape(each.file)) for each in found)))
 
 
@@ -123,11 +125,11 @@ def _tried(read: Callable[[], List[Item]], name: str, file: str) -> List[Item]:
 
 
 def _hide(text: str, secrets: Mapping[str, str]) -> str:
-    """*text* with the names in the place of the values of files of variables; shorter ones than three tell nothing."""
+    """*text* with the names in the place of the values of files of variables."""
     for value in sorted(secrets, key=len, reverse=True):
-        if len(value) > 2 and value[:40] in text:  # a message may shorten a long one
-            text = re.sub(r"(?<!\w)%s%s(?!\w)" % (re.escape(value[:40]), r"\S*" if len(value) > 40 else ""),
-                          secrets[value].replace("\\", ""), text)
+        if value not in ("", "0", "1") and value[:40] in text:  # a message may shorten a long one
+            text = re.sub(r"(?<!\w)(%s=)?%s%s(?!\w)" % (
+                secrets[value][1:], re.escape(value[:40]), r"\S*" if len(value) > 40 else ""), secrets[value], text)
     return text
 
 

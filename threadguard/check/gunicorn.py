@@ -100,7 +100,7 @@ def _judge(found: Dict[str, Setting]) -> Reading:
     remedy = ("threads = 1" if only else 'worker_class = "sync" and threads = 1') + " in %s; for more throughput" \
         " workers = N" % os.path.basename(str(place.file)) if in_file else (
             "--threads 1" if only else "--worker-class sync --threads 1") + "; for more throughput --workers N"
-    return quote(reading, evidence, remedy, threads.value, place.file, place.line)
+    return quote(reading, evidence, remedy, place.file, place.line)
 
 
 def _settings(command: Command) -> Dict[str, Setting]:
@@ -109,7 +109,7 @@ def _settings(command: Command) -> Dict[str, Setting]:
     found, chosen = _given(line, ""), line.last("--config")
     if not _is_pinned(found):
         variable = command.variable("GUNICORN_CMD_ARGS") or Word.of("")
-        words = [Word.of(expand(word, Environment({}, ASSUMED)), word, variable.is_secret) for word in split(variable)]
+        words = [Word.of(expand(word, Environment({}, ASSUMED)), word) for word in split(variable)]
         given = parse(words, _VALUES, _FLAGS)
         found, chosen = {**_given(given, "GUNICORN_CMD_ARGS: "), **found}, chosen or given.last("--config")
     of_file: Dict[str, Setting] = {}

@@ -150,7 +150,7 @@ def of_file(path: str, environment: Environment, tree: Tree) -> Environment:
         plain = next(filter(None, quoted.groups()), "") if quoted else re.sub(r"(?:^|\s)#.*", "", value).strip()
         parts = [part for part in re.split(r"[\s=]+", plain) if not part.startswith("-")]
         tree.secrets.update(dict.fromkeys([plain, *parts], "$" + name))
-        environment = environment.having(name, re.sub(r"\$(?=[\w{])", MARK + "$", plain), True)
+        environment = environment.having(name, re.sub(r"\$(?=[\w{])", MARK + "$", plain))
     return environment
 
 
@@ -170,10 +170,9 @@ def _unit_command(given: List[str], command: Command) -> Command:
     for word in (first, *given[1:]):
         value = command.environment.variables.get(word[1:]) if re.match(r"\$\w+$", word) else None
         if value is not None and is_known(value):
-            words += [Word.of(each, word, value.is_secret) for each in split(value)]
+            words += [Word.of(each, word) for each in split(value)]
         else:
-            filled = expand(_specified(word), command.environment, literal=True)
-            words.append(Word.of(filled, word, filled.is_secret))
+            words.append(Word.of(expand(_specified(word), command.environment, literal=True), word))
     if "@" in prefixes:  # the second word is the name that it is told
         del words[1:2]
     return replace(command, words=tuple(words))
