@@ -4,7 +4,7 @@ import os
 import re
 import shlex
 from dataclasses import replace
-from typing import Callable, List, Mapping, Optional, Sequence, Tuple
+from typing import Callable, List, Mapping, Sequence, Tuple
 
 from threadguard.check import apache, command_lines, containers, gunicorn, paste, source, starters, unit, uwsgi
 from threadguard.check.model import Checked, Command, Format, Item, Options, explain, settle
@@ -28,7 +28,7 @@ FORMATS: Tuple[Format, ...] = (
     Format("Unit JSON", unit.matches, unit.read_file),
     Format("Apache configuration", apache.matches, apache.read_file),
 )
-_NO_FORMAT = (
+_NO_FORMAT: Tuple[Tuple[str, str, str], ...] = (
     (r"\.(md|rst|txt|html?|adoc)$|^README", "", "a text, and no configuration"),
     (r"", r"[ \t]*(server|http|upstream[ \t]+\S+)[ \t]*\{", "nginx's configuration, which starts no application"),
     (r"^render\.ya?ml$", "", "a blueprint of Render"),
@@ -37,6 +37,7 @@ _NO_FORMAT = (
     (r"\.(py|wsgi)$", "", "a Python program, and gunicorn's configuration is one only by its name"),
     (r"^(Makefile|Jenkinsfile|Vagrantfile|justfile)", "", "a list of tasks"),
 )
+"""What is none of `FORMATS` though it may look like one: by its name, by the beginning of a line, and what it is."""
 
 
 def check_file(path: str, options: Options = Options()) -> Checked:
@@ -76,22 +77,13 @@ def read_server(ini: str, name: str) -> List[Item]:
     return _tried(read, "the server of [server:%s]" % name, ini)
 
 
-def _no_format(text: Source) -> Optional[str]:
-    """What *text* is, if it is none of `FORMATS` though it may look like one."""
-    for name, line, what in _NO_FORMAT:
-        if re.search(name, text.name) and (not line or re.search("^" + line, text.text, re.MULTILINE)) and not (
-                gunicorn.matches(text) or containers.is_dockerfile(text)):
-            return what
-    return None
-
-
 def _read(text: Source, command: Command) -> List[Item]:
     """What *text* says. Raises `CannotTell` and `Unreadable`."""
     if re.match(r"#!.*sh\b", text.text) or text.name.endswith((".sh", ".bash")):
         raise CannotTell("it is a script for a shell, which may do anything", NAME_THE_COMMAND)
-    what = _no_format(text)
-    if what is not None:
-        raise Unreadable("it is %s: %s" % (what, NAME_THE_COMMAND), text.path)
+    for name, line, what in () if gunicorn.matches(text) or containers.is_dockerfile(text) else _NO_FORMAT:
+        if re.search(name, text.name) and (not line or re.search("^" + line, text.text, re.MULTILINE)):
+            raise Unreadable("it is %s: %s" % (what, NAME_THE_COMMAND), text.path)
     known = next((each for each in FORMATS if each.matches(text)), None)
     if known is None:
         raise Unreadable("it is none of: %s" % ", ".join(each.name for each in FORMATS), text.path)

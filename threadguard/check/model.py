@@ -23,10 +23,6 @@ EXIT: Dict[str, int] = {SINGLE_THREADED: 0, THREADED: 1, UNREADABLE: 2, UNKNOWN:
 _WORST_FIRST = (THREADED, UNREADABLE, UNKNOWN, SINGLE_THREADED)
 
 
-def _silent(text: str) -> None:
-    """Say nothing."""
-
-
 @dataclass(frozen=True)
 class Options:
     """How to check."""
@@ -35,7 +31,7 @@ class Options:
     """Whether code may be run: gunicorn's own loader of its configuration, and an installed Apache's own dump."""
     server_name: Optional[str] = None
     """The one [server:] section of an ini file that counts; all of them by default."""
-    say: Callable[[str], None] = _silent
+    say: Callable[[str], object] = str
     """Told before code is executed."""
 
 
