@@ -247,19 +247,14 @@ class Literals:
 
 def _names(node: ast.AST) -> Sequence[str]:
     """The names that *node* mentions in a way that may set them; a name that is only read is none."""
-    if isinstance(node, (ast.Import, ast.ImportFrom)):
-        return [part for alias in node.names for part in (alias.asname or alias.name).split(".")] + [
-            part for part in (getattr(node, "module", None) or "").split(".") if part in ("builtins", "ctypes")]
-    if isinstance(node, ast.Name):
-        return [node.id] if not isinstance(node.ctx, ast.Load) or node.id in _FREE_HANDS else []
-    if isinstance(node, ast.Attribute):
-        return [node.attr] if not isinstance(node.ctx, ast.Load) or node.attr in _FREE_HANDS else []
     if isinstance(node, ast.Constant):
-        return [node.value] if isinstance(node.value, str) and node.value in SETTINGS else []
-    if isinstance(node, (ast.Global, ast.Nonlocal)):
-        return node.names
-    found = (getattr(node, "name", None), getattr(node, "arg", None), getattr(node, "rest", None))
-    return [each for each in found if isinstance(each, str)]
+        return [str(node.value)] if node.value in SETTINGS else []
+    is_read = isinstance(getattr(node, "ctx", None), ast.Load)
+    found: List[Any] = [] if isinstance(node, ast.alias) else [
+        each for _, value in ast.iter_fields(node) for each in (value if isinstance(value, list) else [value])]
+    for alias in [each for each in found if isinstance(each, ast.alias)]:
+        found += (alias.asname or alias.name).split(".")
+    return [each for each in found if isinstance(each, str) and (not is_read or each in _FREE_HANDS)]
 
 
 COMMAND = Server(gunicorn.NAME, ("gunicorn", "gunicorn3", "gunicorn_paster", "gunicorn.app.wsgiapp"), read_command, PIN)
