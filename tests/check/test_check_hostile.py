@@ -144,6 +144,23 @@ def test_control_characters_do_not_reach_the_terminal(place, check):
     assert "\x1b" not in text and "\x07" not in text
 
 
+@pytest.mark.parametrize("command", [
+    "$KEY a", "/bin/sh -c '$KEY a; b'", "/bin/sh $KEY", "/usr/bin/gunicorn -c $KEY a", "/usr/bin/gunicorn a",
+    "/usr/bin/gunicorn -${KEY} a", "/usr/bin/uwsgi $KEY.ini", "/usr/bin/waitress-serve a $KEY", "/usr/bin/pserve $KEY",
+    "/usr/bin/uvicorn --interface $KEY a", "/usr/bin/hypercorn wsgi:$KEY", "/usr/bin/granian a",
+    "/usr/bin/functions-framework --target a", "/usr/bin/python -m $KEY", "/usr/bin/env -S \"$KEY a\"",
+    "/bin/sh -c '$LONG; b'",
+])
+def test_no_value_of_a_file_of_variables_is_printed(command, place, check):
+    """Whatever a message quotes: the name of the variable stands in its place."""
+    (place / "site.env").write_text("KEY=hunter2\nTHREADS=hunter2\nGRANIAN_INTERFACE=hunter2\nLONG=%s\n"
+                                    "GUNICORN_CMD_ARGS=-k hunter2\n" % ("hunter2" * 20))
+    (place / "site.service").write_text("[Service]\nWorkingDirectory=%s\nEnvironmentFile=%s/site.env\n"
+                                        "ExecStart=%s\n" % (place, place, command))
+    lines = check("site.service")[1]
+    assert lines and "hunter" not in "".join(lines)
+
+
 def test_a_name_cannot_forge_a_line(place, check):
     """A line end in a file's name comes out escaped."""
     (place / "a\nb.ini").write_text("[uwsgi]\nthreads = 1\n")

@@ -4,7 +4,7 @@ import os
 import re
 import shlex
 from dataclasses import replace
-from typing import Callable, List, Mapping, Optional, Sequence, Tuple
+from typing import Callable, List, Mapping, Sequence, Tuple
 
 from threadguard.check import apache, command_lines, containers, gunicorn, paste, source, starters, unit, uwsgi
 from threadguard.check.model import Checked, Command, Format, Item, Options, explain, settle
@@ -28,7 +28,7 @@ FORMATS: Tuple[Format, ...] = (
     Format("Unit JSON", unit.matches, unit.read_file),
     Format("Apache configuration", apache.matches, apache.read_file),
 )
-_NO_FORMAT = (
+_NO_FORMAT: Tuple[Tuple[str, str, str], ...] = (
     (r"\.(md|rst|txt|html?|adoc)$|^README", "", "a text, and no configuration"),
     (r"", r"[ \t]*(server|http|upstream[ \t]+\S+)[ \t]*\{", "nginx's configuration, which starts no application"),
     (r"^render\.ya?ml$", "", "a blueprint of Render"),
@@ -37,15 +37,17 @@ _NO_FORMAT = (
     (r"\.(py|wsgi)$", "", "a Python program, and gunicorn's configuration is one only by its name"),
     (r"^(Makefile|Jenkinsfile|Vagrantfile|justfile)", "", "a list of tasks"),
 )
+"""What is none of `FORMATS` though it may look like one: by its name, by the beginning of a line, and what it is."""
 
 
 def check_file(path: str, options: Options = Options()) -> Checked:
     """What the file *path* says; the tree that may be read is its directory, and below."""
+    tree = Tree((os.path.dirname(path) or ".", path))
+
     def read() -> List[Item]:
-        text = source.read(path)
-        command = Command((), tree=Tree((text.directory, path)), directory=None, options=options, file=path)
-        return [settle(item, command) for item in _read(text, command)]
-    return _checked(path, read, path or "a file without a name", path)
+        command = Command((), tree=tree, directory=None, options=options, file=path)
+        return [settle(item, command) for item in _read(source.read(path), command)]
+    return _checked(path, read, path or "a file without a name", path, tree)
 
 
 def check_command(words: Sequence[str], env: Mapping[str, str], options: Options = Options()) -> Checked:
@@ -64,7 +66,7 @@ def check_command(words: Sequence[str], env: Mapping[str, str], options: Options
         if not items:
             raise CannotTell("%s is plainly no server" % words[0])
         return items
-    return _checked(" ".join(map(shlex.quote, words)), read, "the command", "")
+    return _checked(" ".join(map(shlex.quote, words)), read, "the command", "", tree)
 
 
 def read_server(ini: str, name: str) -> List[Item]:
@@ -75,22 +77,13 @@ def read_server(ini: str, name: str) -> List[Item]:
     return _tried(read, "the server of [server:%s]" % name, ini)
 
 
-def _no_format(text: Source) -> Optional[str]:
-    """What *text* is, if it is none of `FORMATS` though it may look like one."""
-    for name, line, what in _NO_FORMAT:
-        if re.search(name, text.name) and (not line or re.search("^" + line, text.text, re.MULTILINE)) and not (
-                gunicorn.matches(text) or containers.is_dockerfile(text)):
-            return what
-    return None
-
-
 def _read(text: Source, command: Command) -> List[Item]:
     """What *text* says. Raises `CannotTell` and `Unreadable`."""
     if re.match(r"#!.*sh\b", text.text) or text.name.endswith((".sh", ".bash")):
         raise CannotTell("it is a script for a shell, which may do anything", NAME_THE_COMMAND)
-    what = _no_format(text)
-    if what is not None:
-        raise Unreadable("it is %s: %s" % (what, NAME_THE_COMMAND), text.path)
+    for name, line, what in () if gunicorn.matches(text) or containers.is_dockerfile(text) else _NO_FORMAT:
+        if re.search(name, text.name) and (not line or re.search("^" + line, text.text, re.MULTILINE)):
+            raise Unreadable("it is %s: %s" % (what, NAME_THE_COMMAND), text.path)
     known = next((each for each in FORMATS if each.matches(text)), None)
     if known is None:
         raise Unreadable("it is none of: %s" % ", ".join(each.name for each in FORMATS), text.path)
@@ -101,11 +94,13 @@ def _read(text: Source, command: Command) -> List[Item]:
     return items
 
 
-def _checked(target: str, read: Callable[[], List[Item]], name: str, file: str) -> Checked:
-    """What came of *target*: each finding once, on one line and without control characters."""
+def _checked(target: str, read: Callable[[], List[Item]], name: str, file: str, tree: Tree) -> Checked:
+    """What came of *target*: each finding once, on one line, without control characters and without secrets."""
     found = [finding_of(item) if isinstance(item, Reading) else item for item in _tried(read, name, file)]
     return Checked(target, tuple(dict.fromkeys(replace(
-        each, sentence=_escape(each.sentence), evidence=_escape(each.evidence), remedy=_escape(each.remedy),
+        each, sentence=_escape(re.sub(r"(?<= lets )\d+ requests", lambda match: "more than one request" if match.group(
+            ).split()[0] in tree.secrets else match.group(), each.sentence)),
+        evidence=_escape(_hide(each.evidence, tree.secrets)), remedy=_escape(each.remedy),
         file=None if each.file is None else _escape(each.file)) for each in found)))
 
 
@@ -119,6 +114,15 @@ def _tried(read: Callable[[], List[Item]], name: str, file: str) -> List[Item]:
     except Exception as error:  # noqa: B902
         evidence = "%s: %s" % (type(error).__name__, error)
         return [Finding("TG402", "the check of %s failed" % name, evidence, "please report it")]
+
+
+def _hide(text: str, secrets: Mapping[str, str]) -> str:
+    """*text* with the names in the place of the values of files of variables."""
+    for value in sorted(secrets, key=len, reverse=True):
+        if value not in ("", "0", "1") and value[:40] in text:  # a message may shorten a long one
+            text = re.sub(r"(?<!\w)(%s=)?%s%s(?!\w)" % (
+                secrets[value][1:], re.escape(value[:40]), r"\S*" if len(value) > 40 else ""), secrets[value], text)
+    return text
 
 
 def _escape(text: str) -> str:

@@ -302,7 +302,7 @@ def _of_daemon(daemon: Directive, mount: Optional[Directive]) -> Reading:
     threads = number(MARK + value if value.startswith("$") else value, "threads of WSGIDaemonProcess", daemon.file,
                      daemon.line)  # $: a macro's argument
     return quote(mod_wsgi.read_settings(threads, daemon.first or "site"), evidence, "threads=1 for WSGIDaemonProcess"
-                 " %s; for more throughput processes=N" % daemon.first, None, daemon.file, daemon.line)
+                 " %s; for more throughput processes=N" % daemon.first, daemon.file, daemon.line)
 
 
 def _embedded(mount: Directive, daemons: Sequence[Directive], conf: Conf, where: str) -> Reading:
@@ -317,7 +317,7 @@ def _embedded(mount: Directive, daemons: Sequence[Directive], conf: Conf, where:
         _refuse_conditional(directive, mount)
         threads, said = number(directive.first, "ThreadsPerChild", directive.file, directive.line), directive.written
     evidence = "%s: it runs embedded in Apache's threads, of which %s" % (where, said)
-    reading = quote(mod_wsgi.read_settings(threads), evidence, remedy, None, mount.file, mount.line)
+    reading = quote(mod_wsgi.read_settings(threads), evidence, remedy, mount.file, mount.line)
     # Of a host that the application counts in: its own, or any if it stands outside of them all.
     spoken: Dict[Optional[Section], Set[str]] = {}
     for directive in conf.named("protocols"):  # several of one host add up: server/core.c `set_protocols`

@@ -26,8 +26,7 @@ _NO_SERVER = re.compile(
     r"pgadmin4?|grafana|prometheus|jaeger|zookeeper|kafka|influxdb|certbot|localstack|clickhouse-server)(:[\w.-]+)?"
     r"(@sha256:\w+)?$")
 _REMOTE = re.compile(r"[a-z][a-z0-9+.-]*://|[\w.-]+@[\w.-]+:|github\.com/|oci:")
-_INNER = re.compile(r"\$\{(\w+)[^{}]*\}(?=[^{}]*\})")
-_VARIABLE = re.compile(r"\$(\$|\{[^{}]*\}|[A-Za-z_]\w*)")
+_VARIABLE = re.compile(r"\$(\$|\{|[A-Za-z_]\w*)")
 
 
 @dataclass
@@ -267,8 +266,7 @@ def _built(node: Any, text: Source, command: Command, has_words: bool) -> Stage:
 
 def _interpolated(text: Optional[str]) -> str:
     """*text* with a mark before each variable: compose fills it in from a shell that is not known here."""
-    return _VARIABLE.sub(lambda match: "$" if match.group(1) == "$" else MARK + match.group(), _INNER.sub(
-        r"$\1", text or ""))
+    return _VARIABLE.sub(lambda match: "$" if match.group(1) == "$" else MARK + match.group(), text or "")
 
 
 def _environment(service: Any, text: Source, environment: Environment, command: Command) -> Environment:
@@ -276,7 +274,7 @@ def _environment(service: Any, text: Source, environment: Environment, command: 
         path = _interpolated(text_of(each) or text_of(child(each, "path")))
         whole = command.tree.join(text.directory, path)
         if is_known(path) and command.tree.has(whole):
-            environment = of_file(command.tree.read(whole), environment)
+            environment = of_file(whole, environment, command.tree)
         elif text_of(child(each, "required")) != "false" or not command.tree.holds(whole):
             environment = replace(environment, kind=UNKNOWN_OTHERS,
                                   others="env_file %s, which is not here," % shown(path))

@@ -100,7 +100,7 @@ def _judge(found: Dict[str, Setting]) -> Reading:
     remedy = ("threads = 1" if only else 'worker_class = "sync" and threads = 1') + " in %s; for more throughput" \
         " workers = N" % os.path.basename(str(place.file)) if in_file else (
             "--threads 1" if only else "--worker-class sync --threads 1") + "; for more throughput --workers N"
-    return quote(reading, evidence, remedy, threads.value, place.file, place.line)
+    return quote(reading, evidence, remedy, place.file, place.line)
 
 
 def _settings(command: Command) -> Dict[str, Setting]:
@@ -109,7 +109,7 @@ def _settings(command: Command) -> Dict[str, Setting]:
     found, chosen = _given(line, ""), line.last("--config")
     if not _is_pinned(found):
         variable = command.variable("GUNICORN_CMD_ARGS") or Word.of("")
-        words = [Word.of(expand(word, Environment({}, ASSUMED)), word, variable.is_secret) for word in split(variable)]
+        words = [Word.of(expand(word, Environment({}, ASSUMED)), word) for word in split(variable)]
         given = parse(words, _VALUES, _FLAGS)
         found, chosen = {**_given(given, "GUNICORN_CMD_ARGS: "), **found}, chosen or given.last("--config")
     of_file: Dict[str, Setting] = {}
@@ -247,19 +247,14 @@ class Literals:
 
 def _names(node: ast.AST) -> Sequence[str]:
     """The names that *node* mentions in a way that may set them; a name that is only read is none."""
-    if isinstance(node, (ast.Import, ast.ImportFrom)):
-        return [part for alias in node.names for part in (alias.asname or alias.name).split(".")] + [
-            part for part in (getattr(node, "module", None) or "").split(".") if part in ("builtins", "ctypes")]
-    if isinstance(node, ast.Name):
-        return [node.id] if not isinstance(node.ctx, ast.Load) or node.id in _FREE_HANDS else []
-    if isinstance(node, ast.Attribute):
-        return [node.attr] if not isinstance(node.ctx, ast.Load) or node.attr in _FREE_HANDS else []
     if isinstance(node, ast.Constant):
-        return [node.value] if isinstance(node.value, str) and node.value in SETTINGS else []
-    if isinstance(node, (ast.Global, ast.Nonlocal)):
-        return node.names
-    found = (getattr(node, "name", None), getattr(node, "arg", None), getattr(node, "rest", None))
-    return [each for each in found if isinstance(each, str)]
+        return [str(node.value)] if node.value in SETTINGS else []
+    is_read = isinstance(getattr(node, "ctx", None), ast.Load)
+    found: List[Any] = [] if isinstance(node, ast.alias) else [
+        each for _, value in ast.iter_fields(node) for each in (value if isinstance(value, list) else [value])]
+    for alias in [each for each in found if isinstance(each, ast.alias)]:
+        found += (alias.asname or alias.name).split(".")
+    return [each for each in found if isinstance(each, str) and (not is_read or each in _FREE_HANDS)]
 
 
 COMMAND = Server(gunicorn.NAME, ("gunicorn", "gunicorn3", "gunicorn_paster", "gunicorn.app.wsgiapp"), read_command, PIN)

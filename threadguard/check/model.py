@@ -23,10 +23,6 @@ EXIT: Dict[str, int] = {SINGLE_THREADED: 0, THREADED: 1, UNREADABLE: 2, UNKNOWN:
 _WORST_FIRST = (THREADED, UNREADABLE, UNKNOWN, SINGLE_THREADED)
 
 
-def _silent(text: str) -> None:
-    """Say nothing."""
-
-
 @dataclass(frozen=True)
 class Options:
     """How to check."""
@@ -35,7 +31,7 @@ class Options:
     """Whether code may be run: gunicorn's own loader of its configuration, and an installed Apache's own dump."""
     server_name: Optional[str] = None
     """The one [server:] section of an ini file that counts; all of them by default."""
-    say: Callable[[str], None] = _silent
+    say: Callable[[str], object] = str
     """Told before code is executed."""
 
 
@@ -160,14 +156,12 @@ def settle(item: Item, command: Command, pin: str = "") -> Item:
     return replace(finding, sentence=finding.sentence + ", assuming that " + clauses) if clauses else item
 
 
-def quote(reading: Optional[Reading], evidence: str, remedy: str, value: object = None, file: Optional[str] = None,
+def quote(reading: Optional[Reading], evidence: str, remedy: str, file: Optional[str] = None,
           line: Optional[int] = None) -> Reading:
-    """*reading* with what the user wrote as its *evidence*; no number is told that comes from a file of variables."""
+    """*reading* with what the user wrote as its *evidence*."""
     if reading is None:
         raise Unreadable("the server takes no %s" % evidence, file, line)
-    hidden = isinstance(value, Word) and value.is_secret and reading.capacity != 1
-    return replace(reading, evidence=evidence, remedy=remedy, capacity=None if hidden else reading.capacity, file=file,
-                   line=line)
+    return replace(reading, evidence=evidence, remedy=remedy, file=file, line=line)
 
 
 def explain(error: Exception, name: str) -> Finding:

@@ -22,7 +22,7 @@ def _pool(word: Optional[Word], option: str, default: int, read: Callable[[int],
     remedy = (remedy or option + "=1") + _MORE
     if word is None:
         return quote(read(default), "no %s is given, and the default of %s is %d" % (option, name, default), remedy)
-    return quote(read(number(word, option)), word.written, remedy, word)
+    return quote(read(number(word, option)), word.written, remedy)
 
 
 # waitress/adjustments.py Adjustments._params: these are switches, each with a --no- of its own; others take a value.
@@ -132,7 +132,7 @@ def _granian(command: Command) -> Iterator[Reading]:
     for name, option in options.items():
         word = parsed.last(option) or command.environment.variables.get("GRANIAN_" + name.upper())
         if word:
-            given[name] = word if parsed.last(option) else Word.of(word, "GRANIAN_" + name.upper(), word.is_secret)
+            given[name] = word if parsed.last(option) else Word.of(word, "GRANIAN_" + name.upper())
         elif name in deciding:
             command.variable("GRANIAN_" + name.upper())
     if str(given.get("interface", "rsgi")).lower() != "wsgi":
@@ -153,7 +153,7 @@ def _granian(command: Command) -> Iterator[Reading]:
     evidence = " ".join(given[name].written for name in ("blocking_threads", mode, runtime) if name in given)
     if "blocking_threads" not in given:
         evidence = "no --blocking-threads is given, and the default is %d" % blocking
-    yield quote(reading, evidence, granian.REMEDY, given.get("blocking_threads"))
+    yield quote(reading, evidence, granian.REMEDY)
 
 
 def _twist(command: Command) -> Iterator[Reading]:
@@ -175,7 +175,7 @@ def _functions(command: Command) -> Iterator[Reading]:
         return
     capacity = max(1, number(threads, "THREADS")) if threads else None
     yield quote(Reading(Source.SETTING, "functions-framework", capacity, ""), "the variable THREADS" if threads else
-                "THREADS is not set, and the default is 4 threads for each core", remedy, threads)
+                "THREADS is not set, and the default is 4 threads for each core", remedy)
 
 
 COMMANDS = (

@@ -8,8 +8,8 @@ import fnmatch
 import os
 import re
 import stat
-from dataclasses import dataclass
-from typing import List, NamedTuple, Optional, Tuple
+from dataclasses import dataclass, field
+from typing import Dict, List, NamedTuple, Optional, Tuple
 
 LIMIT = 512 * 1024
 """Bytes: no server's configuration is longer."""
@@ -82,6 +82,8 @@ class Tree:
     """The files that may be read: those below its *roots*, of which one may be a file that the user named."""
 
     roots: Tuple[str, ...] = (".",)
+    secrets: Dict[str, str] = field(default_factory=dict, compare=False)
+    """What the values in files of variables are called where a message would quote them: ``$NAME``."""
 
     def holds(self, path: str) -> bool:
         """Whether *path*, with all symbolic links followed, lies in it."""

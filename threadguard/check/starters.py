@@ -11,7 +11,7 @@ from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
 from threadguard.check.command_lines import read_parts
 from threadguard.check.model import Command, Item, Part, at_most
-from threadguard.check.source import CannotTell, Source, Unreadable
+from threadguard.check.source import CannotTell, Source, Tree, Unreadable
 from threadguard.check.trees import parse_ini
 from threadguard.check.words import ASSUMED, MARK, UNKNOWN_OTHERS, Environment, Word, expand, is_known, shown, split
 from threadguard.check.wrappers import of_text
@@ -136,19 +136,21 @@ def _unit_environment(entries: Dict[str, List[Entry]], text: Source, command: Co
             found = replace(found, kind=UNKNOWN_OTHERS, others="EnvironmentFile=%s, which is not among the files that"
                             " are checked," % entry.value.lstrip("-"))
         for path in paths:
-            found = of_file(command.tree.read(path), found)
+            found = of_file(path, found, command.tree)
     for entry in entries.get("UnsetEnvironment", []):
         for name in split(entry.value):
             found = found.having(name, None)
     return found
 
 
-def of_file(text: Source, environment: Environment) -> Environment:
-    """*environment* with the variables of the file *text*, whose values are never printed."""
-    for name, value in _assignments(line for line in text.lines if line.strip()[:1] not in ("#", ";", "")):
+def of_file(path: str, environment: Environment, tree: Tree) -> Environment:
+    """*environment* with the variables of the file at *path*, whose values are never printed."""
+    for name, value in _assignments(line for line in tree.read(path).lines if line.strip()[:1] not in ("#", ";", "")):
         quoted = re.match(r"\"([^\"]*)\"|'([^']*)'", value)
         plain = next(filter(None, quoted.groups()), "") if quoted else re.sub(r"(?:^|\s)#.*", "", value).strip()
-        environment = environment.having(name, re.sub(r"\$(?=[\w{])", MARK + "$", plain), True)
+        parts = [part for part in re.split(r"[\s=]+", plain) if not part.startswith("-")]
+        tree.secrets.update(dict.fromkeys([plain, *parts], "$" + name))
+        environment = environment.having(name, re.sub(r"\$(?=[\w{])", MARK + "$", plain))
     return environment
 
 
@@ -168,10 +170,9 @@ def _unit_command(given: List[str], command: Command) -> Command:
     for word in (first, *given[1:]):
         value = command.environment.variables.get(word[1:]) if re.match(r"\$\w+$", word) else None
         if value is not None and is_known(value):
-            words += [Word.of(each, word, value.is_secret) for each in split(value)]
+            words += [Word.of(each, word) for each in split(value)]
         else:
-            filled = expand(_specified(word), command.environment, literal=True)
-            words.append(Word.of(filled, word, filled.is_secret))
+            words.append(Word.of(expand(_specified(word), command.environment, literal=True), word))
     if "@" in prefixes:  # the second word is the name that it is told
         del words[1:2]
     return replace(command, words=tuple(words))

@@ -52,7 +52,7 @@ def read_file(text: Source, command: Command) -> Iterator[Item]:
             raise Unreadable("the application %r has \"threads\": %.80r, which Unit refuses" % (name, threads),
                              text.path, line)
         yield quote(unit.read_settings(threads), 'the application %r has "threads": %d' % (name, threads), unit.REMEDY,
-                    None, text.path, line)
+                    text.path, line)
 
 
 COMMAND = Server(unit.NAME, ("unitd",), read_command)

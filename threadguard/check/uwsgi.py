@@ -16,7 +16,7 @@ from threadguard.check import paste
 from threadguard.check.model import Command, Item, Server, number, quote
 from threadguard.check.source import CannotTell, Source, Unreadable
 from threadguard.check.trees import child, compose, line_of, line_of_key, pairs, parse_json, sequence, text_of
-from threadguard.check.words import ASSUMED, MARK, OPTIONS_THEMSELVES, Environment, Word, expand, is_known, shown
+from threadguard.check.words import ASSUMED, MARK, OPTIONS_THEMSELVES, Environment, expand, is_known, shown
 from threadguard.model import Reading
 from threadguard.servers import uwsgi
 
@@ -111,13 +111,12 @@ def _judge(options: Sequence[Option], command: Command) -> Reading:
     decisive = threads if many > 1 else cores if found > 1 else threads or cores
     if decisive is None:
         file = next((option.file for option in options if option.file is not None), None)
-        return quote(uwsgi.read_settings(1), "neither threads nor async is set", uwsgi.REMEDY, None, file)
+        return quote(uwsgi.read_settings(1), "neither threads nor async is set", uwsgi.REMEDY, file)
     remedy, more = (_FORMS[decisive.kind].replace("%s", name) for name in ("threads", "processes"))
     remedy = remedy if decisive is threads else "no %s, and %s" % (decisive.name, remedy)
     remedy = "%s; for more throughput %s" % (remedy, more.replace("1", "N"))
     return quote(uwsgi.read_settings(found, decisive.name if decisive.name in _LOOPS else None), decisive.written,
-                 re.sub(r"UWSGI_\w+", lambda match: match.group().upper(), remedy), decisive.value, decisive.file,
-                 decisive.line)
+                 re.sub(r"UWSGI_\w+", lambda match: match.group().upper(), remedy), decisive.file, decisive.line)
 
 
 def _last(options: Sequence[Option], names: Sequence[str]) -> Optional[Option]:
@@ -147,9 +146,8 @@ def _number(option: Optional[Option], options: Sequence[Option], command: Comman
 def _from_variables(command: Command, reader: "_Reader") -> Iterator[Option]:
     for name, value in command.environment.variables.items():
         if name.startswith("UWSGI_") and name not in _NOT_OPTIONS:
-            written = "the variable %s%s" % (name, "" if value.is_secret else "=" + shown(value))
-            yield from reader.expanded(Option(name[len("UWSGI_"):].lower().replace("_", "-"), value, written,
-                                              kind="variable"))
+            yield from reader.expanded(Option(name[len("UWSGI_"):].lower().replace("_", "-"), value, (
+                "the variable %s=%s" % (name, shown(value))), kind="variable"))
 
 
 def _from_words(command: Command, reader: "_Reader") -> Iterator[Option]:
@@ -178,8 +176,8 @@ def _from_words(command: Command, reader: "_Reader") -> Iterator[Option]:
         if decides and value.startswith("-") and not re.match(r"-\d", value):
             raise CannotTell("--%s is followed by %s, which is no value" % (name, shown(value)))
         written = getattr(source, "written", "") or shown(source)
-        yield from reader.expanded(Option(name, Word.of(value, "", getattr(source, "is_secret", False)),
-                                          written if source is word else "%s %s" % (shown(word), written)))
+        yield from reader.expanded(Option(name, value, written if source is word else "%s %s" % (
+            shown(word), written)))
     for name in files:
         if _FILE.search(name) or not is_known(name):
             yield from reader.expanded(Option("include", name, name))

@@ -29,14 +29,12 @@ class Word(str):
     """A word of a command line, which remembers how it is written."""
 
     written: str = ""
-    is_secret: bool = False
-    """It comes from a file of variables, whose values are never printed."""
 
     @classmethod
-    def of(cls, value: str, written: str = "", is_secret: bool = False) -> "Word":
+    def of(cls, value: str, written: str = "") -> "Word":
         """*value*, which is *written* in another way where a variable or an option stands before it."""
         word = cls(value)
-        word.written, word.is_secret = shown(written or value), is_secret
+        word.written = shown(written or value)
         return word
 
 
@@ -50,10 +48,10 @@ class Environment:
     others: str = ""
     """Who may set others, as the subject of a sentence: ``the platform``."""
 
-    def having(self, name: str, value: Optional[str], is_secret: bool = False) -> "Environment":
+    def having(self, name: str, value: Optional[str]) -> "Environment":
         """This one with another variable, or for None without it."""
         kept = {key: word for key, word in self.variables.items() if key != name}
-        return replace(self, variables=kept if value is None else {**kept, name: Word.of(value, "", is_secret)})
+        return replace(self, variables=kept if value is None else {**kept, name: Word.of(value)})
 
 
 def is_known(word: str) -> bool:
@@ -68,7 +66,7 @@ def shown(word: str) -> str:
 
 def expand(text: str, environment: Environment, literal: bool = False) -> Word:
     """*text* with the variables that are known; *literal* if a backslash in it is no escape. Raises `Unreadable`."""
-    left, secret = [LONGEST], [False]
+    left = [LONGEST]
 
     def fill(match: "re.Match[str]") -> str:
         if match.group("marked") or match.group("escaped"):
@@ -83,12 +81,10 @@ def expand(text: str, environment: Environment, literal: bool = False) -> Word:
         if operator.endswith("+"):
             chosen = other if is_set else ""
         left[0] -= len(chosen)
-        secret[0] = secret[0] or value is not None and value.is_secret
         if left[0] < 0:
             raise Unreadable("it is longer than %d KiB once its variables are filled in" % (LONGEST // 1024))
         return chosen
-    filled = _VARIABLE.sub(fill, text)
-    return Word.of(filled, text, secret[0])
+    return Word.of(_VARIABLE.sub(fill, text), text)
 
 
 def plain(text: str, environment: Environment) -> List[Word]:
@@ -112,11 +108,10 @@ def plain(text: str, environment: Environment) -> List[Word]:
             parts = value.split() if kind == "bare" and value != piece and is_known(value) else [value]
             for number, part in enumerate(parts):
                 words += [[]] if number else []
-                words[-1].append(Word.of(part, piece, value.is_secret))
+                words[-1].append(Word.of(part, piece))
         else:
             words[-1].append(Word.of(MARK + shown(piece) if kind == "unknown" else match.group(kind), piece))
-    return [Word.of("".join(word), "".join(part.written for part in word), any(part.is_secret for part in word))
-            for word in words if word]
+    return [Word.of("".join(word), "".join(part.written for part in word)) for word in words if word]
 
 
 def split(text: str) -> List[str]:
@@ -188,8 +183,7 @@ def parse(words: Sequence[str], values: str, flags: str = "", stops: bool = Fals
             source = word if equals else rest.pop(0)
             written = getattr(source, "written", "") or shown(source)
             given.options.setdefault(name, []).append(Word.of(
-                value if equals else source, written if equals else option + " " + written,
-                getattr(source, "is_secret", False)))
+                value if equals else source, written if equals else option + " " + written))
         elif name:
             given.options.setdefault(name, []).append(Word.of("", option))
             if equals and not word.startswith("--"):  # several flags in one word

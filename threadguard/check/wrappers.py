@@ -96,7 +96,7 @@ def unwrap(command: Command) -> Command:
         while words and _ASSIGNMENT.match(words[0]):
             word = words.pop(0)
             name, _, value = word.partition("=")
-            environment = environment.having(name, value, getattr(word, "is_secret", False))
+            environment = environment.having(name, value)
         command = replace(command, words=tuple(words), environment=environment)
         inner = _step(command, program_of(words[0])) if words else None
         if inner is None:

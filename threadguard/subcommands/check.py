@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
         print("threadguard check: %s" % report_formats.visible(forgotten or "name a file, or a command after --"),
               file=sys.stderr)
         return 2
-    options = check.Options(arguments.execute, arguments.server_name, _quiet if arguments.quiet else _say)
+    options = check.Options(arguments.execute, arguments.server_name, str if arguments.quiet else _say)
     checked: List[check.Checked] = [check.check_file(target, options) for target in arguments.targets]
     if arguments.command:
         checked.append(check.check_command(arguments.command, os.environ, options))
@@ -64,7 +64,3 @@ def run(arguments: argparse.Namespace) -> int:
 def _say(text: str) -> None:
     """On stderr, in one line that neither a terminal nor GitHub's runner takes for a command."""
     print("threadguard: " + report_formats.visible(text.replace("\n", "\\n")), file=sys.stderr)
-
-
-def _quiet(text: str) -> None:
-    """Nothing."""
