@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Tuple
 
-from threadguard import ThreadGuard
+from threadguard.guard.middleware import ThreadGuard
 from threadguard.report import text
 from threadguard.testing.race_report import Answers, Difference, PairReport, RaceReport, differences
 from threadguard.testing.sending import WSGIApp, sent_request
