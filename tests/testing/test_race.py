@@ -108,8 +108,8 @@ def test_first_line_of_the_window_is_that_after_the_write():
         global shared
         unimportant = [number for number in range(200)]
         shared = environ["PATH_INFO"]
-        unimportant = [number for number in unimportant[:20]]
         text = "hello "
+        unimportant = [number for number in unimportant[:150]]
         return answer(start_response, text + shared)
 
     found = first_of(race(app, "/a", "/b", points=5))
