@@ -98,7 +98,7 @@ def _check(requests: Tuple[Any, ...], packages: Tuple[str, ...], numbers: List[O
     for package in packages:
         try:
             import_module(package)
-        except (ImportError, TypeError) as error:
+        except (ImportError, TypeError, ValueError) as error:
             raise ValueError("within %r: %s" % (package, error)) from None
 
 
