@@ -27,8 +27,8 @@ CORE_ONLY = ["pypy3.11", "3.13t", "3.14t"]
 """Pythons that have not all of the servers: they run the tests of the guard's core."""
 WITH_SERVERS = [
     "tests/fleet", "tests/servers", "tests/test_adding_a_server.py", "tests/test_docs.py",
-    "tests/process/test_contexts.py", "tests/guard/test_no_deadlock.py", *("tests/observe/test_%s.py" % name for name in (
-        "metrics_live", "probe_servers", "wiring"))]
+    "tests/process/test_contexts.py", "tests/guard/test_no_deadlock.py", "tests/observe/test_metrics_live.py",
+    "tests/observe/test_probe_servers.py", "tests/observe/test_wiring.py"]
 """Unit tests that load servers or start them."""
 PASSED = [0, 5]
 """Exit statuses of pytest where a test's servers may be missing: 5 says that there was no test to run."""

@@ -302,7 +302,7 @@ def generated(log):
 @pytest.mark.parametrize("has_next", [False, True])
 @pytest.mark.parametrize("chunks", [lambda log: Closing(lambda: log.append("iterator"), [b"x", b"y"]), generated])
 def test_the_iterator_of_a_body_can_be_closed_by_itself(guarded, policy, has_next, chunks):
-    """Agents keep `iter(body)` and close that, and the body if they know it: each close is reached, as without a guard."""
+    """Agents keep `iter(body)` and close that, and the body if they know it: each close is reached, as if unguarded."""
     log = []
     kind = type("HeldIterator", (Held,), {"__next__": None}) if has_next else Held
     guard = guarded(lambda environ, start: kind(chunks(log), log), policy=policy)

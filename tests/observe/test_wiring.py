@@ -145,8 +145,8 @@ def test_systemd_starts_a_unit_that_is_single_threaded(place, gunicorn):
     service = unit(place)
     status, said = run(shlex.split(service["ExecStartPre"]), service["WorkingDirectory"])
     assert (status, said) == (
-        0, "%s/site.service:12: TG100 gunicorn's sync worker lets one request at a time into each process, assuming that"
-        " the service manager sets no GUNICORN_CMD_ARGS\n" % place.path)
+        0, "%s/site.service:12: TG100 gunicorn's sync worker lets one request at a time into each process, assuming"
+        " that the service manager sets no GUNICORN_CMD_ARGS\n" % place.path)
     with place.serving(shlex.split(service["ExecStart"])):
         assert place.health()[0] == 200
 

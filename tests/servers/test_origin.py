@@ -154,8 +154,8 @@ def by_a_test_client(call):
     call()
 
 
-WARM_UPS = [by_executor, by_gevent_s_pool, by_eventlet_s_pool, by_a_scheduler_s_executor, by_map, by_timer, by_thread, by_event_loop, by_thread_pool,
-            by_sched, by_a_test_client]
+WARM_UPS = [by_executor, by_gevent_s_pool, by_eventlet_s_pool, by_a_scheduler_s_executor, by_map, by_timer, by_thread,
+            by_event_loop, by_thread_pool, by_sched, by_a_test_client]
 
 
 @pytest.mark.parametrize("warm_up", WARM_UPS)

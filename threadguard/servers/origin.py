@@ -71,7 +71,8 @@ def trace(here: Process, servers: Any, is_guard: IsGuard, is_server_known: bool)
     if pool_of(here) is None:
         return Call(Origin.PLAIN, here)
     job = job_of(here.stack)
-    if is_server_known or any(name_of(frame) in _NOT_SERVERS for frame in here.stack) or (job is not None and not carries_a_request(job, is_guard)):
+    is_no_server = any(name_of(frame) in _NOT_SERVERS for frame in here.stack)
+    if is_server_known or is_no_server or (job is not None and not carries_a_request(job, is_guard)):
         return Call(Origin.ELSEWHERE, here)
     return Call(Origin.POOL, here)
 
