@@ -16,7 +16,7 @@ import webob  # noqa: F401
 import werkzeug.serving  # noqa: F401
 import werkzeug.test  # noqa: F401
 
-for _name in ("asyncio", "flask", "requests"):
+for _name in ("asyncio", "flask", "numpy", "requests"):
     with suppress(ImportError):  # once: what only a run imports pytester forgets after it, half of it
         importlib.import_module(_name)
 

@@ -264,13 +264,18 @@ class Ledger:
     def _compare(self, other: int, entry: Any, request: Any, patience: Optional[float]) -> Optional[Entry]:
         """What one that enters with *request* is to *other*; None where that is over."""
         if type(entry) is SectionEntry:
-            return None if self._is_left(entry) else _new(Entry, (False, False, None, other))
+            return None if self._is_no_obstacle(entry) else _new(Entry, (False, False, None, other))
         if type(entry) is not PendingResponse:
             return SAME if entry is request else _new(Entry, (False, False, other, None))
         return None if self._is_over(entry, patience) else _new(Entry, (False, False, other, None))
 
-    def _is_left(self, entry: SectionEntry) -> bool:
-        """Whether the owner of the section *entry* has ended."""
+    def _is_no_obstacle(self, entry: SectionEntry) -> bool:
+        """Whether the owner of the section *entry* has ended, or is the caller.
+
+        A signal's handler may have interrupted its own thread just as that entered.
+        """
+        if entry.is_mine():
+            return True
         if entry.has_lost_its_owner():
             self.withdraw(entry)
             return True
@@ -332,7 +337,7 @@ class Ledger:
         """The earliest that keeps others waiting for the turn, None if nothing does."""
         for ticket, entry in self._items():
             is_over = (self._is_over(entry, patience) if type(entry) is PendingResponse
-                       else type(entry) is SectionEntry and self._is_left(entry))
+                       else type(entry) is SectionEntry and self._is_no_obstacle(entry))
             if not is_over:
                 return ticket
         return None
