@@ -274,8 +274,10 @@ class Ledger:
 
         A signal's handler may have interrupted its own thread just as that entered.
         """
-        if entry.is_mine():
-            return True
+        return entry.is_mine() or self._is_left(entry)
+
+    def _is_left(self, entry: SectionEntry) -> bool:
+        """Whether the owner of the section *entry* has ended."""
         if entry.has_lost_its_owner():
             self.withdraw(entry)
             return True
