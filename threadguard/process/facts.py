@@ -32,6 +32,9 @@ _OPTIMIZED = 0x1
 _IS_PUT_TO_SLEEP = 0x20 | 0x80 | 0x200
 """`inspect.CO_GENERATOR`, `CO_COROUTINE`, `CO_ASYNC_GENERATOR`."""
 
+_DEEPEST = 100_000
+"""Frames of a stack that are looked at; another thread goes on meanwhile, and what it does is no reason to never end."""
+
 _LOOKS = 10
 """How often a stack is looked at once more."""
 
@@ -166,7 +169,9 @@ def outward(frame: Optional[FrameType]) -> Iterator[FrameType]:
     """*frame* and its callers, innermost first. On PyPy the outermost frame of a waiting greenlet leads back to its
     innermost one (lib_pypy/greenlet.py): there it ends."""
     first = frame
-    while frame is not None:
+    for _ in range(_DEEPEST):
+        if frame is None:
+            return
         yield frame
         frame = stacks.caller_of(frame)
         if frame is first:
