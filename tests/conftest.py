@@ -153,7 +153,7 @@ def gate():
 
 @pytest.fixture(scope="session", autouse=True)
 def collector_runs_no_code():
-    """Hypothesis has the collector call it. CPython 3.11 collects while it makes the object of a frame: if Python's code
+    """Hypothesis has the collector call it. CPython 3.11 collects while it makes the object of a frame: if Python code
     runs in that moment, another thread goes on, the frame is gone, and who looks at it crashes the process."""
     with suppress(ImportError):
         import hypothesis

@@ -33,7 +33,7 @@ _IS_PUT_TO_SLEEP = 0x20 | 0x80 | 0x200
 """`inspect.CO_GENERATOR`, `CO_COROUTINE`, `CO_ASYNC_GENERATOR`."""
 
 _DEEPEST = 100_000
-"""Frames of a stack that are looked at; another thread goes on meanwhile, and what it does is no reason to never end."""
+"""Frames of a stack that are looked at: another thread goes on meanwhile, whatever it does this ends."""
 
 _LOOKS = 10
 """How often a stack is looked at once more."""
