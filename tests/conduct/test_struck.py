@@ -45,14 +45,14 @@ def held(port, where):
     return threads
 
 
-def assert_well(port, threads):
-    """All have ended, nobody stands in line, and it goes on."""
+def assert_well(port, threads, overlaps=0):
+    """All have ended, nobody stands in line, no more than *overlaps* were seen, and it goes on."""
     for thread in threads:
         thread.join(90)
         assert not thread.is_alive()
     assert settled(port)["in_flight"] == 0
     found = assert_serves(port)
-    assert (found["line"], found["overlaps"], found["peak"]) == (0, 0, 1)
+    assert (found["line"], found["overlaps"], found["peak"]) == (0, overlaps, 1)
 
 
 @pytest.mark.parametrize("where", ["call", "body"])
@@ -101,6 +101,8 @@ def test_it_strikes_while_the_guard_logs(serving, policy, strike):
     port = serving(policy, timeout=1).port
     threads = held(port, "call") if policy == "serialize" else []
     get(port, "/log")
+    if policy == "log":  # what the server is was logged before: that two requests meet is the next finding
+        threads = held(port, "call")
     struck = in_background(port, "/timed/good?4" if strike == "timeout" else "/good")
     assert until(port, lambda found: found["logging"])["logging"]
     if strike == "kill":
@@ -109,7 +111,7 @@ def test_it_strikes_while_the_guard_logs(serving, policy, strike):
         thread.join(90)
         assert not thread.is_alive()
     get(port, "/release")
-    assert_well(port, threads + struck)
+    assert_well(port, threads + struck, overlaps=int(policy == "log"))
 
 
 def test_timeouts_strike_at_any_moment(serving):
