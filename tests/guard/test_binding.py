@@ -272,8 +272,8 @@ def test_a_fork_forgets_the_thread(guarded, thread, fork):
         return os.waitpid(pid, 0)[1] == 0
 
     assert from_a_thread()
-    # Without the GIL, and without hooks, the child of a thread waits for ever for the threads that it does not have.
-    if fork == "with hooks" or getattr(sys, "_is_gil_enabled", lambda: True)():
+    # Without hooks the child of a thread may wait for ever for locks of others; uWSGI forks from its main thread.
+    if fork == "with hooks":
         assert in_thread(from_a_thread)
 
 
