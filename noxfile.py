@@ -26,11 +26,6 @@ LIVE_PYTHON = os.environ.get("LIVE_PYTHON") or ("/usr/bin/python3" if Path("/usr
 PYTHONS = ["3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14", "3.15"]
 CORE_ONLY = ["pypy3.11", "3.13t", "3.14t"]
 """Pythons that have not all of the servers: they run the tests of the guard's core."""
-WITH_SERVERS = [
-    "tests/fleet", "tests/servers", "tests/test_adding_a_server.py", "tests/test_docs.py",
-    "tests/process/test_contexts.py", "tests/guard/test_no_deadlock.py", "tests/observe/test_metrics_live.py",
-    "tests/observe/test_probe_servers.py", "tests/observe/test_wiring.py"]
-"""Unit tests that load servers or start them."""
 PASSED = [0, 5]
 """Exit statuses of pytest where a test's servers may be missing: 5 says that there was no test to run."""
 
@@ -126,33 +121,10 @@ def install(session, *arguments):
 
 
 def run_pytest(session, *arguments, env=None, success_codes=(0,)):
-    """Run pytest."""
-    session.run("python", "-m", "pytest", *arguments, env=env, success_codes=success_codes)
-
-
-def run_halves(session, *arguments):
-    """Run pytest twice at once, each with always the same files in the same order; the last line is the result of both.
-
-    The tests mostly wait for child processes, and two cores are busy then. The servers of WITH_SERVERS fill a process
-    with objects, among which a guard looks for greenlets: the rest is far quicker in a process without.
-    """
-    if session.run("python", "-c", "", log=False) is None:  # --install-only
-        return
-    pytest = [str(Path(session.bin, "python")), "-m", "pytest", "-p", "no:cacheprovider", *arguments]
-    with open(Path(session.virtualenv.location, "servers.log"), "w+") as log:
-        with subprocess.Popen([*pytest, *WITH_SERVERS], stdout=log, stderr=subprocess.STDOUT) as other:
-            rest = subprocess.Popen([*pytest, "tests", *("--ignore=" + file for file in WITH_SERVERS)],
-                                    stdout=subprocess.PIPE, universal_newlines=True)
-            for line in rest.stdout:
-                print(line, end="", flush=True)
-        log.seek(0)
-        shown = log.read()
-    print("\n-- the tests that load or start servers, which ran beside these\n" + shown)
-    results = "%s; with servers: %s" % (line.strip("=\n "), shown.splitlines()[-1].strip("= "))
-    if rest.wait() or other.returncode:
-        session.error(results)
-    print("passed: " + results)
-    logging.getLogger("nox").setLevel(logging.ERROR if session.name == "test" else logging.INFO)
+    """Run pytest. The last line of make test is its result: nothing of nox follows."""
+    passed = session.run("python", "-m", "pytest", *arguments, env=env, success_codes=success_codes)
+    if passed and session.name == "test":
+        logging.getLogger("nox").setLevel(logging.ERROR)
 
 
 # -- unit tests
@@ -165,7 +137,7 @@ def test(session):
     install(session, "--editable=.[test]")
     # The commands of the documentation are run on one Python alone.
     left_out = ["--deselect=tests/test_docs.py", "--deselect=tests/observe/test_wiring.py"] * (session.name != "test")
-    run_pytest(session, *session.posargs) if session.posargs else run_halves(session, *left_out)
+    run_pytest(session, *(session.posargs or ["-n", "2", "--dist", "loadfile", *left_out]))
 
 
 @session(versions=CORE_ONLY)
@@ -203,7 +175,8 @@ def coverage(session):
     install(session, "--editable=.[test]", "coverage>=7.10")
     settings = "--rcfile=tests/coverage.ini"
     session.run("coverage", "erase", settings)
-    session.run("coverage", "run", settings, "-m", "pytest", *session.posargs)
+    tests = session.posargs or ["-n", "2", "--dist", "loadfile"]
+    session.run("coverage", "run", settings, "-m", "pytest", *tests)
     session.run("coverage", "combine", "-q", settings)
     session.run("coverage", "report", settings)
 
