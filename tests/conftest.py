@@ -115,6 +115,17 @@ def forked_without_hooks(function):
 
 
 @pytest.fixture(autouse=True)
+def process_stays():
+    """What a test of a race leaves of the process's umask and directory is not the next one's: Apache's user has to
+    read the files that it makes."""
+    umask, directory = os.umask(0o022), os.getcwd()
+    os.umask(umask)
+    yield
+    os.umask(umask)
+    os.chdir(directory)
+
+
+@pytest.fixture(autouse=True)
 def watches_end():
     """No guard of one test watches the threads of the next: a traceback or an inner suite may hold it for longer."""
     yield
