@@ -146,7 +146,7 @@ class ThreadGuard:
             if type(body) is list or is_finished_on_return(body, environ):
                 try:
                     del inside[ticket]  # takes half the time of `pop`
-                except KeyError:
+                except KeyError:  # it was cleared away already
                     pass
                 if self._line:
                     ledger.wake_next()

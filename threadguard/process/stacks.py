@@ -37,8 +37,9 @@ def caller_of(frame: FrameType) -> Optional[FrameType]:
             gc.enable()
 
 
-def _current_frames() -> Dict[int, FrameType]:
-    """`sys._current_frames`; of mine, who calls this function."""
+def tops() -> Dict[int, FrameType]:
+    """The innermost frame, by thread identifier, of each thread whose stack may be looked at; of mine, who calls."""
+    asleep = None if runs_alone() else _asleep()
     is_on = _MAKES_FRAMES_LATE and gc.isenabled()
     try:
         if is_on:
@@ -50,16 +51,6 @@ def _current_frames() -> Dict[int, FrameType]:
     for ident in list(frames):
         if frames[ident] is sys._getframe():  # not by the identifier: gevent fakes its own
             frames[ident] = sys._getframe(1)  # and no variable holds a frame of its own: that is garbage in a cycle
-    return frames
-
-
-def tops() -> Dict[int, FrameType]:
-    """The innermost frame, by thread identifier, of each thread whose stack may be looked at; of mine, who calls."""
-    asleep = None if runs_alone() else _asleep()
-    frames = _current_frames()
-    for ident in list(frames):
-        if frames[ident] is sys._getframe():
-            frames[ident] = sys._getframe(1)
         elif asleep is not None and ident not in asleep:
             del frames[ident]
     return frames
