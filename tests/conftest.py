@@ -117,12 +117,18 @@ def forked_without_hooks(function):
 @pytest.fixture(autouse=True)
 def process_stays():
     """What a test of a race leaves of the process's umask and directory is not the next one's: Apache's user has to
-    read the files that it makes."""
+    read the files that it makes. Nor is a hub of gevent or eventlet in this thread: who waits would wait in it."""
     umask, directory = os.umask(0o022), os.getcwd()
     os.umask(umask)
     yield
     os.umask(umask)
     os.chdir(directory)
+    if "gevent._hub_local" in sys.modules:
+        hub = sys.modules["gevent._hub_local"].get_hub_if_exists()
+        if hub is not None:
+            hub.destroy()
+    if "eventlet.hubs" in sys.modules:
+        vars(sys.modules["eventlet.hubs"]._threadlocal).pop("hub", None)
 
 
 @pytest.fixture(autouse=True)
