@@ -14,7 +14,7 @@ from real_runs_rows import NOT_RUN, RUNS, Run
 
 from threadguard.codes import CODES, Code
 from threadguard.servers import SERVERS, Server
-from threadguard.subcommands.explain import explain
+from threadguard.cli import explain
 
 HERE = Path(__file__).resolve().parent
 _WHEN = {"startup": "At startup", "request": "On the first request"}

@@ -13,7 +13,6 @@ from threadguard import cli
 from threadguard.codes import CODES
 from threadguard.check.command_lines import COMMANDS
 from threadguard.servers import SERVERS
-from threadguard.subcommands import check, servers
 
 THREADED = "[uwsgi]\nthreads = 4\n"
 TIMEOUT = 120
@@ -213,7 +212,7 @@ def test_servers_lists_what_is_known_of_each(capsys):
     assert cli.main(["servers", "--format", "json"]) == 0
     rows = json.loads(capsys.readouterr().out)
     assert [row["server"] for row in rows] == [server.NAME for server in SERVERS]
-    assert rows == servers.table()
+    assert rows == cli.table_of_servers()
     for form in ("text", "markdown"):
         assert cli.main(["servers", "--format", form]) == 0
         said = " ".join(capsys.readouterr().out.split())
@@ -225,7 +224,7 @@ def test_servers_lists_what_is_known_of_each(capsys):
 
 def test_every_command_that_check_knows_is_in_the_table():
     """A program that is not listed would be a secret; Apache's own is mod_wsgi's."""
-    listed = {program for row in servers.table() for program in row["programs"]}
+    listed = {program for row in cli.table_of_servers() for program in row["programs"]}
     for command in COMMANDS:
         if command.name != "Apache":
             assert listed & set(command.programs), command.name
@@ -236,7 +235,7 @@ def test_every_subcommand_has_its_help(capsys):
     with pytest.raises(SystemExit):
         cli.main(["--help"])
     said = " ".join(capsys.readouterr().out.split())
-    assert all(subcommand.NAME in said for subcommand in cli.SUBCOMMANDS)
+    assert all("%s %s" % (name, each.help) in said for name, each in cli.SUBCOMMANDS.items())
     assert "0 single-threaded, 1 threaded, 2 wrong use or unreadable, 3 cannot tell" in said
 
 
@@ -273,19 +272,13 @@ def test_a_reader_that_goes_away_gets_no_traceback(place):
     assert child.wait(TIMEOUT) in (0, 130)
 
 
-def test_a_failure_of_its_own_is_no_verdict(monkeypatch, capsys):
-    """Python would exit with 1, which means threaded."""
+@pytest.mark.parametrize("error, status, said", [
+    (ZeroDivisionError("a mistake"), 3, "ZeroDivisionError: a mistake\nthreadguard: it failed; please report it\n"),
+    (KeyboardInterrupt(), 130, "")], ids=["a failure", "an interrupt"])
+def test_a_failure_of_its_own_is_no_verdict(error, status, said, monkeypatch, capsys):
+    """Python would exit with 1, which means threaded; an interrupt ends it quietly, with the status that shells know."""
     def fail(arguments):
-        raise ZeroDivisionError("a mistake")
-    monkeypatch.setattr(check, "run", fail)
-    assert cli.main(["check", "right.ini"]) == 3
-    assert capsys.readouterr().err.endswith("ZeroDivisionError: a mistake\nthreadguard: it failed; please report it\n")
-
-
-def test_an_interrupt_ends_it_quietly(monkeypatch, capsys):
-    """With the status that shells know."""
-    def interrupt(arguments):
-        raise KeyboardInterrupt
-    monkeypatch.setattr(check, "run", interrupt)
-    assert cli.main(["check", "right.ini"]) == 130
-    assert capsys.readouterr() == ("", "")
+        raise error
+    monkeypatch.setitem(cli.SUBCOMMANDS, "check", cli.SUBCOMMANDS["check"]._replace(run=fail))
+    assert cli.main(["check", "right.ini"]) == status
+    assert capsys.readouterr().err.endswith(said)

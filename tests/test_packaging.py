@@ -1,6 +1,7 @@
 """What is promised of the package as it is built and installed."""
 
 import configparser
+import importlib
 import importlib.metadata
 import pathlib
 import re
@@ -134,6 +135,16 @@ def test_every_public_name_is_there_when_it_is_asked_for():
     assert all(getattr(threadguard, name).__name__ == name for name in threadguard.__all__)
     with pytest.raises(AttributeError, match="module 'threadguard' has no attribute 'Verdikt'"):
         threadguard.Verdikt
+
+
+@pytest.mark.parametrize("old, new", [
+    ("group", "guard.group"), ("metrics_sharing", "observe.metrics_sharing"), ("preflight", "check"),
+    ("probe", "observe.probe")])
+def test_a_module_that_has_moved_is_found_by_its_old_name(old, new):
+    """An import that worked keeps working, and it is the same module: what a program sets there counts."""
+    module = importlib.import_module("threadguard." + new)
+    assert importlib.import_module("threadguard." + old) is getattr(threadguard, old) is module
+    assert module.__spec__.name == module.__name__ == "threadguard." + new
 
 
 def test_importing_it_starts_no_thread(loaded):

@@ -4,7 +4,8 @@
 and refuses, serialises or logs.
 """
 
-from typing import TYPE_CHECKING, Any
+import sys
+from typing import TYPE_CHECKING, Any, Optional
 
 from threadguard.errors import (
     Busy,
@@ -25,15 +26,59 @@ __all__ = ["Busy", "Finding", "LoadError", "OptionError", "ProbeError", "Sharing
 
 if TYPE_CHECKING:
     from threadguard.guard.sections import inside
-    from threadguard.inspection import inspect_process
     from threadguard.model import Finding, Stats, Verdict
 else:
-    _HOMES = {"Finding": "model", "Stats": "model", "Verdict": "model", "inside": "guard.sections",
-              "inspect_process": "inspection"}
-    """What is loaded when somebody asks for it, or builds the first guard: dataclasses and logging take their time."""
+    _HOMES = {"Finding": "model", "Stats": "model", "Verdict": "model", "inside": "guard.sections"}
+    """What is loaded when a program asks for it, or builds the first guard: dataclasses and logging take their time."""
 
     def __getattr__(name: str) -> Any:
         if name not in _HOMES:
             raise AttributeError("module 'threadguard' has no attribute %r" % name)
         import importlib
         return getattr(importlib.import_module("threadguard." + _HOMES[name]), name)
+
+
+def inspect_process(ini: Optional[str] = None) -> "Verdict":
+    """What can be known of this process now, by what its server shows while it starts; nothing is guarded.
+
+    :param ini: a PasteDeploy file whose [server:main] is going to serve, for where no server is running yet. What the
+        process itself shows is stronger: its server is on the stack, this one is merely configured.
+
+    Nothing is raised for a file that cannot be read: it is a finding (TG902) of a verdict that says ``unknown``.
+    """
+    from threadguard.model import Reading
+    from threadguard.servers import judge, readers
+
+    answers = readers.at_startup()
+    readings, notes = dict(answers.readings), list(answers.notes)
+    if ini is not None:
+        from threadguard.check import read_server
+
+        for item in read_server(ini, "main"):
+            if isinstance(item, Reading):
+                readings["the file"] = item
+            else:
+                notes.append(item)
+    return judge.judge(readings.values(), notes)
+
+
+class _MovedModules:
+    """Finds a module by the name that it had: an import that worked keeps working. It is asked last, for no file."""
+
+    HOMES = {"threadguard.group": "threadguard.guard.group", "threadguard.inspection": "threadguard",
+             "threadguard.metrics_sharing": "threadguard.observe.metrics_sharing",
+             "threadguard.preflight": "threadguard.check", "threadguard.probe": "threadguard.observe.probe"}
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
+        from importlib.machinery import ModuleSpec
+        return ModuleSpec(name, self) if name in self.HOMES else None  # type: ignore[arg-type]
+
+    def create_module(self, spec: Any) -> None:
+        """Let Python make one, whose place the module itself takes."""
+
+    def exec_module(self, module: Any) -> None:
+        import importlib
+        sys.modules[module.__name__] = importlib.import_module(self.HOMES[module.__name__])
+
+
+sys.meta_path.append(_MovedModules())

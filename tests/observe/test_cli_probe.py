@@ -9,7 +9,7 @@ from test_probe import TOKEN, hello, served
 from threadguard.cli import main
 from threadguard.observe.probe import Outcome, Prober, Seen
 from threadguard.servers.readers import ANY_SERVER
-from threadguard.subcommands.probe import findings_of
+from threadguard.observe.probe import findings_of
 
 
 @pytest.fixture

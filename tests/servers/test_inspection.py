@@ -2,7 +2,7 @@
 
 import pytest
 
-from threadguard.inspection import inspect_process
+from threadguard import inspect_process
 from threadguard.model import SINGLE_THREADED, THREADED, UNKNOWN
 
 INI = "[server:main]\nuse = egg:waitress\nthreads = %s\n[server:wide]\nuse = egg:waitress\nthreads = 9\n"

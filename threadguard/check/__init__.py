@@ -7,11 +7,12 @@ from dataclasses import replace
 from typing import Callable, List, Mapping, Sequence, Tuple
 
 from threadguard.check import apache, command_lines, containers, gunicorn, paste, source, starters, unit, uwsgi
-from threadguard.check.model import Checked, Command, Format, Item, Options, explain, settle
+from threadguard.check.model import Command, Format, Item, Options, explain, settle
 from threadguard.check.source import CannotTell, Source, Tree, Unreadable
 from threadguard.check.words import NAME_THE_COMMAND, Environment, Word
 from threadguard.servers.judge import finding_of
 from threadguard.model import Finding, Reading
+from threadguard.report.formats import Checked
 
 __all__ = ["Checked", "Options", "check_command", "check_file"]
 

@@ -5,22 +5,15 @@ gives it when the server starts (the finding says so in its own line), else it c
 """
 
 from dataclasses import dataclass, field, replace
-from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple, TypeVar, Union
+from typing import Callable, Iterable, List, NamedTuple, Optional, Sequence, Tuple, TypeVar, Union
 
 from threadguard.check.source import CannotTell, Source, Tree, Unreadable
 from threadguard.check.words import KNOWN, UNKNOWN_OTHERS, Environment, Given, Word, is_known, parse, shown
 from threadguard.servers.judge import finding_of
-from threadguard.model import SINGLE_THREADED, THREADED, UNKNOWN, Finding, Reading
+from threadguard.model import Finding, Reading
 
-UNREADABLE = "unreadable"
 Item = Union[Reading, Finding]
 _T = TypeVar("_T")
-
-_STATUS = {"TG100": SINGLE_THREADED, "TG101": THREADED, "TG102": THREADED, "TG105": THREADED, "TG201": THREADED,
-           "TG206": SINGLE_THREADED, "TG306": THREADED, "TG402": UNKNOWN, "TG403": UNKNOWN, "TG404": UNKNOWN,
-           "TG901": UNREADABLE, "TG902": UNREADABLE}
-EXIT: Dict[str, int] = {SINGLE_THREADED: 0, THREADED: 1, UNREADABLE: 2, UNKNOWN: 3}
-_WORST_FIRST = (THREADED, UNREADABLE, UNKNOWN, SINGLE_THREADED)
 
 
 @dataclass(frozen=True)
@@ -83,21 +76,6 @@ class Command:
         return self.tree.read(self.path(name, what))
 
 
-@dataclass(frozen=True)
-class Checked:
-    """What came of one target."""
-
-    target: str
-    """The file, or the command line."""
-    findings: Tuple[Finding, ...]
-    """What was found in it, in its order."""
-
-    @property
-    def status(self) -> str:
-        """The worst status of the findings: single-threaded, threaded, unknown or unreadable."""
-        return worst(_STATUS[finding.code] for finding in self.findings if finding.code in _STATUS)
-
-
 class Server(NamedTuple):
     """A command that starts a server, as `threadguard.check.command_lines.COMMANDS` has it."""
 
@@ -130,17 +108,6 @@ class Part(NamedTuple):
     start: Callable[[], Command]
     """Gives its command. Raises `CannotTell` and `Unreadable`."""
     line: Optional[int] = None
-
-
-def status_of(finding: Finding) -> Optional[str]:
-    """What *finding* says of the capacity, None if it is about something else."""
-    return _STATUS.get(finding.code)
-
-
-def worst(statuses: Iterable[str]) -> str:
-    """The worst of *statuses*, threaded, unreadable, unknown, single-threaded in that order; unknown for none."""
-    known = set(statuses)
-    return next((status for status in _WORST_FIRST if status in known), UNKNOWN)
 
 
 def settle(item: Item, command: Command, pin: str = "") -> Item:

@@ -7,11 +7,14 @@ What answers is not trusted: an answer is read up to a size and until a deadline
 its texts are escaped before anything shows them.
 """
 
+import argparse
 import http.client
 import json
 import math
+import os
 import queue
 import ssl
+import sys
 import threading
 import time
 from dataclasses import dataclass, field
@@ -20,8 +23,10 @@ from urllib.parse import SplitResult, quote, urlencode, urlsplit
 
 from threadguard import options
 from threadguard.errors import ProbeError as ProbeError
-from threadguard.model import SINGLE_THREADED, THREADED, UNKNOWN, Status
-from threadguard.report import text
+from threadguard.guard.rendezvous import LONGEST
+from threadguard.model import SINGLE_THREADED, THREADED, UNKNOWN, Finding, Status
+from threadguard.report import formats, text
+from threadguard.servers.readers import ANY_SERVER
 
 __all__ = ["Outcome", "Prober", "Seen"]
 
@@ -103,6 +108,10 @@ class Outcome:
         share = process.requests / (1 + sum(other.requests for other in self.processes.values()))
         pairs = process.held * (self.concurrency - 1) / 2
         return math.exp(pairs * math.log1p(-share))
+
+    def sorted(self) -> List[Seen]:
+        """The processes by host name and number."""
+        return [process for _, process in sorted(self.processes.items())]
 
     def is_decided(self) -> bool:
         """Whether more probes would tell no more."""
@@ -260,3 +269,140 @@ def _checked(said: bytes) -> Optional[Dict[str, Any]]:
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError, AttributeError):
         pass
     return None
+
+
+# -- the command ---------------------------------------------------------------------------------------------------
+
+HELP = "send requests to a running guard's probe endpoint: two that meet prove a threaded process"
+_TOKEN = "THREADGUARD_HEALTH_TOKEN"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Where to ask, and how often."""
+    parser.add_argument("url", metavar="URL", help="the URL of health_path; the application itself is never asked")
+    parser.add_argument("--token", help="the guard's health_token; default: the variable %s, which no list of"
+                        " processes shows" % _TOKEN)
+    number = _between("number", int, 1, 10000)
+    parser.add_argument("--processes", type=number, metavar="N",
+                        help="how many processes there are, on all machines: fewer that answer are an error")
+    parser.add_argument("--requests", type=number, default=64, metavar="N",
+                        help="default: 64; with --processes up to four times as many, until each is decided")
+    parser.add_argument("--concurrency", type=number, default=16, metavar="N", help="requests at once; default: 16")
+    parser.add_argument("--hold", type=_between("number of seconds", float, 0.01, LONGEST), default=HOLD,
+                        metavar="SECONDS", help="how long each waits for a second one; default: %(default)s")
+    parser.add_argument("--deadline", type=_between("number of seconds", float, 1, 86400), default=DEADLINE,
+                        metavar="SECONDS", help="for all requests together; default: %(default)g")
+    formats.add_arguments(parser, "say nothing of what is in order, and show no progress")
+
+
+def _between(name: str, kind: Callable[[str], float], least: float, most: float) -> Callable[[str], Any]:
+    """A type for argparse, which says its name in an error."""
+    def convert(given: str) -> float:
+        if least <= kind(given) <= most:
+            return kind(given)
+        raise ValueError
+
+    convert.__name__ = "%s from %g to %g" % (name, least, most)
+    return convert
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Probe, print what was found of each process, and give the exit status of the worst."""
+    token = arguments.token or os.environ.get(_TOKEN)
+    if not token:
+        formats.say("--token, or the variable %s, is needed" % _TOKEN, "threadguard probe")
+        return 2
+    shows = not arguments.quiet and sys.stderr.isatty()
+    try:
+        outcome = Prober(arguments.url, token, arguments.hold).run(
+            arguments.requests, arguments.concurrency, _progress if shows else lambda done: None,
+            processes=arguments.processes, deadline=arguments.deadline)
+    except ProbeError as error:
+        formats.say(str(error), "threadguard probe")
+        return 2
+    if shows:
+        print(file=sys.stderr)
+    checked = [formats.Checked(arguments.url, tuple(findings_of(outcome)))]
+    if arguments.format == "text":
+        shown = _as_text(arguments.quiet, outcome, checked[0])
+    else:
+        shown = formats.FORMATS[arguments.format](checked, quiet=arguments.quiet)
+    if arguments.format == "json":
+        shown = json.dumps({**json.loads(shown), **_in_numbers(outcome)}, indent=2)
+    return formats.conclude(shown, checked, arguments.fail_on)
+
+
+def _progress(done: int) -> None:
+    print("\r%d probes" % done, end="", file=sys.stderr, flush=True)
+
+
+def findings_of(outcome: Outcome) -> List[Finding]:
+    """A finding for each process, one for those that are missing, and one for the probes that failed."""
+    findings = [_finding(outcome, process) for process in outcome.sorted()]
+    if outcome.missing:
+        findings.append(Finding(
+            "TG404", "%d of %d processes did not answer" % (outcome.missing, outcome.expected or 0),
+            "--processes %d, and %s did" % (outcome.expected or 0, _reached(outcome)),
+            "see whether they run and whether the load balancer sends them requests, or ask again"))
+    if outcome.failures:
+        findings.append(Finding("TG404", "%d probes failed" % len(outcome.failures), outcome.failures[0],
+                                "see the server's log, or ask again"))
+    return findings
+
+
+def _finding(outcome: Outcome, process: Seen) -> Finding:
+    where = "process %d on %s" % (process.pid, process.host)
+    asked = "%d requests reached it, %d at once were under way" % (process.requests, outcome.concurrency)
+    status = outcome.status_of(process)
+    if process.met:
+        return Finding("TG306", "%s lets more than one request in at once" % where,
+                       "%s, and %d of them met another" % (asked, process.met), process.remedy or ANY_SERVER)
+    if status == THREADED:
+        return Finding("TG201", "%s is threaded, says its guard" % where, "%s, and no two met" % asked,
+                       process.remedy or ANY_SERVER)
+    luck = "%s, and no two met; of a threaded process that would be a chance of %s" % (asked, _chance(outcome, process))
+    if status == SINGLE_THREADED:
+        return Finding("TG206", "%s lets one request in at a time: %s" % (where, luck))
+    return Finding("TG404", "cannot tell of %s" % where, luck, "more --requests, or a greater --concurrency")
+
+
+def _chance(outcome: Outcome, process: Seen) -> str:
+    chance = outcome.luck(process)
+    return "< 1e-9" if chance < 1e-9 else "%.1g" % chance
+
+
+def _reached(outcome: Outcome) -> str:
+    processes, hosts = len(outcome.processes), len({host for host, _ in outcome.processes})
+    return "%d process%s on %d host%s" % (processes, "" if processes == 1 else "es", hosts, "" if hosts == 1 else "s")
+
+
+def _as_text(quiet: bool, outcome: Outcome, checked: formats.Checked) -> str:
+    """A table with a line for each process, the total, and once for each remedy what to do."""
+    of_processes, others = checked.findings[:len(outcome.processes)], checked.findings[len(outcome.processes):]
+    rows = [("host", "pid", "probes", "met", "by chance", "")]
+    for process, finding in zip(outcome.sorted(), of_processes):
+        status = outcome.status_of(process)
+        if not quiet or status != SINGLE_THREADED:
+            chance = "-" if status == THREADED else _chance(outcome, process)
+            rows.append((process.host, str(process.pid), str(process.requests), str(process.met), chance,
+                         _coloured("%s %s" % (finding.code, status), status)))
+    host, *widths = [max(map(len, column)) for column in list(zip(*rows))[:5]]
+    lines = ["  ".join([row[0].ljust(host), *map(str.rjust, row[1:5], widths), row[5]]).rstrip() for row in rows]
+    lines = lines if len(lines) > 1 else []
+    if lines or not quiet or outcome.status != SINGLE_THREADED:
+        of_all = " (%d expected)" % (outcome.expected or 0) if outcome.missing else ""
+        lines.append(_coloured("%s%s: %s" % (_reached(outcome), of_all, outcome.status), outcome.status))
+    lines += ["  remedy:  " + remedy for remedy in dict.fromkeys(each.remedy for each in of_processes) if remedy]
+    return "\n".join(lines + [text.visible(text.text_of(each)) for each in others])
+
+
+def _coloured(shown: str, status: str) -> str:
+    return formats.coloured(shown, formats.LEVELS.get(status, "warning")) if formats.use_colour() else shown
+
+
+def _in_numbers(outcome: Outcome) -> Dict[str, Any]:
+    """What ``threadguard check`` has no place for."""
+    return {"expected": outcome.expected, "missing": outcome.missing, "failures": len(outcome.failures), "processes": [
+        {"host": process.host, "pid": process.pid, "status": outcome.status_of(process), "requests": process.requests,
+         "met": process.met, "held": process.held, "chance": outcome.luck(process), "verdict": process.verdict,
+         "remedy": process.remedy} for process in outcome.sorted()]}

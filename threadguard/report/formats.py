@@ -1,59 +1,75 @@
 """The results of checks for people and for machines: text, JSON, GitHub's annotations, SARIF 2.1.0.
 
-`report.text_of` says how a finding looks as text; this module adds colours, what stands around it, and the other forms.
+`report.text` says how a finding looks as text; this module adds colours, what stands around it, and the other forms.
 """
 
+import argparse
 import json
 import os
 import sys
-from typing import Any, Callable, Dict, List, Optional, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
 from urllib.parse import quote
 
-from threadguard.report import text as report
 from threadguard.codes import CODES, page_of
 from threadguard.model import SINGLE_THREADED, THREADED, UNKNOWN, Finding
-from threadguard.check.model import EXIT, UNREADABLE, Checked, status_of, worst
+from threadguard.report.text import text_of, visible
 
-_LEVELS = {SINGLE_THREADED: "note", THREADED: "error", UNKNOWN: "warning", UNREADABLE: "error", None: "warning"}
-"""How grave a finding is, by what it says of the capacity, in SARIF's words."""
+UNREADABLE = "unreadable"
+EXIT = {THREADED: 1, UNREADABLE: 2, UNKNOWN: 3, SINGLE_THREADED: 0}
+"""The exit status for each status of a target, the worst first."""
+_STATUS = {"TG100": SINGLE_THREADED, "TG101": THREADED, "TG102": THREADED, "TG105": THREADED, "TG201": THREADED,
+           "TG206": SINGLE_THREADED, "TG306": THREADED, "TG402": UNKNOWN, "TG403": UNKNOWN, "TG404": UNKNOWN,
+           "TG901": UNREADABLE, "TG902": UNREADABLE}
+"""What a finding says of the capacity, if it is not about something else."""
+LEVELS = {SINGLE_THREADED: "note", THREADED: "error", UNREADABLE: "error"}
+"""How grave a finding is, by what it says of the capacity, in SARIF's words; any other is a warning."""
 _COLOURS = {"note": "32", "warning": "33", "error": "31"}
 _GITHUB = {"note": "notice", "warning": "warning", "error": "error"}
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
+@dataclass(frozen=True)
+class Checked:
+    """What came of one target."""
+
+    target: str
+    """The file, or the command line."""
+    findings: Tuple[Finding, ...]
+    """What was found in it, in its order."""
+
+    @property
+    def status(self) -> str:
+        """The worst status of the findings: single-threaded, threaded, unknown or unreadable."""
+        return worst(_STATUS[finding.code] for finding in self.findings if finding.code in _STATUS)
+
+
+def worst(statuses: Iterable[str]) -> str:
+    """The worst of *statuses*, threaded, unreadable, unknown, single-threaded in that order; unknown for none."""
+    known = set(statuses)
+    return next((status for status in EXIT if status in known), UNKNOWN)
+
+
 def level_of(finding: Finding) -> str:
     """``note``, ``warning`` or ``error``."""
-    return "note" if finding.code == "TG405" else _LEVELS[status_of(finding)]
-
-
-def visible(text: str) -> str:
-    """*text* without control characters, which a file could hide from a terminal with; line ends stay."""
-    return "".join(character if character.isprintable() or character == "\n"
-                   else character.encode("unicode_escape").decode("ascii") for character in text)
+    return "note" if finding.code == "TG405" else LEVELS.get(_STATUS.get(finding.code, ""), "warning")
 
 
 def text(checked: Sequence[Checked], colour: bool = False, quiet: bool = False) -> str:
     """The findings as people read them. What is as it should be says so in one line, or with *quiet* not at all."""
     lines: List[str] = []
-    for target in checked:
-        for finding in target.findings:
-            if level_of(finding) == "note":
-                lines += [] if quiet else [_line(finding, colour)]
-            else:
-                lines.append(_coloured(visible(report.text_of(finding)), finding, colour))
+    for finding in (finding for target in checked for finding in _kept(target, quiet)):
+        level, shown = level_of(finding), visible(text_of(finding))
+        if level == "note":  # it asks for nothing
+            bare = Finding(finding.code, finding.sentence, file=finding.file, line=finding.line)
+            shown = visible(text_of(bare).replace("\n", " "))
+        lines.append(shown.replace(finding.code, coloured(finding.code, level), 1) if colour else shown)
     return "\n".join(lines)
 
 
-def _line(finding: Finding, colour: bool) -> str:
-    """A finding that asks for nothing, in one line."""
-    bare = Finding(finding.code, finding.sentence, file=finding.file, line=finding.line)
-    return _coloured(visible(report.text_of(bare).replace("\n", " ")), finding, colour)
-
-
-def _coloured(shown: str, finding: Finding, colour: bool) -> str:
-    if not colour:
-        return shown
-    return shown.replace(finding.code, "\033[1;%sm%s\033[0m" % (_COLOURS[level_of(finding)], finding.code), 1)
+def coloured(shown: str, level: str) -> str:
+    """*shown* in the colour of *level*."""
+    return "\033[1;%sm%s\033[0m" % (_COLOURS[level], shown)
 
 
 def as_json(checked: Sequence[Checked], colour: bool = False, quiet: bool = False) -> str:
@@ -64,14 +80,10 @@ def as_json(checked: Sequence[Checked], colour: bool = False, quiet: bool = Fals
         "targets": [{
             "target": target.target,
             "status": target.status,
-            "findings": [_as_dict(finding) for finding in _kept(target, quiet)],
+            "findings": [{"code": finding.code, "level": level_of(finding), **asdict(finding)}
+                         for finding in _kept(target, quiet)],
         } for target in checked],
     }, indent=2)
-
-
-def _as_dict(finding: Finding) -> Dict[str, Any]:
-    return {"code": finding.code, "level": level_of(finding), "sentence": finding.sentence,
-            "evidence": finding.evidence, "remedy": finding.remedy, "file": finding.file, "line": finding.line}
 
 
 def _kept(target: Checked, quiet: bool) -> List[Finding]:
@@ -116,7 +128,7 @@ def sarif(checked: Sequence[Checked], colour: bool = False, quiet: bool = False)
 
 def _result(finding: Finding, used: List[str]) -> Dict[str, Any]:
     level = level_of(finding)
-    message = report.text_of(Finding(finding.code, finding.sentence, finding.evidence, finding.remedy))
+    message = text_of(Finding(finding.code, finding.sentence, finding.evidence, finding.remedy))
     location = {"artifactLocation": {"uri": _uri(finding.file)}, "region": {"startLine": finding.line or 1}}
     return {"ruleId": finding.code, "ruleIndex": used.index(finding.code), "message": {"text": visible(message)},
             "kind": "pass" if level == "note" else "fail", "level": "none" if level == "note" else level,
@@ -143,8 +155,30 @@ def exit_status(checked: Sequence[Checked], fail_on: str = "") -> int:
 
     With *fail_on* ``unknown`` a 3 counts as 1, with ``threaded`` as 0.
     """
-    instead = {"unknown": THREADED, "threaded": SINGLE_THREADED}.get(fail_on, UNKNOWN)
-    return EXIT[worst(instead if target.status == UNKNOWN else target.status for target in checked)]
+    replacement = {"unknown": THREADED, "threaded": SINGLE_THREADED}.get(fail_on, UNKNOWN)
+    return EXIT[worst(replacement if target.status == UNKNOWN else target.status for target in checked)]
+
+
+def add_arguments(parser: argparse.ArgumentParser, quiet: str = "say nothing of what is in order") -> None:
+    """How to print results, and what becomes of what cannot be told."""
+    parser.add_argument("--format", choices=sorted(FORMATS), default="text", help="default: text")
+    parser.add_argument("-q", "--quiet", action="store_true", help=quiet)
+    parser.add_argument("--fail-on", choices=("unknown", "threaded"), default="",
+                        help="what to do where it cannot be told: unknown exits with 1, threaded with 0 and a warning")
+
+
+def conclude(shown: str, checked: Sequence[Checked], fail_on: str) -> int:
+    """Print what is *shown* of what was *checked*, and give the exit status."""
+    if shown:
+        print(shown)
+    if fail_on == "threaded" and any(target.status == UNKNOWN for target in checked):
+        say("warning: what cannot be told counts as single-threaded, by --fail-on threaded")
+    return exit_status(checked, fail_on)
+
+
+def say(message: str, command: str = "threadguard") -> None:
+    """On stderr, in one line that neither a terminal nor GitHub's runner takes for a command."""
+    print("%s: %s" % (command, visible(message.replace("\n", "\\n"))), file=sys.stderr)
 
 
 def use_colour() -> bool:

@@ -47,15 +47,14 @@ def escaped(text: str) -> str:
 
 def one_line(text: str) -> str:
     """*text* with what is not printable escaped, cut to 200 characters."""
-    shown = "".join(_visible(character) for character in text[:_LONGEST])
     rest = len(text) - _LONGEST
-    return shown + ("… (%d more)" % rest if rest > 0 else "")
+    return visible(text[:_LONGEST], "") + ("… (%d more)" % rest if rest > 0 else "")
 
 
-def _visible(character: str) -> str:
-    if character.isprintable():
-        return character
-    return character.encode("unicode_escape").decode("ascii")
+def visible(text: str, kept: str = "\n") -> str:
+    """*text* with what is not printable escaped, which a file could hide from a terminal with; *kept* stays."""
+    return "".join(character if character.isprintable() or character in kept
+                   else character.encode("unicode_escape").decode("ascii") for character in text)
 
 
 def request_line(environ: Any) -> str:

@@ -9,7 +9,6 @@ import sys
 import traceback
 from typing import Any, List
 
-NAME = "race"
 HELP = "prove that an application is not thread-safe: pause a request at each of its lines and run another one there"
 
 _WRONG_USE = 2
@@ -46,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     except (TypeError, ValueError) as error:  # what `race` raises for wrong use, and what is raised here
         print("threadguard race: %s" % error, file=sys.stderr)
         return _WRONG_USE
-    from threadguard.report.formats import visible
+    from threadguard.report.text import visible
     print(json.dumps(report.as_dict(), indent=2) if arguments.json else visible(str(report)))
     status: int = report.status
     return status
