@@ -35,9 +35,9 @@ def application(name: str) -> Any:
 
 def answer(app: Any, path: str) -> Any:
     """What *app* answers."""
-    from threadguard.testing.sending import sent_request
+    from threadguard.testing.sending import SentRequest
 
-    sent = sent_request(path)
+    sent = SentRequest(path)
     sent.environ["wsgi.multithread"] = True
     sent.run(app)
     return sent._status, tuple(sent._headers), b"".join(sent._chunks), str(sent._raised)

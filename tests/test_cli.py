@@ -276,7 +276,7 @@ def test_a_reader_that_goes_away_gets_no_traceback(place):
     (ZeroDivisionError("a mistake"), 3, "ZeroDivisionError: a mistake\nthreadguard: it failed; please report it\n"),
     (KeyboardInterrupt(), 130, "")], ids=["a failure", "an interrupt"])
 def test_a_failure_of_its_own_is_no_verdict(error, status, said, monkeypatch, capsys):
-    """Python would exit with 1, which means threaded; an interrupt ends it quietly, with the status that shells know."""
+    """Python would exit with 1, which means threaded. An interrupt ends quietly, with the status that shells know."""
     def fail(arguments):
         raise error
     monkeypatch.setitem(cli.SUBCOMMANDS, "check", cli.SUBCOMMANDS["check"]._replace(run=fail))

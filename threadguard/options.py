@@ -14,16 +14,11 @@ POLICIES = ("refuse", "serialize", "log")
 THREADS = ("any", "same", "main")
 
 
-def _policy(value: Any) -> str:
-    if value in POLICIES:
-        return str(value)
-    raise ValueError
+def _one_of(*names: str) -> "Option":
+    def convert(value: Any) -> str:
+        return names[names.index(value)]
 
-
-def _thread(value: Any) -> str:
-    if value in THREADS:
-        return str(value)
-    raise ValueError
+    return convert, "one of " + ", ".join(names)
 
 
 def _seconds(value: Any) -> float:
@@ -81,22 +76,19 @@ def _switch(value: Any) -> bool:
     raise ValueError
 
 
-OPTIONS: Dict[str, Tuple[Callable[[Any], Any], str]] = {
-    "policy": (_policy, "one of " + ", ".join(POLICIES)),
+Option = Tuple[Callable[[Any], Any], str]
+"""Its converter, and what is allowed in words."""
+OPTIONS: Dict[str, Option] = {
+    "policy": _one_of(*POLICIES),
     "serialize_timeout": (_seconds, "a number of seconds greater than 0"),
     "server_threads": (_threads, "a whole number of 1 or more"),
     "group": (_text, "a name"),
-    "thread": (_thread, "one of " + ", ".join(THREADS)),
+    "thread": _one_of(*THREADS),
     "health_path": (_path, "a path that starts with a slash, such as /-/threadguard"),
     "health_token": (_token, "a secret that is not empty, without control characters"),
     "watch_pool_start": (_switch, "true or false"),
 }
-"""Option: its converter, and what is allowed in words."""
-
-_SECRET = ("health_token",)
 _MAY_BE_NONE = ("server_threads", "group", "health_path", "health_token")
-
-
 _LONGEST = 200
 
 
@@ -116,7 +108,7 @@ def convert(option: str, value: Any, source: str = "") -> Any:
         return converter(value)
     except Exception:  # noqa: B902  a value's own `__float__` or `__eq__` may raise anything
         raise OptionError("TG901 threadguard: option %s = %s is not allowed: it takes %s%s" % (
-            option, "(not shown)" if option in _SECRET else shown(value), allowed,
+            option, "(not shown)" if option == "health_token" else shown(value), allowed,
             source and " (it stands in %s)" % source)) from None
 
 

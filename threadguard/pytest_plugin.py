@@ -98,7 +98,7 @@ def _threadguard(request: pytest.FixtureRequest) -> "Guards":
     * ``threadguard.race(app, request, another)``: the same, as a report
     """
     watched = _watch(request.config)
-    if watched.test is None:  # asked for by getfixturevalue: nothing was to be watched when this test began
+    if watched.test.item is None:  # asked for by getfixturevalue: nothing was to be watched when this test began
         watched.begin(request._pyfuncitem)
     return watched.guards
 

@@ -33,26 +33,28 @@ def load(name: str) -> WSGIApp:
     called = path.endswith("()")
     path = path[:-2] if called else path
     if not all(module_name.split(".")) or not all(part.isidentifier() for part in path.split(".")):
-        raise LoadError("TG901 threadguard: %s = %r is not allowed: it takes package.module:app or config:file.ini" % (
-            _APP, name))
+        raise _error(name, " is not allowed: it takes package.module:app or config:file.ini")
     if module_name == "threadguard.wsgi":
-        raise LoadError("TG901 threadguard: %s = %r names the guard itself, not what it guards" % (_APP, name))
+        raise _error(name, " names the guard itself, not what it guards")
     thing = _attribute(_module(module_name, name), path, name)
     app = _made_by(thing, name) if called else thing
     if not callable(app):
-        raise LoadError("TG901 threadguard: %s = %r names %r, which is no WSGI application" % (_APP, name, app))
+        raise _error(name, " names %r, which is no WSGI application" % (app,))
     wsgi_app: WSGIApp = app
     return wsgi_app
 
 
+def _error(name: str, problem: str) -> LoadError:
+    return LoadError("TG901 threadguard: %s = %r%s" % (_APP, name, problem))
+
+
 def _made_by(factory: Any, name: str) -> Any:
     if not callable(factory):
-        raise LoadError("TG901 threadguard: %s = %r calls %r, which is no factory" % (_APP, name, factory))
+        raise _error(name, " calls %r, which is no factory" % (factory,))
     try:
         inspect.signature(factory).bind()
     except TypeError as error:
-        raise LoadError("TG901 threadguard: %s = %r calls %r without arguments: %s" % (
-            _APP, name, factory, error)) from None
+        raise _error(name, " calls %r without arguments: %s" % (factory, error)) from None
     except ValueError:  # written in C, without a signature
         pass
     return factory()
@@ -62,12 +64,11 @@ def _load_paste(name: str) -> WSGIApp:
     try:
         from paste.deploy import loadapp
     except ImportError:
-        raise LoadError("TG901 threadguard: %s = %r needs PasteDeploy: pip install threadguard[paste]" % (
-            _APP, name)) from None
+        raise _error(name, " needs PasteDeploy: pip install threadguard[paste]") from None
     scheme, _, rest = name.partition(":")
     path = unquote(rest.partition("#")[0])  # as paste/deploy/loadwsgi.py `_loadconfig` does
     if scheme == "config" and not os.path.isfile(path):
-        raise LoadError("TG901 threadguard: %s = %r: there is no file %r in %s" % (_APP, name, path, os.getcwd()))
+        raise _error(name, ": there is no file %r in %s" % (path, os.getcwd()))
     app: WSGIApp = loadapp(name, relative_to=os.getcwd())
     return app
 
@@ -78,7 +79,7 @@ def _module(module_name: str, name: str) -> Any:
     except ModuleNotFoundError as error:
         if error.name is None or not (module_name + ".").startswith(error.name + "."):
             raise  # the module is there, and misses one of its own
-        raise LoadError("TG901 threadguard: %s = %r: there is no module %s" % (_APP, name, error.name)) from None
+        raise _error(name, ": there is no module %s" % error.name) from None
 
 
 def _attribute(thing: Any, path: str, name: str) -> Any:
@@ -86,7 +87,7 @@ def _attribute(thing: Any, path: str, name: str) -> Any:
         try:
             thing = getattr(thing, part)
         except AttributeError:
-            raise LoadError("TG901 threadguard: %s = %r: %r has no %s" % (_APP, name, thing, part)) from None
+            raise _error(name, ": %r has no %s" % (thing, part)) from None
     return thing
 
 

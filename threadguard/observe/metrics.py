@@ -28,6 +28,8 @@ Sample = Tuple[Dict[str, str], float]
 PID, GROUP = "process.pid", "threadguard.group"
 # The methods of the semantic conventions; any other is _OTHER, so that nobody can make series without end.
 _METHODS = frozenset("CONNECT DELETE GET HEAD OPTIONS PATCH POST PUT TRACE".split())
+_STATUSES = (SINGLE_THREADED, THREADED, UNKNOWN)
+_COUNTS = ("pid", "peak", "requests", "refused", "overlaps", "sections", "sections_inside")
 _seen: Set[Tuple[str, str, str]] = set()
 
 
@@ -39,38 +41,29 @@ class Instrument(NamedTuple):
     """``counter``, ``up_down_counter`` or ``gauge``."""
     unit: str
     description: str
-    samples: Callable[[Row], Iterable[Sample]]
+    samples: Callable[[Row], List[Sample]]
     attributes: Tuple[str, ...] = ()
 
     @property
     def prometheus_name(self) -> str:
-        """A counter's ``_total`` is added when it is written."""
-        return _prometheus(self.name)
+        """As OpenTelemetry's exporters for Prometheus translate it. ``_total`` is added when a counter is written."""
+        return self.name.replace(".", "_")
 
 
-def _prometheus(name: str) -> str:
-    """*name* as OpenTelemetry's exporters for Prometheus translate it."""
-    return name.replace(".", "_")
+def _active(row: Row) -> List[Sample]:
+    return [({"http.request.method": method, "url.scheme": scheme}, number) for method, scheme, number in row["active"]]
 
 
-def _active(row: Row) -> Iterator[Sample]:
-    for method, scheme, number in row["active"]:
-        yield {"http.request.method": method, "url.scheme": scheme}, number
+def _capacity(row: Row) -> List[Sample]:
+    capacity = math.inf if row["unbounded"] else row["capacity"]
+    return [] if capacity is None else [({}, capacity)]
 
 
-def _capacity(row: Row) -> Iterator[Sample]:
-    if row["unbounded"]:
-        yield {}, math.inf
-    elif row["capacity"] is not None:
-        yield {}, row["capacity"]
+def _verdict(row: Row) -> List[Sample]:
+    return [({"status": status}, int(row["status"] == status)) for status in _STATUSES]
 
 
-def _verdict(row: Row) -> Iterator[Sample]:
-    for status in (SINGLE_THREADED, THREADED, UNKNOWN):
-        yield {"status": status}, int(row["status"] == status)
-
-
-def _plain(key: str) -> Callable[[Row], Iterable[Sample]]:
+def _plain(key: str) -> Callable[[Row], List[Sample]]:
     return lambda row: [({}, row[key])]
 
 
@@ -103,16 +96,10 @@ def rows() -> List[Row]:
 
 
 def _row(group: Group) -> Row:
-    stats = group.stats()
-    verdict = group.verdict
+    stats, verdict = group.stats(), group.verdict
     name = group.name.encode("utf-8", "backslashreplace").decode("utf-8")  # what no encoding takes, a page cannot have
-    return {"pid": stats.pid, "group": name, "active": _active_by_method(group), "peak": stats.peak,
-            "requests": stats.requests, "refused": stats.refused, "overlaps": stats.overlaps,
-            "sections": stats.sections, "sections_inside": stats.sections_inside,
+    return {**{count: getattr(stats, count) for count in _COUNTS}, "group": name, "active": _active_by_method(group),
             "capacity": verdict.capacity, "unbounded": verdict.unbounded, "status": verdict.status}
-
-
-_COUNTS = ("pid", "peak", "requests", "refused", "overlaps", "sections", "sections_inside")
 
 
 def checked_row(row: Any) -> Row:
@@ -122,11 +109,10 @@ def checked_row(row: Any) -> Row:
     """
     counts = {name: _number(row[name]) for name in _COUNTS}
     group, status, capacity = row["group"], row["status"], row["capacity"]
-    if status not in (SINGLE_THREADED, THREADED, UNKNOWN) or not isinstance(group, str):
+    if status not in _STATUSES or not isinstance(group, str):
         raise ValueError("another version's row")
     group.encode("utf-8")
-    active = {(method if method in _METHODS else "_OTHER", "https" if scheme == "https" else "http"): _number(number)
-              for method, scheme, number in row["active"]}
+    active = {_kind(method, scheme): _number(number) for method, scheme, number in row["active"]}
     return {**counts, "group": group, "status": status, "unbounded": bool(row["unbounded"]),
             "capacity": None if capacity is None else _number(capacity),
             "active": [(*kind, number) for kind, number in active.items()]}
@@ -142,43 +128,54 @@ def _active_by_method(group: Group) -> List[Tuple[str, str, int]]:
     """How many are inside, by method and scheme. What was seen once stays, with 0: a series shall not come and go."""
     requests = [group.ledger.request_of(ticket) for ticket in list(group.ledger.inside)]
     # A section is no dict, nor is what a request leaves behind that has just left.
-    inside = Counter(_kind(environ) for environ in requests if isinstance(environ, dict))
+    inside = Counter(_kind(environ.get("REQUEST_METHOD"), environ.get("wsgi.url_scheme")) for environ in requests
+                     if isinstance(environ, dict))
     _seen.update((group.name, *kind) for kind in inside)
     kinds = sorted(seen[1:] for seen in _seen if seen[0] == group.name) or [("GET", "http")]
     return [(method, scheme, inside[(method, scheme)]) for method, scheme in kinds]
 
 
-def _kind(environ: Dict[str, Any]) -> Tuple[str, str]:
-    """Method and scheme of a request."""
-    method = environ.get("REQUEST_METHOD")
-    return method if method in _METHODS else "_OTHER", "https" if environ.get("wsgi.url_scheme") == "https" else "http"
+def _kind(method: Any, scheme: Any) -> Tuple[str, str]:
+    return method if method in _METHODS else "_OTHER", "https" if scheme == "https" else "http"
 
 
 class Collector:
-    """A collector for a registry of prometheus_client. *read* gives the rows, by default those of this process."""
+    """A collector for a registry of prometheus_client.
 
-    def __init__(self, read: Callable[[], List[Row]] = rows) -> None:
-        self._read = read
+    :param directory: where processes share their metrics: it collects those of all of them, else of this process.
+    """
+
+    def __init__(self, directory: Optional[str] = None) -> None:
+        self._directory = directory
 
     def describe(self) -> Iterator["Metric"]:
         """The metrics without values: a registry looks for names that are taken."""
-        return self._families([])
+        return self._families([], None)
 
     def collect(self) -> Iterator["Metric"]:
         """The metrics with the values of now."""
-        return self._families(self._read())
+        if self._directory is None:
+            return self._families(rows(), None)
+        from threadguard.observe import metrics_sharing
 
-    def _families(self, read: List[Row]) -> Iterator["Metric"]:
+        metrics_sharing.share(self._directory)  # for a uWSGI worker, whose fork runs no hooks, and one that is root no more
+        found, silent = metrics_sharing.read_all(self._directory)
+        return self._families(found if found or silent else rows(), silent)
+
+    def _families(self, read: List[Row], silent: Optional[int]) -> Iterator["Metric"]:
         from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
         for instrument in INSTRUMENTS:
             family = CounterMetricFamily if instrument.kind == "counter" else GaugeMetricFamily
-            names = [_prometheus(name) for name in (PID, GROUP, *instrument.attributes)]
+            names = [name.replace(".", "_") for name in (PID, GROUP, *instrument.attributes)]
             metric = family(instrument.prometheus_name, instrument.description, labels=names)
             for row in read:
                 for attributes, value in instrument.samples(row):
                     metric.add_metric([str(row["pid"]), row["group"], *attributes.values()], value)
             yield metric
+        if self._directory is not None:
+            yield GaugeMetricFamily("threadguard_silent_processes", "Processes that are alive and did not answer in"
+                                    " time.", value=silent)
 
 
 def register(registry: Optional["CollectorRegistry"] = None) -> Collector:
@@ -194,12 +191,10 @@ def register(registry: Optional["CollectorRegistry"] = None) -> Collector:
 
     directory = os.environ.get("PROMETHEUS_MULTIPROC_DIR") or os.environ.get("prometheus_multiproc_dir")
     if directory:
-        from threadguard.observe.metrics_sharing import SharedCollector, share
+        from threadguard.observe.metrics_sharing import share
 
         share(directory)
-        collector: Collector = SharedCollector(directory)
-    else:
-        collector = Collector()
+    collector = Collector(directory or None)
     (REGISTRY if registry is None else registry).register(collector)
     return collector
 

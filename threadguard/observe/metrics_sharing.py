@@ -24,16 +24,13 @@ import socket
 import stat
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Dict, Iterable, Iterator, List, Optional, Set, Tuple
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Set, Tuple
 
 from threadguard.codes import CODES
 from threadguard.errors import SharingError
 from threadguard.guard import group as groups
-from threadguard.observe.metrics import Collector, Row, checked_row, rows
+from threadguard.observe.metrics import Row, checked_row, rows
 from threadguard.model import Finding
-
-if TYPE_CHECKING:
-    from prometheus_client import Metric
 
 __all__ = ["share"]
 
@@ -176,14 +173,15 @@ def _ask(paths: Iterable[str]) -> Tuple[List[bytes], int]:
                 silent += 1
         while selector.get_map() and time.monotonic() < deadline:
             for key, _ in selector.select(max(0.0, deadline - time.monotonic())):
-                if _read_part(key.fileobj, key.data):
-                    selector.unregister(key.fileobj)
-                    key.fileobj.close()  # type: ignore[union-attr]
+                asked: Any = key.fileobj
+                if _read_part(asked, key.data):
+                    selector.unregister(asked)
+                    asked.close()
                     answers.append(bytes(key.data))
-        for key in list(selector.get_map().values()):
-            key.fileobj.close()  # type: ignore[union-attr]
-            silent += 1
-    return answers, silent
+        unanswered: List[Any] = [key.fileobj for key in selector.get_map().values()]
+    for asked in unanswered:
+        asked.close()
+    return answers, silent + len(unanswered)
 
 
 def _read_part(connection: Any, answer: bytearray) -> bool:
@@ -272,30 +270,3 @@ class OverlapRecords:
             return {**record, "pid": int(told["pid"])} if record["code"] in CODES else None
         except (OSError, ValueError, TypeError, KeyError, OverflowError, RecursionError):
             return None
-
-
-class SharedCollector(Collector):
-    """A `threadguard.metrics.Collector` of all processes that share *directory*."""
-
-    def __init__(self, directory: str) -> None:
-        super().__init__()
-        self._directory = directory
-
-    def describe(self) -> Iterator["Metric"]:
-        """The metrics without values."""
-        yield from super().describe()
-        yield self._silent(None)
-
-    def collect(self) -> Iterator["Metric"]:
-        """The metrics with the values of now."""
-        share(self._directory)  # in a worker of uWSGI, whose fork runs no hooks; and in one that is root no more
-        found, silent = read_all(self._directory)
-        yield from self._families(found if found or silent else rows())
-        yield self._silent(silent)
-
-    @staticmethod
-    def _silent(number: Optional[int]) -> "Metric":
-        from prometheus_client.core import GaugeMetricFamily
-
-        return GaugeMetricFamily("threadguard_silent_processes", "Processes that are alive and did not answer in time.",
-                                 value=number)

@@ -71,7 +71,7 @@ class Guards:
         A guard that *app* has already becomes one of the same group, and passes on what this one lets in.
         """
         entrance = Entrance(app)
-        inner = [_Inner(guard, guard._group) for guard in guards_in(app)]
+        inner = [(guard, guard._group) for guard in guards_in(app)]
         shared = (self._named.get(group) if group is not None else None) or new_group(group or "pytest")
         guard = _guard_in(shared, entrance if callable(app) else app, policy=policy, **options)
         entrance.waits = guard.policy != "serialize"
@@ -79,8 +79,7 @@ class Guards:
             self._named[group] = shared
         made = _Made(weakref.ref(guard), inner)
         self._made.append(made)
-        if self._tests.test is not None:
-            made.enter(shared, self._tests.test)
+        made.enter(shared, self._tests.test)
         return guard
 
     @contextmanager
@@ -91,12 +90,12 @@ class Guards:
         that runs in several threads at once is content with an overlap that any of them caused. What was seen in a
         block that raises was expected all the same.
         """
-        tests, overlaps = self._tests, Overlaps()
-        before = tests.seen()
+        test, overlaps = self._tests.test, Overlaps()
+        before = test.seen()
         try:
             yield overlaps
         finally:
-            overlaps.findings = tests.expect(tests.seen() - before)
+            overlaps.findings = test.expect(test.seen() - before)
         if not overlaps.findings:
             pytest.fail("DID NOT OVERLAP: no request entered while another was inside", pytrace=False)
         if match is not None and not re.search(match, str(overlaps)):
@@ -105,9 +104,9 @@ class Guards:
     def together(self, app: WSGIApp, requests: Sequence[Any], *, threads: Optional[int] = None, timeout: float = 30.0,
                  patience: float = PATIENCE) -> List[Any]:
         """See `threadguard.testing.together`. In a test that is marked ``thread_unsafe`` it sends from one thread."""
-        if self._tests.is_thread_unsafe:
-            threads = 1
-        return together(app, requests, threads=threads, timeout=timeout, patience=patience)
+        item = self._tests.test.item
+        is_thread_unsafe = item is not None and item.get_closest_marker("thread_unsafe") is not None
+        return together(app, requests, threads=1 if is_thread_unsafe else threads, timeout=timeout, patience=patience)
 
     def race(self, app: WSGIApp, *requests: Any, **options: Any) -> RaceReport:
         """See `threadguard.testing.race`. The guards on the way see nothing of it."""
@@ -136,11 +135,6 @@ class Guards:
             one.enter(guard._group, test)
         self._named = {group.name: group for group in renewed.values() if group.name in self._named}
 
-    def _restore(self) -> None:
-        """At the end: the guards that were in the applications go back to their groups."""
-        for one in self._made:
-            one.give_back()
-
 
 class WatchedTests:
     """The hooks: which test runs, and what was seen in it."""
@@ -148,7 +142,8 @@ class WatchedTests:
     def __init__(self) -> None:
         self.guards = Guards(self)
         """The fixture ``threadguard``."""
-        self.test: "Optional[_Test]" = None
+        self.test = _Test(None)
+        """The test that runs; without an item where none does."""
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
@@ -165,29 +160,16 @@ class WatchedTests:
     def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, Any, None]:
         """A test ends, and with it the fixtures that nothing needs any more: an overlap in it is its error."""
         outcome = yield
-        test, self.test = self.test, None
-        failure = test.failure() if test is not None else ""
+        failure, self.test = self.test.failure(), _Test(None)
         if outcome.excinfo is not None:
             item.add_report_section("teardown", "threadguard", failure)  # beside the error that there is already
         elif failure:
             _fail(outcome, failure)
 
     def pytest_unconfigure(self) -> None:
-        """Leave everything as it was."""
-        self.guards._restore()
-
-    def seen(self) -> "Set[_Place]":
-        """The overlaps in this test until now."""
-        return self.test.seen() if self.test is not None else set()
-
-    def expect(self, overlaps: "Set[_Place]") -> List[Finding]:
-        """*overlaps* are no errors; what they are."""
-        return self.test.expect(overlaps) if self.test is not None else []
-
-    @property
-    def is_thread_unsafe(self) -> bool:
-        """Whether the test is marked as one that must not run in several threads."""
-        return self.test is not None and self.test.item.get_closest_marker("thread_unsafe") is not None
+        """The guards that were in the applications go back to their groups."""
+        for made in self.guards._made:
+            made.give_back()
 
 
 _Place = Tuple[int, int]
@@ -275,29 +257,23 @@ def guards_in(app: Any) -> List[ThreadGuard]:
     return guards_from([app], lambda thing: isinstance(thing, ThreadGuard))
 
 
-class _Inner(NamedTuple):
-    """A guard that was in the application already. While the outer one lives it is of the same group: it passes on."""
-
-    guard: ThreadGuard
-    first: Group
-
-
 class _Made(NamedTuple):
     """A guard that the fixture made."""
 
     guard: "weakref.ref[ThreadGuard]"
-    inner: List[_Inner]
+    inner: List[Tuple[ThreadGuard, Group]]
+    """The guards that were in the application already, and their groups. While this one lives they pass on."""
 
     def enter(self, group: Group, test: _Test) -> None:
         """*test* watches the guard, which is in *group*; those inside of it join that group."""
-        for inner in self.inner:
-            _join(inner.guard, group, group)
+        for inner, _ in self.inner:
+            _join(inner, group, group)
         test.watch(group)
 
     def give_back(self) -> None:
         """The guards inside go back to the groups that they came from."""
-        for inner in self.inner:
-            _join(inner.guard, inner.first, inner.first)
+        for inner, first in self.inner:
+            _join(inner, first, first)
 
 
 def _join(guard: ThreadGuard, group: Group, said_by: Group) -> bool:

@@ -13,7 +13,7 @@ from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Tupl
 from threadguard.guard.middleware import ThreadGuard
 from threadguard.report import text
 from threadguard.testing.race_report import Answers, Difference, PairReport, RaceReport, differences
-from threadguard.testing.sending import WSGIApp, sent_request
+from threadguard.testing.sending import SentRequest, WSGIApp
 from threadguard.testing.stepping import Answer, NoAnswerError, Outcome, Stepper, stepped_code
 
 REPLAYS = 10
@@ -50,7 +50,7 @@ def race(app: WSGIApp, *requests: Any, within: Iterable[str] = (), points: Optio
     """
     packages, ignored = tuple(within), frozenset(name.lower() for name in ignore_headers)
     _check(requests, packages, [points, at])
-    names = [_name(sent_request(request).environ) for request in requests]
+    names = [_name(SentRequest(request).environ) for request in requests]
 
     def compared(answer: Answer) -> Answer:
         try:

@@ -16,7 +16,7 @@ import threading
 import time
 import traceback
 import warnings
-from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Type
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 from wsgiref.util import setup_testing_defaults
 
 from threadguard.errors import StillInside
@@ -52,7 +52,7 @@ def together(app: WSGIApp, requests: Sequence[Any], *, threads: Optional[int] = 
     """
     if isinstance(requests, (str, Mapping)):
         raise TypeError("together takes a list of requests; %r is one request" % (requests,))
-    sent = [sent_request(request) for request in requests]
+    sent = [SentRequest(request) for request in requests]
     at_once = len(sent) if threads is None else threads
     if at_once < 1 and sent:
         raise ValueError("together sends from 1 thread or more, not from %r" % (threads,))
@@ -73,9 +73,9 @@ class Entrance:
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Hand the request on, once the others are here."""
-        slot: Optional[GateSlot] = getattr(_here, "slot", None)
-        if slot is not None:
-            slot.wait() if self.waits else slot.leave()
+        inside: Optional[Gate] = getattr(_here, "inside", None)
+        if inside is not None:
+            inside.wait(_here.number) if self.waits else inside.leave(_here.number)
         return self.app(environ, start_response)
 
 
@@ -84,8 +84,16 @@ def _send(app: WSGIApp, sent: "List[SentRequest]", timeout: float, patience: flo
         sent[0].run(app)
         return
     start, inside = Gate(len(sent), timeout), Gate(len(sent), patience)
-    workers = [(threading.Thread(target=_run, args=(app, one, start.new_slot(), inside.new_slot()), daemon=True), one)
-               for one in sent]
+
+    def run(number: int, one: SentRequest) -> None:
+        _here.inside, _here.number = inside, number
+        try:
+            start.wait(number)
+            one.run(app)
+        finally:
+            inside.leave(number)
+
+    workers = [(threading.Thread(target=run, args=each, daemon=True), each[1]) for each in enumerate(sent)]
     with _switching:
         for thread, _ in workers:
             thread.start()
@@ -94,15 +102,6 @@ def _send(app: WSGIApp, sent: "List[SentRequest]", timeout: float, patience: flo
     stuck = [(thread, one) for thread, one in workers if thread.is_alive()]
     if stuck:
         raise StillInside(_still_inside(stuck, timeout))
-
-
-def _run(app: WSGIApp, one: "SentRequest", start: "GateSlot", inside: "GateSlot") -> None:
-    _here.slot = inside
-    try:
-        start.wait()
-        one.run(app)
-    finally:
-        inside.leave()
 
 
 def _still_inside(workers: "List[Tuple[threading.Thread, SentRequest]]", timeout: float) -> str:
@@ -140,63 +139,45 @@ _switching = _Switching()
 
 
 class Gate:
-    """A barrier for *expected* threads, each with a slot, that some of them may never reach.
+    """A barrier for threads, each with a number from 0 to *expected*, that some of them may never reach.
 
     :param patience: seconds after which it opens in any case.
     """
 
     def __init__(self, expected: int, patience: float) -> None:
         self._mutex = threading.Lock()
-        self._expected = expected
+        self._expected = set(range(expected))
         self._open = threading.Event()
         self._end = time.monotonic() + patience
-
-    def new_slot(self) -> "GateSlot":
-        """The slot of one of the threads that are expected."""
-        return GateSlot(self)
 
     def seconds_left(self) -> float:
         """Until it opens in any case."""
         return max(0.0, self._end - time.monotonic())
 
-    def expect_one_less(self) -> None:
-        """One thread has come, or comes no more."""
+    def leave(self, number: int) -> bool:
+        """The thread comes, or comes no more. Whether it was expected still."""
         with self._mutex:
-            self._expected -= 1
-            if self._expected <= 0:
+            was_expected = number in self._expected
+            self._expected.discard(number)
+            if not self._expected:
                 self._open.set()
+            return was_expected
 
-    def wait(self) -> None:
-        """Wait until it opens."""
-        self._open.wait(self.seconds_left())
-
-
-class GateSlot:
-    """One thread that is expected at a gate, once."""
-
-    def __init__(self, gate: Gate) -> None:
-        self._gate = gate
-        self._is_expected = True
-
-    def leave(self) -> None:
-        """Come no more. Also after having come, where it does nothing."""
-        if self._is_expected:
-            self._is_expected = False
-            self._gate.expect_one_less()
-
-    def wait(self) -> None:
+    def wait(self, number: int) -> None:
         """Come, and wait for the others; at the second time there is nothing to wait for."""
-        if self._is_expected:
-            self.leave()
-            self._gate.wait()
+        if self.leave(number):
+            self._open.wait(self.seconds_left())
 
 
 class SentRequest:
-    """A plain environ, and the response to it: a `webob.Response`."""
+    """A plain environ, made of a request of any form, and the response to it, in the form that goes with it.
+
+    Raises `TypeError` where the request is of no kind that is known.
+    """
 
     def __init__(self, request: Any) -> None:
         self.request = request
-        self.environ = self.new_environ()
+        self.environ = _environ_of(request)
         self._status = ""
         self._headers: List[Tuple[str, str]] = []
         self._chunks: List[bytes] = []
@@ -206,13 +187,6 @@ class SentRequest:
 
     def __str__(self) -> str:
         return report.request_line(self.environ)
-
-    def new_environ(self) -> Environ:
-        """An environ of its own, complete as PEP 3333 asks: the same request may be sent twice at once."""
-        environ = {"QUERY_STRING": "", **self.request}
-        environ.setdefault("SCRIPT_NAME", "")
-        setup_testing_defaults(environ)
-        return environ
 
     def run(self, app: Callable[..., Iterable[bytes]]) -> None:
         """Send the request and read the response to its end. Nothing is raised before `response` is asked for."""
@@ -245,48 +219,31 @@ class SentRequest:
             raise self._raised
         if not self._status:
             raise RuntimeError("the application answered %s without a call of start_response" % self)
-        return self.new_response(self._status, self._headers, b"".join(self._chunks))
-
-    def new_response(self, status: str, headers: List[Tuple[str, str]], body: bytes) -> Any:
-        """The response as an object of the kind that goes with the request."""
-        return _webob().Response(status=status, headerlist=headers, app_iter=[body])
-
-
-class _Path(SentRequest):
-    """A path, with or without a query: a GET of it."""
-
-    def new_environ(self) -> Environ:
-        """See `SentRequest`."""
-        environ: Environ = _webob().Request.blank(self.request).environ
-        return environ
+        body = b"".join(self._chunks)
+        if hasattr(self.request, "get_environ"):  # as Werkzeug's test client answers, Flask's included
+            test: Any = sys.modules["werkzeug.test"]  # where the builder comes from
+            request = self.request.request_class(self.environ)
+            return test.TestResponse([body], self._status, test.Headers(self._headers), request)
+        kind = getattr(self.request, "ResponseClass", None) or _webob().Response
+        return kind(status=self._status, headerlist=self._headers, app_iter=[body])
 
 
-class _WebObRequest(SentRequest):
-    """A WebOb request; the response is of its `ResponseClass`."""
-
-    def new_environ(self) -> Environ:
-        """See `SentRequest`. `copy` lets the body be read from each of two copies."""
-        environ: Environ = self.request.copy().environ
-        return environ
-
-    def new_response(self, status: str, headers: List[Tuple[str, str]], body: bytes) -> Any:
-        """See `SentRequest`."""
-        return self.request.ResponseClass(status=status, headerlist=headers, app_iter=[body])
-
-
-class _Builder(SentRequest):
-    """A Werkzeug `EnvironBuilder`, Flask's included; the response is the one that Werkzeug's test client gives."""
-
-    def new_environ(self) -> Environ:
-        """See `SentRequest`."""
-        environ: Environ = self.request.get_environ()
-        return environ
-
-    def new_response(self, status: str, headers: List[Tuple[str, str]], body: bytes) -> Any:
-        """See `SentRequest`."""
-        test: Any = sys.modules["werkzeug.test"]  # where the builder comes from
-        request = self.request.request_class(self.environ)
-        return test.TestResponse([body], status, test.Headers(headers), request)
+def _environ_of(request: Any) -> Environ:
+    """An environ of its own, complete as PEP 3333 asks: the same request may be sent twice at once."""
+    environ: Environ
+    if isinstance(request, dict):
+        environ = {"QUERY_STRING": "", "SCRIPT_NAME": "", **request}
+        setup_testing_defaults(environ)
+    elif isinstance(request, str):
+        environ = _webob().Request.blank(request).environ
+    elif hasattr(request, "get_environ"):
+        environ = request.get_environ()
+    elif hasattr(request, "environ") and hasattr(request, "ResponseClass"):
+        environ = request.copy().environ  # the body can be read from each of two copies
+    else:
+        raise TypeError("together sends WebOb requests, Werkzeug EnvironBuilders, environs and paths; %r is none of"
+                        " these" % (request,))
+    return environ
 
 
 def _webob() -> Any:
@@ -294,21 +251,3 @@ def _webob() -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         return importlib.import_module("webob")
-
-
-def sent_request(request: Any) -> SentRequest:
-    """*request* as a `SentRequest`. Raises `TypeError` where it is of no kind that is known."""
-    return _kind_of(request)(request)
-
-
-def _kind_of(request: Any) -> Type[SentRequest]:
-    if isinstance(request, dict):
-        return SentRequest
-    if isinstance(request, str):
-        return _Path
-    if hasattr(request, "get_environ"):
-        return _Builder
-    if hasattr(request, "environ") and hasattr(request, "ResponseClass"):
-        return _WebObRequest
-    raise TypeError("together sends WebOb requests, Werkzeug EnvironBuilders, environs and paths; %r is none of these"
-                    % (request,))

@@ -18,7 +18,7 @@ from types import FrameType
 from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple
 
 from threadguard.process import stacks
-from threadguard.testing.sending import WSGIApp, sent_request
+from threadguard.testing.sending import SentRequest, WSGIApp
 
 Stack = Tuple[Tuple[str, int, str], ...]
 IsStepped = Callable[[FrameType], bool]
@@ -157,7 +157,7 @@ class _Sending:
     def __init__(self, app: WSGIApp, request: Any, is_stepped: IsStepped,
                  is_place: Optional[Callable[[FrameType], bool]]) -> None:
         self._app, self._is_stepped, self._is_place = app, is_stepped, is_place
-        self.sent = sent_request(request)
+        self.sent = SentRequest(request)
         self.sent.environ["wsgi.multithread"] = True
         self.halts, self.ends, self.goes_on = threading.Event(), threading.Event(), threading.Event()
         """That it is paused or at its end; that it is at its end; and that it need not pause any more."""
