@@ -14,7 +14,7 @@ import json
 import socket
 import sys
 from dataclasses import asdict
-from typing import Any, Callable, Dict, Iterable, Optional, Tuple
+from typing import Any, Callable, Dict, Iterable, Optional
 
 from threadguard import options
 from threadguard.guard import group as groups
@@ -93,10 +93,12 @@ class Health:
         if has_more and request.query_string == "details":
             code, headers = 401, {"WWW-Authenticate": _BASIC}
         offers = request.accept.acceptable_offers([JSON, HTML, "application/json"])
-        if offers and offers[0][0] == HTML:
-            return _response(health_page.page(status, facts, has_more), HTML, code, **headers)
-        content = {"status": status} if facts is None else health_page.document(status, facts)
-        return _response(json.dumps(content, indent=1) + "\n", offers[0][0] if offers else JSON, code, **headers)
+        content_type = offers[0][0] if offers else JSON
+        if content_type == HTML:
+            text = health_page.page(status, facts, has_more)
+        else:
+            text = json.dumps(health_page.document(status, facts), indent=1) + "\n"
+        return _response(text, content_type, code, **headers)
 
     def _facts(self, environ: Dict[str, Any], verdict: Verdict) -> Dict[str, Any]:
         from threadguard import __version__
@@ -105,15 +107,12 @@ class Health:
             "verdict": verdict,
             "stats": asdict(self._group.stats()),
             "overlaps": self._group.reports,
-            "recorded": self._recorded(),
+            # Of other processes, where they share their metrics: a worker that was replaced is among them.
+            "recorded": [record for kept in groups.overlap_records for record in kept.of_others(self._group.name)],
             "process": {"host": socket.gethostname(), "pid": self._group.stats().pid, "group": self._group.name,
                         "policy": self._policy, "server": str(environ.get("SERVER_SOFTWARE", "not named"))},
             "versions": {"threadguard": __version__, "python": sys.version.split()[0]},
         }
-
-    def _recorded(self) -> Tuple[Dict[str, Any], ...]:
-        """The overlaps of other processes, where they share their metrics: a worker that was replaced is among them."""
-        return tuple(record for kept in groups.overlap_records for record in kept.of_others(self._group.name))
 
     def _probe(self, request: Request) -> Response:
         """Hold this request until a second one comes to the same process; two that meet prove it threaded."""

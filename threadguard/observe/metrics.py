@@ -158,7 +158,8 @@ class Collector:
             return self._families(rows(), None)
         from threadguard.observe import metrics_sharing
 
-        metrics_sharing.share(self._directory)  # for a uWSGI worker, whose fork runs no hooks, and one that is root no more
+        # Again: a uWSGI worker was forked without hooks, and another one gave up root's rights.
+        metrics_sharing.share(self._directory)
         found, silent = metrics_sharing.read_all(self._directory)
         return self._families(found if found or silent else rows(), silent)
 

@@ -13,7 +13,7 @@ from html import escape
 from typing import Any, Dict, Iterable, List, Optional, Tuple
 
 from threadguard.codes import CODES, page_of
-from threadguard.model import THREADED, UNKNOWN, Finding, Verdict
+from threadguard.model import SINGLE_THREADED, THREADED, Finding, Verdict
 from threadguard.report import text as report
 
 _WORDS = {"pass": "Single-threaded", "warn": "Needs a look", "fail": "Threaded"}
@@ -88,19 +88,20 @@ summary { cursor: pointer; }
 """
 
 
-def document(status: str, facts: Dict[str, Any]) -> Dict[str, Any]:
-    """Everything that is known, as a document of draft-inadarei-api-health-check-06.
+def document(status: str, facts: Optional[Dict[str, Any]]) -> Dict[str, Any]:
+    """Everything that is known, as a document of draft-inadarei-api-health-check-06; without *facts* the status alone.
 
     Its ``version``, ``releaseId`` and ``serviceId`` are those of the service, which is not threadguard's to tell.
     """
+    told = {"status": status}
+    if facts is None:
+        return told
     verdict: Verdict = facts["verdict"]
-    process = facts["process"]
-    entry: Dict[str, Any] = {"componentId": "%s:%d" % (process["host"], process["pid"]), "componentType": "component",
-                             "status": status}
     if status != "pass":  # "output" SHOULD be omitted for "pass"
-        entry["output"] = verdict.findings[0].sentence if verdict.findings else verdict.status
+        told["output"] = verdict.findings[0].sentence if verdict.findings else verdict.status
+    entry = {"componentId": "%(host)s:%(pid)d" % facts["process"], "componentType": "component", **told}
     return {
-        **{name: entry[name] for name in ("status", "output") if name in entry},
+        **told,
         "description": "whether this process lets more than one request into the application at once",
         "notes": [report.text_of(finding) for finding in verdict.findings],
         "checks": {
@@ -109,45 +110,28 @@ def document(status: str, facts: Dict[str, Any]) -> Dict[str, Any]:
                 "observedValue": "unbounded" if verdict.unbounded else verdict.capacity}],
             "threadguard:requests": [{**entry, "observedValue": facts["stats"]}],
         },
+        **facts,
         "verdict": asdict(verdict),
-        "stats": facts["stats"],
         "overlaps": [asdict(found) for found in facts["overlaps"]],
-        "recorded": list(facts["recorded"]),
-        "process": process,
-        "versions": facts["versions"],
     }
 
 
 def page(status: str, facts: Optional[Dict[str, Any]], has_more: bool = False) -> str:
     """The same for a person. Without *facts* the status alone, and where it *has_more* the way to it."""
-    title, sentence = _WORDS[status], ""
-    if facts is not None:
-        title, sentence = _headline(facts["verdict"], facts["process"]["policy"])
-    return _PAGE % {"status": status, "title": escape(title), "sentence": _SIGN_IN if has_more else escape(sentence),
-                    "details": "" if facts is None else _details(facts)}
-
-
-def _headline(verdict: Verdict, policy: str) -> Tuple[str, str]:
-    if verdict.status == THREADED:
-        return _THREADED[policy]
-    if verdict.status == UNKNOWN:
-        return _UNKNOWN
-    return _DECLARED if verdict.declared_only else _WELL
-
-
-def _details(facts: Dict[str, Any]) -> str:
+    if facts is None:
+        return _PAGE % {"status": status, "title": _WORDS[status], "sentence": _SIGN_IN if has_more else "",
+                        "details": ""}
     verdict: Verdict = facts["verdict"]
-    reports = [(finding.code, finding.sentence, finding.evidence) for finding in facts["overlaps"]]
-    recorded = [(each["code"], each["sentence"], "%s, %s" % (each["time"], each["evidence"]))
-                for each in facts["recorded"]]
+    title, sentence = _DECLARED if verdict.declared_only else _WELL
+    if verdict.status != SINGLE_THREADED:
+        title, sentence = _THREADED[facts["process"]["policy"]] if verdict.status == THREADED else _UNKNOWN
     remedy = next((finding.remedy for finding in verdict.findings if finding.remedy), "")
-    parts = [_remedy(remedy), _counts(facts["stats"]), _findings(verdict.findings, remedy), _place(facts),
+    reports = [(finding.code, finding.sentence, finding.evidence) for finding in facts["overlaps"]]
+    recorded = [(each["code"], each["sentence"], "%(time)s, %(evidence)s" % each) for each in facts["recorded"]]
+    change = '<section class="remedy"><h2>Change this</h2><p>%s</p></section>\n' % _words(remedy) if remedy else ""
+    parts = [change, _counts(facts["stats"]), _findings(verdict.findings, remedy), _place(facts),
              _reports("Reports of this process", reports), _reports("Reports of other processes", recorded)]
-    return "".join(parts)
-
-
-def _remedy(remedy: str) -> str:
-    return '<section class="remedy"><h2>Change this</h2><p>%s</p></section>\n' % _words(remedy) if remedy else ""
+    return _PAGE % {"status": status, "title": title, "sentence": sentence, "details": "".join(parts)}
 
 
 def _counts(stats: Dict[str, int]) -> str:
@@ -161,8 +145,8 @@ def _findings(findings: Iterable[Finding], remedy: str) -> str:
     """Of a report no more than its first line, and no remedy that stands above."""
     entries = ""
     for finding in findings:
-        where = "" if finding.file is None else " (%s%s)" % (
-            finding.file, "" if finding.line is None else ", line %d" % finding.line)
+        line = "" if finding.line is None else ", line %d" % finding.line
+        where = "" if finding.file is None else " (%s%s)" % (finding.file, line)
         lines = ["%s %s%s" % (_code(finding.code), escape(finding.sentence), escape(where))]
         first, _, sides = finding.evidence.partition("\n")
         if first:

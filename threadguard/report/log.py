@@ -9,6 +9,7 @@ All records of a code have the same `msg`, and differ in their `args`: Sentry an
 as ``extra`` makes them, for who looks for a code or writes JSON: see `FIELDS`.
 """
 
+import contextlib
 import logging
 import os
 import sys
@@ -54,8 +55,9 @@ def write(level: int, template: str, args: Tuple[object, ...], fields: Dict[str,
     try:
         _write(_logger or logging.getLogger(NAME), level, template, args, fields, heard)
     except Exception:  # noqa: B902  somebody else's handler: the application would not have met it
-        if logging.raiseExceptions:
-            _show_error()
+        with contextlib.suppress(Exception):  # nothing reads the standard error any more, and there is no other
+            if logging.raiseExceptions:
+                traceback.print_exc()
 
 
 def _write(logger: logging.Logger, level: int, template: str, args: Tuple[object, ...], fields: Dict[str, Any],
@@ -73,13 +75,6 @@ def _write(logger: logging.Logger, level: int, template: str, args: Tuple[object
     kept: Any = logger.filter(record)
     if kept:
         logger.callHandlers(kept if isinstance(kept, logging.LogRecord) else record)
-
-
-def _show_error() -> None:
-    try:
-        traceback.print_exc()
-    except Exception:  # noqa: B902, S110  nobody reads the standard error any more, and there is nobody else to tell
-        pass
 
 
 def log_override(policy: str, override: str) -> None:
@@ -123,7 +118,7 @@ class FindingLog:
 
     def log(self, level: int, finding: Finding) -> None:
         """Log *finding*."""
-        self._log(level, finding.code, text.arguments_of(finding), finding.remedy, 0)
+        self._log(level, finding.code, text.arguments_of(finding), finding.remedy)
 
     def count_repeat(self, code: str) -> None:
         """What *code* stands for was found once more."""
@@ -150,8 +145,8 @@ class FindingLog:
             repeats = total - before.get(code, 0)
             if repeats > 0:
                 again = "again, %d times since the last report of it" % repeats
-                self._log(logging.ERROR, code, ("", again), "", repeats)
+                self._log(logging.ERROR, code, ("", again), repeats=repeats)
 
-    def _log(self, level: int, code: str, args: Tuple[str, str], remedy: str, repeats: int) -> None:
+    def _log(self, level: int, code: str, args: Tuple[str, str], remedy: str = "", repeats: int = 0) -> None:
         fields = {"code": code, **self._facts(), "pid": os.getpid(), "remedy": remedy, "repeats": repeats}
         write(level, text.template_of(code), args, fields, self._heard)
