@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 from conftest import held_inside, new_environ
-from test_probe import served
+
+from threadguard.testing.server import serve
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
 TOKEN = "t0ken"
@@ -40,8 +41,8 @@ def test_a_browser_shows_the_verdict_and_the_overlap(guarded, gate, tmp_path):
     with held_inside(guard, gate, "/first"):
         with held_inside(guard, gate, new_environ(PATH_INFO="/<script>document.title='broken'</script>")):
             gate.open.set()
-    with served(renamed(guard), False) as url:
-        page = seen_by_chromium(url.replace("//", "//operator:%s@" % TOKEN) + "/-/tg?details", tmp_path)
+    with serve(renamed(guard)) as server:
+        page = seen_by_chromium(server.url.replace("//", "//operator:%s@" % TOKEN) + "/-/tg?details", tmp_path)
     assert "<title>threadguard: fail</title>" in page
     assert "<h1>Threaded: requests run at the same time</h1>" in page
     assert "<b>TG301</b></a> two requests were inside the application at once" in page
@@ -52,8 +53,8 @@ def test_a_browser_shows_the_verdict_and_the_overlap(guarded, gate, tmp_path):
 def test_a_browser_without_the_token_sees_the_status(guarded, tmp_path):
     """And nothing else."""
     guard = guarded(lambda environ, start: [], server_threads=1, health_path="/-/tg", health_token=TOKEN)
-    with served(guard, False) as url:
-        page = seen_by_chromium(url + "/-/tg", tmp_path)
+    with serve(guard) as server:
+        page = seen_by_chromium(server.url + "/-/tg", tmp_path)
     assert "<h1>Single-threaded</h1>" in page and "<dl" not in page
 
 
