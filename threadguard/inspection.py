@@ -1,10 +1,11 @@
 """`inspect_process`: ask for the verdict without guarding anything, in a factory, a script or a container's start."""
 
+from dataclasses import replace
 from typing import Dict, List, Optional
 
 from threadguard.servers import readers
 from threadguard.servers.judge import judge
-from threadguard.model import Finding, Reading, Verdict
+from threadguard.model import Finding, Reading, Source, Verdict
 
 
 def inspect_process(ini: Optional[str] = None) -> Verdict:
@@ -23,7 +24,7 @@ def inspect_process(ini: Optional[str] = None) -> Verdict:
 
         for item in read_server(ini, "main"):
             if isinstance(item, Reading):
-                readings["the file"] = item
+                readings["the file"] = replace(item, source=Source.FILE)
             else:
                 notes.append(item)
     return judge(readings.values(), notes)

@@ -22,14 +22,14 @@ from threadguard.servers import cheroot, gevent, gunicorn, paste, waitress
 class Serve:
     """A command that serves an ini file."""
 
-    CALLS: Tuple[Tuple[str, ...], ...] = ()
+    CALLS = ()
     REMEDY = ("use = egg:waitress#main and threads = 1 in the [server:] section;"
               " for more throughput start more processes")
     RUNS_ON = "as the server that it starts"
 
     def __init__(self, name: str, command: str, module: str, function: str) -> None:
         self.NAME = name
-        self.READS: Tuple[Tuple[str, str], ...] = (
+        self.READS = (
             ("the [server:] section that %s chose, as PasteDeploy has loaded it" % command, "startup"),)
         self._place = module, function
 
@@ -49,7 +49,7 @@ class Serve:
             reading = read_settings(runner, settings, "server:%s" % name, file)
         except NotTaken:  # the server will say so itself
             return None
-        return reading and replace(reading, on_stack=True)
+        return reading and replace(reading)
 
     def serves(self, process: Process) -> bool:
         """Whether the command's own stack runs the request, as it does with wsgiref."""

@@ -180,7 +180,7 @@ def read(start: Start, server: Any, arguments: Arguments, is_guard: IsGuard,
         return None
     if not leads_to_a_guard(start.serves(server), is_guard if is_threaded(reading) else is_bound_to_main):
         return None
-    return replace(reading, on_stack=True)
+    return replace(reading)
 
 
 def _of_thread(thread: threading.Thread) -> Tuple[Optional[Start], Any]:

@@ -6,8 +6,7 @@ late. On a request nothing more is needed: the class of a threaded server is a `
 every server has in common, and of the others ``wsgi.multithread`` is right.
 """
 
-from dataclasses import replace
-from typing import Optional, Tuple
+from typing import Optional
 
 from threadguard.model import Reading, Source
 from threadguard.process.facts import Process
@@ -18,26 +17,20 @@ REMEDY = "threaded=False, and processes=N for more throughput" \
 RUNS_ON = "the thread that calls run_simple, with the reloader another one; with threaded=True, one for each connection"
 ON_MAIN = {NAME: "run_simple without use_reloader and threaded, called on the main thread"}
 """werkzeug/_reloader.py `run_with_reloader` lets a thread of its own serve."""
-READS: Tuple[Tuple[str, str], ...] = (
+READS = (
     ("threaded, of a run_simple or make_server on the stack", "startup"),
 )
-CALLS: Tuple[Tuple[str, ...], ...] = (("werkzeug.serving", "run_wsgi"),)
-
-_SERVING = "werkzeug.serving"
-
-
-def read_settings(threaded: bool = False, where: str = "the call of Werkzeug's server") -> Reading:
-    """The capacity that *threaded* gives, given with its default; *where* names its place, as a sentence's subject.
-
-    ``processes=N`` forks a process for each request (`ForkingWSGIServer`) and leaves one request in each.
-    """
-    return Reading(Source.SETTING, NAME, None if threaded else 1, "%s has threaded=%r" % (where, threaded),
-                   REMEDY, unbounded=threaded)
+CALLS = (("werkzeug.serving", "run_wsgi"),)
 
 
 def at_startup(process: Process) -> Optional[Reading]:
-    """The setting of the server that is being started around the application."""
-    threaded = process.look_up("threaded", _SERVING, "run_simple", "make_server")
+    """The setting of the server that is being started around the application.
+
+    ``processes=N`` forks a process for each request (`ForkingWSGIServer`) and leaves one request in each.
+    """
+    threaded = process.look_up("threaded", "werkzeug.serving", "run_simple", "make_server")
     if threaded is None:
         return None
-    return replace(read_settings(bool(threaded), "the call of werkzeug.serving on the stack"), on_stack=True)
+    return Reading(Source.SETTING, NAME, None if threaded else 1,
+                   "the call of werkzeug.serving on the stack has threaded=%r" % threaded, REMEDY,
+                   unbounded=bool(threaded))
