@@ -9,7 +9,7 @@ which they have no option (twisted/web/tap.py `Options.opt_wsgi`).
 from typing import Any, List, Optional
 
 from threadguard.model import Reading, Source
-from threadguard.process.facts import Process, count, default_of, getattr_path, instances
+from threadguard.process.facts import Process, arguments_of, count, getattr_path, instances
 
 NAME = "Twisted"
 REMEDY = ("WSGIResource(reactor, ThreadPool(minthreads=1, maxthreads=1), application), which twist web --wsgi has no"
@@ -36,7 +36,7 @@ def at_startup(process: Process) -> Optional[Reading]:
     """The pool that ``twist web --wsgi`` makes as soon as it has loaded the application."""
     option = process.frame("twisted.web.tap", "opt_wsgi")
     kind = getattr_path(option.f_globals.get("threadpool"), "ThreadPool") if option is not None else None
-    return read_settings(default_of(kind, "maxthreads"), "the ThreadPool that web --wsgi makes by itself")
+    return read_settings(arguments_of(kind).get("maxthreads"), "the ThreadPool that web --wsgi makes by itself")
 
 
 def of_pool(pool: Any) -> Optional[Reading]:

@@ -8,7 +8,7 @@ request the executor itself tells how many threads it has, by the sign that all 
 from typing import Optional
 
 from threadguard.model import Reading, Source
-from threadguard.process.facts import Process, count, default_of, getattr_path, local
+from threadguard.process.facts import Process, arguments_of, count, getattr_path, local
 
 NAME = "uvicorn"
 REMEDY = ("--interface wsgi has no option for its threads: serve a2wsgi.WSGIMiddleware(application, workers=1) as an"
@@ -39,7 +39,7 @@ def at_startup(process: Process) -> Optional[Reading]:
     frame = process.frame("uvicorn.config", "load_app", "load")
     if frame is None:
         return None
-    workers = count(default_of(frame.f_globals.get("WSGIMiddleware"), "workers"))
+    workers = count(arguments_of(frame.f_globals.get("WSGIMiddleware")).get("workers"))
     interface = getattr_path(local(frame, "self"), "interface")
     return read_settings(str(interface), workers, "uvicorn's Config on the stack")
 
