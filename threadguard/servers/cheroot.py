@@ -4,13 +4,13 @@ A pool starts ``min`` threads and no more: nothing in cheroot or CherryPy calls 
 that ``max`` bounds nothing by itself (cheroot/workers/threadpool.py, 6.5 to 11.1). ``numthreads`` of
 cheroot/wsgi.py `Server`, ``--threads`` on the command line and CherryPy's ``server.thread_pool`` all become ``min``.
 cheroot's command loads the application while it parses its arguments (cheroot/cli.py `main`), before it has seen those
-that follow, so the arguments are parsed once more, by the same table.
+that follow, so they are looked through once more.
 """
 
 import argparse
 import sys
 from dataclasses import replace
-from typing import Any, Mapping, NoReturn, Optional, Sequence
+from typing import Any, Optional
 
 from threadguard.model import Reading, Source
 from threadguard.process.facts import Process, count, getattr_path
@@ -32,11 +32,6 @@ _COPY = "wsgiserver"
 _CHERRYPY = "server.thread_pool = 1, server.thread_pool_max = 1; for more throughput start more processes"
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise ValueError(message)
-
-
 def read_settings(numthreads: Optional[int] = None, where: str = "the configuration of cheroot") -> Optional[Reading]:
     """The capacity of a server with *numthreads*, where None stands for a setting that is missing."""
     if numthreads is None:
@@ -48,27 +43,14 @@ def read_settings(numthreads: Optional[int] = None, where: str = "the configurat
     return Reading(Source.SETTING, NAME, threads, "%s sets numthreads = %r" % (where, numthreads), REMEDY)
 
 
-def parse_threads(arguments: Sequence[str], options: Mapping[str, Mapping[str, Any]]) -> Optional[int]:
-    """``--threads`` among *arguments*, by cheroot's own table of *options* (`_arg_spec`), None where it is absent.
-
-    The types of the table are left out: they import the application and change the directory.
-
-    :raises ValueError: the arguments are none that cheroot would take.
-    """
-    parser = _Parser(add_help=False)
-    for name, spec in options.items():
-        parser.add_argument(name, **{key: spec[key] for key in spec.keys() & {"dest"}})
-    numthreads = parser.parse_args(list(arguments)).numthreads
-    return None if numthreads is None else int(numthreads)
-
-
 def at_startup(process: Process) -> Optional[Reading]:
     """``--threads`` of the cheroot command whose import of the application this is."""
-    main = process.frame("cheroot.cli", "main")
-    options = main.f_globals.get("_arg_spec") if main is not None else None
-    if not isinstance(options, dict):
+    if process.frame("cheroot.cli", "main") is None:
         return None
-    return read_settings(parse_threads(sys.argv[1:], options), "the command line of cheroot")
+    parser = argparse.ArgumentParser(add_help=False)  # it takes abbreviations, as cheroot's does
+    parser.add_argument("--threads", nargs="?")
+    threads = parser.parse_known_args(sys.argv[1:])[0].threads
+    return read_settings(None if threads is None else int(threads), "the command line of cheroot")
 
 
 def on_request(process: Process) -> Optional[Reading]:

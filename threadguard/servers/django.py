@@ -16,10 +16,7 @@ REMEDY = "manage.py runserver --nothreading; while you develop, THREADGUARD_POLI
 RUNS_ON = "the main thread, with --nothreading and --noreload; else one for each connection, or the reloader's"
 ON_MAIN = {NAME: "runserver --nothreading --noreload"}
 """django/utils/autoreload.py `start_django` lets a thread of its own serve."""
-READS = (
-    ("use_threading, of the runserver that loads the application", "startup"),
-    ("the same, of a runserver that serves in the request's own thread", "request"),
-)
+READS = (("use_threading, of the runserver that loads the application", "startup"),)
 CALLS = ()
 
 
@@ -34,10 +31,6 @@ def at_startup(process: Process) -> Optional[Reading]:
     options = process.look_up("options", "django.core.management.commands.runserver", "inner_run")
     use_threading = options.get("use_threading") if isinstance(options, dict) else None
     return None if use_threading is None else read_settings(bool(use_threading), "the runserver on the stack")
-
-
-on_request = at_startup
-"""Only a server without threads still has it on the stack of a request."""
 
 
 def serves(process: Process) -> bool:

@@ -1,8 +1,8 @@
 """eventlet.wsgi: a greenlet for each connection, out of a pool.
 
 `server` takes ``max_size`` (1024 by default) or ``custom_pool`` and spawns each connection in that `GreenPool`
-(eventlet/wsgi.py `server`). The pool is found from the greenlet: since 0.24 it is linked to its end
-(eventlet/greenpool.py `GreenPool.spawn`), before that `GreenPool._spawn_n_impl` is at the base of its stack.
+(eventlet/wsgi.py `server`). The pool is found from the greenlet: it is linked to its end (eventlet/greenpool.py
+`GreenPool.spawn`, 0.24 to 0.41).
 """
 
 from typing import Any, Optional
@@ -50,9 +50,6 @@ def _reading(size: Any, where: str) -> Optional[Reading]:
 
 def _pool(process: Process) -> Any:
     """The pool that is told when this greenlet ends."""
-    pool = process.look_up("self", "eventlet.greenpool", "_spawn_n_impl")
-    if pool is not None:
-        return pool
     links = getattr_path(process.look_up("self", "eventlet.greenthread", "main"), "_exit_funcs") or ()
     owners = (getattr_path(link[0], "__self__") for link in links)
     return next((owner for owner in owners if type(owner).__module__ == "eventlet.greenpool"), None)
