@@ -4,8 +4,6 @@
 and refuses, serialises or logs.
 """
 
-import sys
-from typing import TYPE_CHECKING, Any, Optional
 
 from threadguard.errors import (
     Busy,
@@ -46,7 +44,9 @@ def inspect_process(ini: Optional[str] = None) -> "Verdict":
 
     Nothing is raised for a file that cannot be read: it is a finding (TG902) of a verdict that says ``unknown``.
     """
-    from threadguard.model import Reading
+    from dataclasses import replace
+
+    from threadguard.model import Reading, Source
     from threadguard.servers import judge, readers
 
     answers = readers.at_startup()
@@ -56,29 +56,7 @@ def inspect_process(ini: Optional[str] = None) -> "Verdict":
 
         for item in read_server(ini, "main"):
             if isinstance(item, Reading):
-                readings["the file"] = item
+                readings["the file"] = replace(item, source=Source.FILE)
             else:
                 notes.append(item)
     return judge.judge(readings.values(), notes)
-
-
-class _MovedModules:
-    """Finds a module by the name that it had: an import that worked keeps working. It is asked last, for no file."""
-
-    HOMES = {"threadguard.group": "threadguard.guard.group", "threadguard.inspection": "threadguard",
-             "threadguard.metrics_sharing": "threadguard.observe.metrics_sharing",
-             "threadguard.preflight": "threadguard.check", "threadguard.probe": "threadguard.observe.probe"}
-
-    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
-        from importlib.machinery import ModuleSpec
-        return ModuleSpec(name, self) if name in self.HOMES else None  # type: ignore[arg-type]
-
-    def create_module(self, spec: Any) -> None:
-        """Let Python make one, whose place the module itself takes."""
-
-    def exec_module(self, module: Any) -> None:
-        import importlib
-        sys.modules[module.__name__] = importlib.import_module(self.HOMES[module.__name__])
-
-
-sys.meta_path.append(_MovedModules())

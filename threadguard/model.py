@@ -20,18 +20,18 @@ UNKNOWN: Final = "unknown"
 
 
 class Source(enum.IntEnum):
-    """Where a reading comes from, strongest first."""
+    """Where a reading comes from, strongest first. What was observed is stronger than all: that is no reading."""
 
-    OBSERVED = 1
-    """Two requests were seen inside at once."""
-    OPERATOR = 2
+    OPERATOR = 1
     """The option ``server_threads``."""
-    POOL = 3
+    POOL = 2
     """The bound of the pool that runs this request, reached through its own stack, thread or environ."""
-    STRUCTURE = 4
+    STRUCTURE = 3
     """A thread or a greenlet for each request, or idle threads of a pool whose bound cannot be read."""
-    SETTING = 5
+    SETTING = 4
     """A setting of the server, read at startup."""
+    FILE = 5
+    """A setting in a file that no server of this process was seen to read."""
     DECLARED = 6
     """``wsgi.multithread``."""
 
@@ -54,12 +54,8 @@ class Reading:
     """The setting to change, in the server's own syntax."""
     unbounded: bool = False
     """No bound at all: a thread or a greenlet for each request. Goes with ``capacity=None``."""
-    on_stack: bool = False
-    """The server's own frame is on the stack of the caller: it wins over a server that is merely configured."""
     file: Optional[str] = None
     line: Optional[int] = None
-    code: Optional[str] = None
-    """The code to report it under, where the default for its source does not fit."""
     invalidated_by: Optional[Callable[[Dict[str, Any]], bool]] = field(default=None, compare=False)
     """Tells of a later environ that it invalidates this reading: the readers are asked again. Costs a look for each
     request, so it is for a server whose setting cannot tell what enters it."""

@@ -344,7 +344,7 @@ def test_every_server_says_where_requests_run():
 def test_it_is_refused_at_startup(guarded, monkeypatch, options):
     """Building the guard raises, as for a threaded deployment; under log it is an error in the log."""
     from threadguard.servers import waitress
-    reading = Reading(server="waitress", on_stack=True, **SETTING)
+    reading = Reading(server="waitress", **SETTING)
     monkeypatch.setattr(waitress, "at_startup", lambda process: reading)
     with pytest.raises(ThreadedDeploymentError, match="TG105 waitress never runs requests on the main thread"):
         guarded(hello, thread="main", **options)

@@ -7,7 +7,8 @@ import http.client
 import textwrap
 import threading
 from contextlib import contextmanager
-from types import ModuleType
+from functools import partial
+from types import ModuleType, SimpleNamespace
 
 from threadguard.process.facts import Process
 from threadguard.servers import origin
@@ -23,6 +24,27 @@ def module(name, source, **names):
     return made
 
 
+def below(look, *frames):
+    """What *look* returns below *frames*, outermost first: each ``"module function"``, and its variables if it has any.
+
+    Between them ``"in a thread"`` starts a thread, while the caller waits.
+    """
+    for frame in reversed(frames):
+        place, variables = frame if isinstance(frame, tuple) else (frame, {})
+        if place == "in a thread":
+            look = partial(in_thread, look)
+        else:
+            name, function = place.split()
+            source = "def %s(look, %s): return look()" % (function, ", ".join(variables))
+            look = partial(getattr(module(name, source), function), look, **variables)
+    return look()
+
+
+def an_object(of, **attributes):
+    """An object of a class of the module *of*."""
+    return type("Something", (SimpleNamespace,), {"__module__": of})(**attributes)
+
+
 def at_startup(reader):
     """What *reader* says of a guard that is built here: on the caller's stack."""
     with Process() as process:
@@ -35,9 +57,9 @@ def on_request(reader, environ=None):
         return getattr(reader, "on_request", lambda process: None)(process)
 
 
-def serves(reader):
+def serves(reader, environ=None):
     """Whether *reader* takes a request that is served here for its server's."""
-    with Process({}) as process:
+    with Process({} if environ is None else environ) as process:
         return origin.serves(reader, process)
 
 
@@ -86,13 +108,3 @@ def get(port):
         return response.status
     finally:
         connection.close()
-
-
-def served(server, application):
-    """What *application* saw on one request of *server*, which has the methods of socketserver's."""
-    try:
-        with running(server.serve_forever, server.shutdown):
-            assert get(server.server_address[1]) == 200
-    finally:
-        server.server_close()
-    return application.seen

@@ -5,21 +5,16 @@ ordinary request. Nothing is imported to be looked at: names are looked up among
 """
 
 import gc
-import os
 import sys
 import threading
 from copy import copy
-from functools import lru_cache
 from itertools import islice
 from types import FrameType, ModuleType, TracebackType
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Set, Tuple, Type
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Set, Tuple, Type
 
 from threadguard.process import stacks
 
 Frames = Tuple[FrameType, ...]
-
-MISSING = object()
-"""Stands for a default that a parameter does not have."""
 
 _references: Callable[[Any], int] = getattr(sys, "getrefcount", lambda thing: 0)
 """PyPy counts none: its `f_locals` keeps nothing alive."""
@@ -74,14 +69,16 @@ def getattr_path(thing: Any, path: str) -> Any:
     return thing
 
 
-def captured(function: Any, name: str) -> Any:
-    """The variable *name* of an outer function that *function* closes over, or None."""
+def cells_of(function: Any) -> Dict[str, Any]:
+    """The variables of outer functions that *function* closes over; those that are assigned already."""
+    found = {}
     names = getattr_path(function, "__code__.co_freevars") or ()
-    cells = getattr(function, "__closure__", None) or ()
-    try:
-        return dict(zip(names, cells))[name].cell_contents
-    except (KeyError, ValueError):  # not captured, or not assigned yet
-        return None
+    for name, cell in zip(names, getattr(function, "__closure__", None) or ()):
+        try:
+            found[name] = cell.cell_contents
+        except ValueError:  # not assigned yet
+            continue
+    return found
 
 
 def count(value: Any) -> Optional[int]:
@@ -89,34 +86,21 @@ def count(value: Any) -> Optional[int]:
     return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
 
 
-def parameters_of(function: Any) -> Dict[str, Any]:
-    """The parameters of a function, or of what a class is built with, in order, with their defaults; `MISSING` if none.
+def arguments_of(function: Any, given: Sequence[Any] = (), named: Optional[Mapping[str, Any]] = None) -> Dict[str, Any]:
+    """What each parameter of *function*, or of what a class is built with, is in a call with the arguments *given* and
+    *named*: its default, if it has one and none is given.
 
     `inspect.signature` evaluates annotations on Python 3.14, which raises for one that names nothing yet.
     """
     function = vars(function).get("__init__") if is_instance(function, type) else function
     function = getattr_path(function, "__func__") or function
     code = getattr(function, "__code__", None)
-    names = tuple(getattr(code, "co_varnames", ()))  # PyPy's built-in functions have code without names
-    positional = names[:getattr(code, "co_argcount", 0)]
-    found = {name: MISSING for name in names[:len(positional) + getattr(code, "co_kwonlyargcount", 0)]}
-    defaults = getattr(function, "__defaults__", None) or ()
-    found.update(zip(reversed(positional), reversed(defaults)))
+    # PyPy's built-in functions have code without names
+    names = tuple(getattr(code, "co_varnames", ()))[:getattr(code, "co_argcount", 0)]
+    found = dict(zip(reversed(names), reversed(getattr(function, "__defaults__", None) or ())))
     found.update(getattr(function, "__kwdefaults__", None) or {})
-    return found
-
-
-def default_of(function: Any, parameter: str) -> Any:
-    """The default of *parameter* of a function, or of what a class is built with; None if it has none."""
-    default = parameters_of(function).get(parameter)
-    return None if default is MISSING else default
-
-
-def arguments_of(function: Any, given: Sequence[Any], named: Mapping[str, Any]) -> Dict[str, Any]:
-    """What each parameter of *function* is in a call with the arguments *given* and *named*."""
-    found = {name: default for name, default in parameters_of(function).items() if default is not MISSING}
-    found.update(zip(parameters_of(function), given))
-    found.update(named)
+    found.update(zip(names, given))
+    found.update(named or {})
     return found
 
 
@@ -128,17 +112,6 @@ def is_instance(thing: Any, kinds: Any) -> bool:
 def loaded(name: str) -> Optional[ModuleType]:
     """The module *name* where it is loaded, else None."""
     return sys.modules.get(name)
-
-
-@lru_cache(maxsize=512)
-def is_standard(module: Optional[str]) -> bool:
-    """Whether the module of that name is the standard library's, or threadguard's own."""
-    top = str(module).partition(".")[0]
-    if top == _PACKAGE or top in sys.builtin_module_names:
-        return True
-    file = getattr(loaded(top), "__file__", None) or ""
-    home = os.path.dirname(os.path.dirname(file) if os.path.basename(file).startswith("__init__.") else file)
-    return home == os.path.dirname(os.__file__)
 
 
 def calling(depth: int) -> Frames:
@@ -156,7 +129,7 @@ def instances(module: str, name: str) -> List[Any]:
     By `type`, not by `isinstance`: that asks a proxy for its ``__class__``, which makes it load what it stands for, or
     raise (django/utils/functional.py `LazyObject`).
     """
-    kind = getattr(sys.modules.get(module), name, None)
+    kind = getattr(loaded(module), name, None)
     kinds = set() if kind is None else _with_subclasses(kind)
     return [thing for thing in gc.get_objects() if type(thing) in kinds] if kinds else []
 
@@ -183,14 +156,6 @@ def as_tuple(frames: Iterator[FrameType]) -> Frames:
     it meanwhile by a look at all objects (Objects/tupleobject.c `_PyTuple_Resize`); one of a list is made at once.
     """
     return tuple(list(frames))
-
-
-def first_items(things: Iterable[Any], most: int = 16) -> List[Any]:
-    """The first *most* of *things*: an application may hold a million in one list."""
-    try:
-        return list(islice(things, most))
-    except RuntimeError:  # a dict or a set that changed meanwhile
-        return []
 
 
 def _outside(frames: Iterator[FrameType]) -> Iterator[FrameType]:
@@ -285,24 +250,6 @@ class Process:
         top = self._tops.get(ident)
         return () if top is None or top is self._mine else _stack_of(ident, top)
 
-    @property
-    def argv(self) -> List[str]:
-        """The command line of this process as Python saw it."""
-        return list(getattr(sys, "argv", []))
-
-    @property
-    def env(self) -> Mapping[str, str]:
-        """The environment variables."""
-        return os.environ
-
-    def has_file(self, name: str) -> bool:
-        """Whether *name* is a file, seen from the working directory."""
-        return os.path.isfile(name)
-
-    def module(self, name: str) -> Optional[ModuleType]:
-        """The module *name* where it is loaded, else None. Loaded is no evidence that it serves."""
-        return sys.modules.get(name)
-
     def frames(self, module: str, *functions: str, main: bool = False) -> Iterator[FrameType]:
         """Frames that run one of *functions* (any, if none is named) of *module*, innermost first.
 
@@ -338,17 +285,8 @@ class Process:
     @property
     def thread(self) -> Optional[threading.Thread]:
         """The object of this thread; None where Python never made one. `current_thread` would make it."""
-        return self.thread_of(self.ident)
-
-    @property
-    def in_main_thread(self) -> bool:
-        """Whether this is the main thread."""
-        return self.thread is threading.main_thread()
-
-    def thread_of(self, ident: int) -> Optional[threading.Thread]:
-        """The object of the thread *ident*, or None."""
         active: Dict[int, threading.Thread] = getattr(threading, "_active", {})
-        return active.get(ident)
+        return active.get(self.ident)
 
     def frameless(self) -> int:
         """How many thread states run no Python now: idle threads of a C or Rust pool. 0 before Python 3.10."""

@@ -5,8 +5,7 @@ The executor is made with the middleware, ten threads unless told otherwise (a2w
 sign that all pools have in common; the body is iterated and closed in the same call.
 """
 
-from dataclasses import replace
-from typing import Any, Optional, Tuple
+from typing import Any, Optional
 
 from threadguard.model import Reading, Source
 from threadguard.process.facts import count, getattr_path
@@ -15,23 +14,15 @@ NAME = "a2wsgi"
 REMEDY = "a2wsgi.WSGIMiddleware(application, workers=1), and more processes of the ASGI server for more throughput"
 RUNS_ON = "a thread of its executor"
 NEVER_ON_MAIN = {NAME: ""}
-READS: Tuple[Tuple[str, str], ...] = (
+READS = (
     ("workers, of a WSGIMiddleware that is built with the guarded application while an ASGI server loads it",
      "startup"),
 )
-CALLS: Tuple[Tuple[str, ...], ...] = (("a2wsgi.wsgi", "wsgi"),)
-DEFAULT = 10  # a2wsgi/wsgi.py WSGIMiddleware.__init__, workers
-
-
-def read_settings(workers: int = DEFAULT, where: str = "a2wsgi's WSGIMiddleware") -> Optional[Reading]:
-    """The capacity of a middleware with *workers*, given with their default; *where* names it, as a subject."""
-    if count(workers) is None:
-        return None
-    return Reading(Source.SETTING, NAME, workers, "%s has workers = %r" % (where, workers), REMEDY)
+CALLS = (("a2wsgi.wsgi", "wsgi"),)
 
 
 def of_middleware(middleware: Any) -> Optional[Reading]:
     """The executor of *middleware*, a WSGIMiddleware that was just built."""
     workers = count(getattr_path(middleware, "executor._max_workers"))
-    reading = None if workers is None else read_settings(workers, "the WSGIMiddleware being built")
-    return reading and replace(reading, on_stack=True)
+    evidence = "the WSGIMiddleware being built has workers = %r" % workers
+    return None if workers is None else Reading(Source.SETTING, NAME, workers, evidence, REMEDY)

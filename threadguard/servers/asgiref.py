@@ -7,7 +7,7 @@ each request, each context has an executor of its own: also of one thread, but t
 the event loop's default executor runs the application, and its size tells.
 """
 
-from typing import Optional, Tuple
+from typing import Optional
 
 from threadguard.model import Reading, Source
 from threadguard.process.facts import Process, getattr_path
@@ -16,22 +16,10 @@ NAME = "asgiref"
 REMEDY = "await WsgiToAsgi(application) outside of any ThreadSensitiveContext; more processes for more throughput"
 RUNS_ON = "a thread of an executor of one; under async_to_sync, the thread that called that"
 NEVER_ON_MAIN = {NAME: ""}
-READS: Tuple[Tuple[str, str], ...] = (
+READS = (
     ("whether all contexts share the executor that runs the request", "request"),
 )
-CALLS: Tuple[Tuple[str, ...], ...] = (("asgiref.wsgi", "run_wsgi_app"),)
-
-
-def read_settings(is_shared: bool, where: str = "WsgiToAsgi") -> Reading:
-    """The capacity where all requests share one thread, or where each `ThreadSensitiveContext` has a thread of its own.
-
-    *where* names what runs the application, as the subject of a sentence.
-    """
-    if is_shared:
-        return Reading(Source.POOL, NAME, 1, "%s runs all requests in one thread (single_thread_executor)" % where,
-                       REMEDY, on_stack=True)
-    return Reading(Source.POOL, NAME, None, "%s runs each ThreadSensitiveContext in a thread of its own" % where,
-                   REMEDY, unbounded=True, on_stack=True, code="TG202")
+CALLS = (("asgiref.wsgi", "run_wsgi_app"),)
 
 
 def on_request(process: Process) -> Optional[Reading]:
@@ -42,8 +30,10 @@ def on_request(process: Process) -> Optional[Reading]:
     if call is None or executor is None or process.frame("asgiref.current_thread_executor"):
         return None  # a CurrentThreadExecutor lends the thread of a server that is judged for itself
     if executor is getattr_path(call, "single_thread_executor"):
-        return read_settings(True, "asgiref's sync_to_async")
+        evidence = "asgiref's sync_to_async runs all requests in one thread (single_thread_executor)"
+        return Reading(Source.POOL, NAME, 1, evidence, REMEDY)
     private = getattr_path(call, "context_to_thread_executor") or {}
     if any(executor is other for other in list(private.values())):
-        return read_settings(False, "asgiref's sync_to_async")
+        evidence = "asgiref's sync_to_async runs each ThreadSensitiveContext in a thread of its own"
+        return Reading(Source.POOL, NAME, None, evidence, REMEDY, unbounded=True)
     return None

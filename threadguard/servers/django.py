@@ -6,8 +6,7 @@
 handler keeps the default of `wsgiref.handlers.BaseHandler` (django/core/servers/basehttp.py `handle_one_request`).
 """
 
-from dataclasses import replace
-from typing import Optional, Tuple
+from typing import Optional
 
 from threadguard.model import Reading, Source
 from threadguard.process.facts import Process
@@ -17,18 +16,12 @@ REMEDY = "manage.py runserver --nothreading; while you develop, THREADGUARD_POLI
 RUNS_ON = "the main thread, with --nothreading and --noreload; else one for each connection, or the reloader's"
 ON_MAIN = {NAME: "runserver --nothreading --noreload"}
 """django/utils/autoreload.py `start_django` lets a thread of its own serve."""
-READS: Tuple[Tuple[str, str], ...] = (
-    ("use_threading, of the runserver that loads the application", "startup"),
-    ("the same, of a runserver that serves in the request's own thread", "request"),
-)
-CALLS: Tuple[Tuple[str, ...], ...] = ()
+READS = (("use_threading, of the runserver that loads the application", "startup"),)
+CALLS = ()
 
 
 def read_settings(use_threading: bool = True, where: str = "runserver") -> Reading:
-    """The capacity of ``runserver``, or with *use_threading* False of ``runserver --nothreading``.
-
-    *where* names the place of the setting, as the subject of a sentence.
-    """
+    """The capacity of ``runserver``, or with *use_threading* False of ``runserver --nothreading``."""
     return Reading(Source.SETTING, NAME, None if use_threading else 1,
                    "%s has use_threading=%r" % (where, use_threading), REMEDY, unbounded=use_threading)
 
@@ -37,14 +30,7 @@ def at_startup(process: Process) -> Optional[Reading]:
     """The setting of the ``runserver`` whose frame is on the stack."""
     options = process.look_up("options", "django.core.management.commands.runserver", "inner_run")
     use_threading = options.get("use_threading") if isinstance(options, dict) else None
-    if use_threading is None:
-        return None
-    return replace(read_settings(bool(use_threading), "the runserver on the stack"), on_stack=True)
-
-
-def on_request(process: Process) -> Optional[Reading]:
-    """The same, which only a server without threads still has on the stack of a request."""
-    return at_startup(process)
+    return None if use_threading is None else read_settings(bool(use_threading), "the runserver on the stack")
 
 
 def serves(process: Process) -> bool:

@@ -12,18 +12,15 @@ from threadguard.servers.unknown import IsGuard
 
 NEVER = sys.maxsize
 """The ticket that is never drawn."""
-
 _NONE = readers.Answers({}, ())
-
 _WARMING_UP = 1024
 """A reading that did not find the server is made again on the 2nd, 4th, … request, and on each that comes on a new way,
 up to this one: a call that warms the application up does not show the server."""
-
 _STARTING_UP = 4
 """One that found a pool of one, too, up to this one: a second server may start after the first has served."""
-
 _WAYS = 16
 """How many ways on which calls come are told apart."""
+_TRUE_NUMBER = "server_threads = 1, once it is true"
 
 
 class Evidence:
@@ -43,7 +40,9 @@ class Evidence:
 
     def is_due(self, ticket: int, environ: Dict[str, Any]) -> bool:
         """Whether the request of *environ*, which has *ticket*, has to be looked at to read the server."""
-        if ticket >= self.next_reading or self._forget_what_is_over() or self._is_invalidated(environ):
+        if ticket >= self.next_reading or self._forget_what_is_over():
+            return True
+        if any(reading.invalidated_by and reading.invalidated_by(environ) for reading in self._of_request()):
             return True
         return not self.is_settled and self._comes_on_a_new_way()
 
@@ -56,13 +55,21 @@ class Evidence:
         if self.is_provisional:
             self._ways = set()
         self._comes_on_a_new_way()
-        self.next_reading = 2 * ticket + 1 if ticket < self._read_until() else NEVER
+        self.next_reading = 2 * ticket + 1 if ticket < self._read_until(self.request.origin) else NEVER
 
     def _replaces(self, origin: Origin, before: Origin) -> bool:
         """Whether the answers to a call from *origin* take the place of those to an earlier one."""
         if origin is Origin.ELSEWHERE:
             return self.is_provisional
         return origin is Origin.SERVER or before is not Origin.SERVER
+
+    def _read_until(self, origin: Origin) -> int:
+        """Up to which request the reading is made again: what is not there yet may come."""
+        verdict, first = self.verdict, self.decisive
+        if origin is not Origin.SERVER or verdict.declared_only or verdict.status == UNKNOWN:
+            return _WARMING_UP
+        is_pool_of_one = verdict.status == SINGLE_THREADED and first is not None and first.source is Source.POOL
+        return _STARTING_UP if is_pool_of_one else 0
 
     def add(self, reading: Reading) -> None:
         """One more *reading* of before the first request; the same server's on a request will replace it."""
@@ -107,20 +114,6 @@ class Evidence:
         self._ways.add(way)
         return True
 
-    def _read_until(self) -> int:
-        """Up to which request the reading is made again: what is not there yet may come."""
-        first = self.decisive
-        if self.request is None or self.request.origin is not Origin.SERVER or self.verdict.declared_only:
-            return _WARMING_UP
-        if self.verdict.status == UNKNOWN:
-            return _WARMING_UP
-        is_pool = first is not None and first.source is Source.POOL
-        return _STARTING_UP if is_pool and self.verdict.status == SINGLE_THREADED else 0
-
-    def _is_invalidated(self, environ: Dict[str, Any]) -> bool:
-        return any(reading.invalidated_by is not None and reading.invalidated_by(environ)
-                   for reading in self._of_request())
-
     def _of_request(self) -> Iterable[Reading]:
         return () if self.request is None else self.request.readings.values()
 
@@ -147,7 +140,9 @@ class Evidence:
             notes += self.request.notes
             notes += self._superseded(readings)
         if self.server_threads is not None:
-            readings["server_threads"] = _said_by_the_operator(self.server_threads)
+            readings["server_threads"] = Reading(
+                Source.OPERATOR, "the server, as the operator says,", self.server_threads,
+                "option server_threads = %d" % self.server_threads, _TRUE_NUMBER)
         self.decisive = decide(list(readings.values()))
         """The reading that decides; None where there is none."""
         self.of_server = decide([reading for reading in readings.values()
@@ -197,11 +192,3 @@ class Evidence:
 
 def _is_over(reading: Reading) -> bool:
     return reading.is_over is not None and reading.is_over()
-
-
-_TRUE_NUMBER = "server_threads = 1, once it is true"
-
-
-def _said_by_the_operator(server_threads: int) -> Reading:
-    return Reading(Source.OPERATOR, "the server, as the operator says,", server_threads,
-                   "option server_threads = %d" % server_threads, _TRUE_NUMBER)

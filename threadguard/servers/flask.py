@@ -6,8 +6,7 @@ with the reloader Werkzeug serves from such a thread as well. `Flask.run` (flask
 that exists already, so that only its remedy can be given.
 """
 
-from dataclasses import replace
-from typing import Optional, Tuple
+from typing import Optional
 
 from threadguard.model import Reading, Source
 from threadguard.process.facts import Process
@@ -17,17 +16,14 @@ REMEDY = "flask run --without-threads, or app.run(threaded=False)" \
          "; while you develop, THREADGUARD_POLICY=serialize keeps the threads"
 RUNS_ON = "the main thread, with --without-threads and --no-reload; else one for each connection, or the reloader's"
 ON_MAIN = {NAME: "flask run --without-threads --no-reload, or app.run(threaded=False, use_reloader=False)"}
-READS: Tuple[Tuple[str, str], ...] = (
+READS = (
     ("with_threads, of the flask run that loads the application", "startup"),
 )
-CALLS: Tuple[Tuple[str, ...], ...] = ()
+CALLS = ()
 
 
 def read_settings(with_threads: bool = True, where: str = "flask run") -> Reading:
-    """The capacity with ``--with-threads``, the default, or ``--without-threads``.
-
-    *where* names the place of the setting, as the subject of a sentence.
-    """
+    """The capacity with ``--with-threads``, the default, or ``--without-threads``."""
     return Reading(Source.SETTING, NAME, None if with_threads else 1, "%s has with_threads=%r" % (where, with_threads),
                    REMEDY, unbounded=with_threads)
 
@@ -37,9 +33,7 @@ def at_startup(process: Process) -> Optional[Reading]:
     with_threads = process.look_up("with_threads", "flask.cli", "run_command")
     if with_threads is None and process.frame("flask.cli", "_load_unlocked"):
         with_threads = process.look_up("with_threads", "flask.cli", "run_command", main=True)
-    if with_threads is None:
-        return None
-    return replace(read_settings(bool(with_threads), "the flask run on the stack"), on_stack=True)
+    return None if with_threads is None else read_settings(bool(with_threads), "the flask run on the stack")
 
 
 def serves(process: Process) -> bool:

@@ -8,8 +8,7 @@ pool, in mode ``st`` each has its own, so that ``--blocking-threads 1 --runtime-
 free-threaded Python workers are threads of one process (granian/server/mt.py `MTServer`).
 """
 
-from dataclasses import replace
-from typing import Any, Dict, Mapping, Optional, Tuple
+from typing import Any, Dict, Mapping, Optional
 
 from threadguard.model import Reading, Source
 from threadguard.process.facts import Process, count, getattr_path, variables
@@ -18,11 +17,11 @@ NAME = "granian"
 REMEDY = "--blocking-threads 1 --runtime-mode mt, and --workers N for more throughput"
 RUNS_ON = "a thread of its blocking pool, also if it has one"
 NEVER_ON_MAIN = {NAME: ""}
-READS: Tuple[Tuple[str, str], ...] = (
+READS = (
     ("blocking_threads, runtime_threads and runtime_mode of the worker that loads the application", "startup"),
     ("the same, of the worker that the main thread waits for", "request"),
 )
-CALLS: Tuple[Tuple[str, ...], ...] = (("granian.wsgi",),)
+CALLS = (("granian.wsgi",),)
 
 _MODULE, _WORKER = "granian.server.", "_spawn_wsgi_worker"
 _A_POOL_FOR_EACH_RUNTIME_THREAD = {"st": True, "workers": True, "mt": False, "runtime": False, "auto": False}
@@ -32,7 +31,7 @@ def read_settings(settings: Mapping[str, Any], where: str = "granian's configura
     """The capacity of a process from *settings*, by the names of `AbstractServer.__init__`; None if one is missing.
 
     ``backpressure`` bounds the connections to a pool, and thereby its requests where nothing but HTTP/1 is spoken.
-    ``workers`` are given only where they are threads. *where* names their place, as the subject of a sentence.
+    ``workers`` are given only where they are threads.
     """
     threads, runtimes = count(settings.get("blocking_threads")), count(settings.get("runtime_threads"))
     mode = _value(settings.get("runtime_mode"))
@@ -54,21 +53,19 @@ def at_startup(process: Process) -> Optional[Reading]:
 
 def on_request(process: Process) -> Optional[Reading]:
     """The settings of the worker that runs the request in a thread of Rust's: they bound the pool of that thread."""
-    reading = _read(process, main=True) if process.frame("granian.wsgi") else None
-    return reading and replace(reading, source=Source.POOL)
+    return _read(process, main=True) if process.frame("granian.wsgi") else None
 
 
 def _read(process: Process, main: bool) -> Optional[Reading]:
     frame = process.frame(_MODULE, _WORKER, "wrapped", main=main)
-    server = process.look_up("self", _MODULE, "_serve", "_serve_loop", "_serve_with_reloader", main=main)
-    reading = None
     if frame is not None:
         settings = _arguments(variables(frame)) if frame.f_code.co_name == "wrapped" else variables(frame)
-        reading = read_settings(_renamed(settings), "granian's worker")
-    elif type(server).__module__ == "granian.server.mt" and _value(getattr_path(server, "interface")) == "wsgi":
+        return read_settings(_renamed(settings), "granian's worker")
+    server = process.look_up("self", _MODULE, "_serve", "_serve_loop", "_serve_with_reloader", main=main)
+    if type(server).__module__ == "granian.server.mt" and _value(getattr_path(server, "interface")) == "wsgi":
         where = "each of granian's %s workers, all threads," % getattr_path(server, "workers")
-        reading = read_settings(vars(server), where)
-    return reading and replace(reading, on_stack=True)
+        return read_settings(vars(server), where)
+    return None
 
 
 def _arguments(wrapped: Mapping[str, Any]) -> Dict[str, Any]:

@@ -5,8 +5,7 @@ The settings are those of the `Config` that the running `Worker`, `Arbiter` or `
 `BaseApplication.load_default_config`). With ``--preload`` the guard is built under the Arbiter, else under a Worker.
 """
 
-from dataclasses import replace
-from typing import Any, Iterator, Optional, Tuple
+from typing import Any, Iterator, Optional
 
 from threadguard.model import Reading, Source
 from threadguard.process.facts import Process, count, getattr_path, local, module_of
@@ -15,12 +14,12 @@ NAME = "gunicorn"
 REMEDY = "--worker-class sync --threads 1, and --workers N for more throughput"
 RUNS_ON = "the main thread (sync, gevent, eventlet and tornado workers); gthread: a thread of its pool"
 NEVER_ON_MAIN = {"gunicorn's gthread worker": REMEDY}
-READS: Tuple[Tuple[str, str], ...] = (
+READS = (
     ("worker_class, threads and worker_connections of the Config that a Worker, the Arbiter or the application object"
      " on the stack holds", "startup"),
     ("the same of the Worker on the request's own stack, and the size of gthread's pool", "request"),
 )
-CALLS: Tuple[Tuple[str, ...], ...] = (
+CALLS = (
     ("gunicorn.workers.sync", "handle_request"), ("gunicorn.workers.gthread", "handle_request"),
     ("gunicorn.workers.base_async", "handle_request"),
 )
@@ -45,7 +44,7 @@ def read_settings(worker_class: str, threads: Optional[int] = 1, connections: Op
     """The capacity of one worker process, or None for a worker class that is not gunicorn's own.
 
     *worker_class*, *threads* and *connections* (``worker_connections``) are gunicorn's settings, given with its
-    defaults; *listeners* is the number of addresses it binds; *where* names their place, as the subject of a sentence.
+    defaults; *listeners* is the number of addresses it binds.
     """
     if threads and threads > 1 and (worker_class == "sync" or worker_class.endswith("SyncWorker")):
         worker_class = "gthread"  # silently: gunicorn/config.py Config.worker_class
@@ -73,8 +72,7 @@ def at_startup(process: Process) -> Optional[Reading]:
 
 def on_request(process: Process) -> Optional[Reading]:
     """What bounds the Worker whose frame is on the request's stack."""
-    reading = _on_stack(process)
-    return _of_own_class(process) if reading is None else replace(reading, source=Source.POOL)
+    return _on_stack(process) or _of_own_class(process)
 
 
 def serves(process: Process) -> bool:
@@ -95,7 +93,7 @@ def _is_starting(process: Process) -> bool:
 
 def _on_stack(process: Process) -> Optional[Reading]:
     """What the best holder of the settings says: one that knows the class itself, else one that knows its name."""
-    holders = tuple(list(_holders(process)))
+    holders = list(_holders(process))
     for holder in holders:
         # A Worker; the Arbiter (arbiter.py Arbiter.setup).
         for chosen in (type(holder), getattr_path(holder, "worker_class")):
@@ -115,17 +113,16 @@ def _of_own_class(process: Process) -> Optional[Reading]:
     """
     if not process.frame("gunicorn.workers.sync", "run", main=True) or not serves(process):
         return None
-    loop = process.main
-    server, remedy = "gunicorn's worker of a class of its own", REMEDY
-    waits = process.main is process.stack or any(
+    loop, server = process.main, "gunicorn's worker of a class of its own"
+    waits = loop is process.stack or any(
         frame.f_code.co_name == "handle" and frame.f_back is not None and frame.f_back.f_code.co_name == "accept"
         and module_of(frame.f_back) == "gunicorn.workers.sync" for frame in loop)
-    if waits:
-        if any(module_of(frame) == "threading" and frame.f_code.co_name == "start" for frame in loop):
-            return None
-        return Reading(Source.POOL, server, 1, "its loop waits for the end of this request", remedy, on_stack=True)
-    return Reading(Source.STRUCTURE, server, None, "its loop accepts connections while this request is served", remedy,
-                   on_stack=True)
+    if not waits:
+        evidence = "its loop accepts connections while this request is served"
+        return Reading(Source.STRUCTURE, server, None, evidence, REMEDY)
+    if any(module_of(frame) == "threading" and frame.f_code.co_name == "start" for frame in loop):
+        return None
+    return Reading(Source.POOL, server, 1, "its loop waits for the end of this request", REMEDY)
 
 
 def _holders(process: Process) -> Iterator[Any]:
@@ -165,6 +162,5 @@ def _threads(holder: Any, kind: str) -> Any:
 
 def _reading(holder: Any, kind: str, threads: Any) -> Optional[Reading]:
     listeners = getattr_path(holder, "sockets") or getattr_path(holder, "cfg.bind") or ("one",)
-    reading = read_settings(kind, count(threads), count(getattr_path(holder, "cfg.worker_connections")), len(listeners),
-                            "gunicorn's Config on the stack")
-    return reading and replace(reading, on_stack=True)
+    return read_settings(kind, count(threads), count(getattr_path(holder, "cfg.worker_connections")), len(listeners),
+                         "gunicorn's Config on the stack")

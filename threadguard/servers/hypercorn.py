@@ -6,8 +6,7 @@ looks at it later, when it is loaded, and it may as well be an ASGI application 
 default executor has min(32, CPUs + 4) threads, trio's limiter 40: never one.
 """
 
-from dataclasses import replace
-from typing import Optional, Tuple
+from typing import Optional
 
 from threadguard.model import Reading, Source
 from threadguard.process.facts import Process, getattr_path
@@ -17,17 +16,14 @@ REMEDY = ("hypercorn has no setting for the threads of WSGI: serve a2wsgi.WSGIMi
           " ASGI application, with --workers N for more throughput")
 RUNS_ON = "a thread of the event loop's executor"
 NEVER_ON_MAIN = {NAME: ""}
-READS: Tuple[Tuple[str, str], ...] = (
+READS = (
     ("the prefix wsgi: of the application's path, in the Config of the worker that loads it", "startup"),
 )
-CALLS: Tuple[Tuple[str, ...], ...] = (("hypercorn.app_wrappers", "run_app"),)
+CALLS = (("hypercorn.app_wrappers", "run_app"),)
 
 
 def read_settings(application_path: str, where: str = "hypercorn's configuration") -> Optional[Reading]:
-    """The capacity that *application_path* implies, None without the prefix ``wsgi:``.
-
-    *where* names the place of the path, as the subject of a sentence.
-    """
+    """The capacity that *application_path* implies, None without the prefix ``wsgi:``."""
     if not application_path.startswith("wsgi:"):
         return None
     return Reading(Source.SETTING, NAME, None, "%s names %r, which runs in the event loop's default executor"
@@ -37,5 +33,4 @@ def read_settings(application_path: str, where: str = "hypercorn's configuration
 def at_startup(process: Process) -> Optional[Reading]:
     """The path of the application that hypercorn imports."""
     path = getattr_path(process.look_up("config", "hypercorn."), "application_path")
-    reading = read_settings(path, "hypercorn's Config on the stack") if isinstance(path, str) else None
-    return reading and replace(reading, on_stack=True)
+    return read_settings(path, "hypercorn's Config on the stack") if isinstance(path, str) else None

@@ -4,19 +4,15 @@ from typing import Dict, Iterable, List, Optional, Sequence, Tuple
 
 from threadguard.model import SINGLE_THREADED, THREADED, UNKNOWN, Finding, Reading, Source, Verdict
 
-_CODES: Dict[Tuple[Source, bool], str] = {
-    (Source.OBSERVED, True): "TG301",
-    (Source.POOL, True): "TG201",
-    (Source.POOL, False): "TG200",
-    (Source.STRUCTURE, True): "TG202",
-    (Source.STRUCTURE, False): "TG200",
-    (Source.SETTING, True): "TG101",
-    (Source.SETTING, False): "TG100",
-    (Source.OPERATOR, True): "TG103",
-    (Source.OPERATOR, False): "TG103",
-    (Source.DECLARED, True): "TG203",
-    (Source.DECLARED, False): "TG204",
+_CODES: Dict[Source, Tuple[str, str, str]] = {
+    Source.OPERATOR: ("TG103", "TG103", "TG103"),
+    Source.POOL: ("TG200", "TG201", "TG202"),
+    Source.STRUCTURE: ("TG200", "TG202", "TG202"),
+    Source.SETTING: ("TG100", "TG101", "TG102"),
+    Source.FILE: ("TG100", "TG101", "TG102"),
+    Source.DECLARED: ("TG204", "TG203", "TG203"),
 }
+"""By where a reading comes from: single-threaded, threaded, and threaded without a bound."""
 
 
 def is_threaded(reading: Reading) -> bool:
@@ -27,34 +23,28 @@ def is_threaded(reading: Reading) -> bool:
 def finding_of(reading: Reading) -> Finding:
     """The finding that states *reading*."""
     threaded = is_threaded(reading)
-    code = reading.code or _CODES[reading.source, threaded]
-    if reading.unbounded and code == "TG101":
-        code = "TG102"
-    return Finding(code, _sentence(reading), reading.evidence, reading.remedy if threaded else "",
-                   reading.file, reading.line)
+    return Finding(_CODES[reading.source][threaded + reading.unbounded], _sentence(reading), reading.evidence,
+                   reading.remedy if threaded else "", reading.file, reading.line)
 
 
 def _sentence(reading: Reading) -> str:
-    if reading.unbounded:
-        return "%s lets any number of requests at once into each process" % reading.server
-    if reading.capacity is None:
-        return "%s lets more than one request at once into each process" % reading.server
-    if reading.capacity == 1:
-        return "%s lets one request at a time into each process" % reading.server
-    return "%s lets %d requests at once into each process" % (reading.server, reading.capacity)
+    number = "any number of requests at once" if reading.unbounded else {
+        None: "more than one request at once", 1: "one request at a time",
+    }.get(reading.capacity, "%s requests at once" % reading.capacity)
+    return "%s lets %s into each process" % (reading.server, number)
 
 
 def decide(readings: Sequence[Reading]) -> Optional[Reading]:
-    """The reading that decides: of the strongest source, on the stack before merely configured, then the greatest."""
+    """The reading that decides: of the strongest source the one of the greatest capacity.
+
+    Two pools that run the same request both bound it from above only if one holds the other, which cannot be seen from
+    here: the greater is the safe one.
+    """
     return min(readings, key=_rank, default=None)
 
 
-def _rank(reading: Reading) -> Tuple[int, bool, float]:
-    greatest = float("inf") if reading.capacity is None else reading.capacity
-    # Two pools that run the same request both bound it from above only if one holds the other, which nobody can
-    # see from here: the greater is the safe one. Only settings are told apart by whose frame is on the stack.
-    configured_elsewhere = reading.source is Source.SETTING and not reading.on_stack
-    return (int(reading.source), configured_elsewhere, -greatest)
+def _rank(reading: Reading) -> Tuple[int, float]:
+    return int(reading.source), -float("inf") if reading.capacity is None else -reading.capacity
 
 
 def judge(readings: Iterable[Reading], notes: Sequence[Finding] = (), observed: Sequence[Finding] = ()) -> Verdict:
@@ -78,13 +68,8 @@ def judge(readings: Iterable[Reading], notes: Sequence[Finding] = (), observed: 
         return Verdict(THREADED, findings=tuple(findings))
     if first is None:
         return Verdict(UNKNOWN, findings=tuple(findings))
-    return Verdict(
-        THREADED if threaded else SINGLE_THREADED,
-        capacity=first.capacity,
-        unbounded=first.unbounded,
-        declared_only=first.source is Source.DECLARED and not observed,
-        findings=tuple(findings),
-    )
+    return Verdict(THREADED if threaded else SINGLE_THREADED, capacity=first.capacity, unbounded=first.unbounded,
+                   declared_only=first.source is Source.DECLARED and not observed, findings=tuple(findings))
 
 
 def _beside(reading: Reading, first: Reading) -> Iterable[Finding]:

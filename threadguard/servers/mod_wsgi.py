@@ -7,11 +7,12 @@ them by itself. Behind HTTP/2 an embedded interpreter is entered by mod_http2's 
 MPM counts. The attributes are the same in 4.6.8, 4.9.4, 5.0.2 and 6.1.1.
 """
 
+import os
 from dataclasses import replace
-from typing import Any, Mapping, Optional, Tuple
+from typing import Any, Mapping, Optional
 
 from threadguard.model import Reading, Source
-from threadguard.process.facts import Process, count, getattr_path
+from threadguard.process.facts import Process, count, getattr_path, loaded
 
 NAME = "mod_wsgi"
 REMEDY = "WSGIDaemonProcess NAME processes=N threads=1, with WSGIProcessGroup NAME"
@@ -22,11 +23,11 @@ NEVER_ON_MAIN = {"mod_wsgi's daemon": _PREFORK + ": WSGIProcessGroup %{GLOBAL} i
 """The main thread of a daemon process waits for its end, and ``threads=1`` makes one thread beside it
 (src/server/mod_wsgi.c `wsgi_daemon_main`)."""
 ON_MAIN = {"mod_wsgi embedded in Apache": _PREFORK, "mod_wsgi embedded behind HTTP/2": _PREFORK}
-READS: Tuple[Tuple[str, str], ...] = (
+READS = (
     ("threads_per_process and process_group of the module mod_wsgi that Apache embeds", "startup"),
     ("the same; HTTP2 in the environ where the process group is empty", "request"),
 )
-CALLS: Tuple[Tuple[str, ...], ...] = ()
+CALLS = ()
 HAS_NO_FRAMES = True
 DAEMON_THREADS = 15  # WSGIDaemonProcess without threads=: `wsgi_add_daemon_process`
 EXPRESS_THREADS = 5  # mod_wsgi-express without --threads: its add_option('all', '--threads')
@@ -39,8 +40,7 @@ def read_settings(threads: Optional[int], process_group: str = "", express: bool
                   where: str = "Apache's configuration") -> Optional[Reading]:
     """The capacity of a process with *threads* of the daemon group *process_group* (empty: embedded in Apache).
 
-    *express* tells that mod_wsgi-express wrote the configuration; *where* names its place, as the subject of a
-    sentence.
+    *express* tells that mod_wsgi-express wrote the configuration.
     """
     if count(threads) is None:
         return None
@@ -54,11 +54,11 @@ def read_settings(threads: Optional[int], process_group: str = "", express: bool
 
 def at_startup(process: Process) -> Optional[Reading]:
     """The threads of the process group that this process belongs to, or of Apache's child."""
-    module: Any = process.module("mod_wsgi")
+    module: Any = loaded("mod_wsgi")
     group = getattr_path(module, "process_group")
     if not isinstance(group, str):
         return None
-    express = "MOD_WSGI_EXPRESS" in process.env  # set by the script that mod_wsgi-express generates
+    express = "MOD_WSGI_EXPRESS" in os.environ  # set by the script that mod_wsgi-express generates
     return read_settings(getattr_path(module, "threads_per_process"), group, express, "the mod_wsgi module")
 
 
@@ -66,12 +66,11 @@ def on_request(process: Process) -> Optional[Reading]:
     """The same, withdrawn where HTTP/2 enters an embedded interpreter; nothing if mod_wsgi made no environ."""
     reading = at_startup(process) if serves(process) else None
     if reading is not None and enters_by_http2(process.environ or {}):
-        return replace(reading, source=Source.POOL, server="mod_wsgi embedded behind HTTP/2", capacity=None,
+        return replace(reading, server="mod_wsgi embedded behind HTTP/2", capacity=None,
                        evidence="this request came by HTTP/2 into process group '', whatever the MPM's threads; %s"
                        % reading.evidence)
     # One connection may come by HTTP/1.1 and the next one by HTTP/2.
-    return reading and replace(reading, source=Source.POOL,
-                               invalidated_by=enters_by_http2 if reading.capacity == 1 else None)
+    return reading and replace(reading, invalidated_by=enters_by_http2 if reading.capacity == 1 else None)
 
 
 def serves(process: Process) -> bool:

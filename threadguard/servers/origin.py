@@ -10,7 +10,7 @@ server's, and everything is seen from there.
 import enum
 import threading
 from types import FrameType
-from typing import Any, Dict, FrozenSet, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from threadguard.process import stacks
 from threadguard.process.facts import Frames, Process, as_tuple, calling, module_of, outward, variables
@@ -18,11 +18,8 @@ from threadguard.servers.unknown import IsGuard, Pool, carries_a_request, job_of
 
 _VARARGS = 0x4
 """`inspect.CO_VARARGS`."""
-
 _FAR = 200
 """How many frames are told apart."""
-
-
 _NOT_SERVERS = frozenset((
     ("apscheduler.executors.base", "run_job"), ("werkzeug.test", "run_wsgi_app"), ("webtest.app", "do_request"),
     ("httpx._transports.wsgi", "handle_request"),
@@ -65,8 +62,9 @@ def trace(here: Process, servers: Any, is_guard: IsGuard, is_server_known: bool)
     holders = [seen for seen in others if any(_is_called_with(frame, here.environ) for frame in seen.stack)]
     if holders:
         return _handed_on(here, holders, servers)
-    in_a_request = _calls_of(servers)
-    if any(_is_in_a_request(frame, in_a_request) for seen in others for frame in seen.stack):
+    calls = {(module, function) for known in servers for module, *functions in known.CALLS
+             for function in functions or ("",)}  # an empty name stands for any function of the module
+    if any(name_of(frame) in calls or (module_of(frame), "") in calls for seen in others for frame in seen.stack):
         return Call(Origin.ELSEWHERE, here)
     if pool_of(here) is None:
         return Call(Origin.PLAIN, here)
@@ -107,21 +105,18 @@ def _handed_on(here: Process, holders: List[Process], servers: Any) -> Call:
 def _other_contexts(here: Process) -> Iterator[Process]:
     """The process as each other thread sees it, and each greenlet that waits.
 
-    Greenlets only where one could have handed the call on: to find them, every object is walked. Without the GIL
-    another thread may let its greenlet go on meanwhile: then none is looked at.
+    Greenlets only where one could have handed the call on, to a greenlet or to a thread of the pools that gevent and
+    eventlet have: to find them, every object is walked. Without the GIL another thread may let its greenlet go on
+    meanwhile: then none is looked at.
     """
     for ident, frames in here.others.items():
         yield here.seen_from(frames, ident)
-    for greenlet in here.greenlets() if stacks.runs_alone() and _may_come_from_a_greenlet(here) else ():
+    may_come_from_a_greenlet = getattr(here.greenlet, "parent", None) is not None or any(
+        module_of(frame) in ("gevent.threadpool", "eventlet.tpool") for frame in here.stack)
+    for greenlet in here.greenlets() if may_come_from_a_greenlet and stacks.runs_alone() else ():
         frames = as_tuple(outward(getattr(greenlet, "gr_frame", None)))
         if frames:
             yield here.seen_from(frames, greenlet=greenlet)
-
-
-def _may_come_from_a_greenlet(here: Process) -> bool:
-    """Whether the call runs in a greenlet, or in a thread of the pools that gevent and eventlet have for greenlets."""
-    is_in_one = getattr(here.greenlet, "parent", None) is not None
-    return is_in_one or any(module_of(frame) in ("gevent.threadpool", "eventlet.tpool") for frame in here.stack)
 
 
 def _is_called_with(frame: FrameType, environ: Optional[Dict[str, Any]]) -> bool:
@@ -146,16 +141,6 @@ def _is_of_the_same_request(thing: Any, environ: Dict[str, Any]) -> bool:
         return True
     body = environ.get("wsgi.input")
     return type(thing) is dict and body is not None and thing.get("wsgi.input") is body
-
-
-def _calls_of(servers: Any) -> FrozenSet[Tuple[str, str]]:
-    """The functions in which *servers* call an application; an empty name stands for any function of the module."""
-    return frozenset((module, function) for server in servers for module, *functions in server.CALLS
-                     for function in functions or ("",))
-
-
-def _is_in_a_request(frame: FrameType, calls: FrozenSet[Tuple[str, str]]) -> bool:
-    return name_of(frame) in calls or (module_of(frame), "") in calls
 
 
 def path_of_call() -> int:

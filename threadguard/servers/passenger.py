@@ -5,8 +5,9 @@ The loader tells Passenger's core ``"concurrency": 1`` and answers one connectio
 so its frames are known by their file. A loader that was changed to do otherwise is not recognised.
 """
 
+import os
 from types import FrameType
-from typing import Optional, Tuple
+from typing import Optional
 
 from threadguard.model import Reading, Source
 from threadguard.process.facts import Process
@@ -14,21 +15,21 @@ from threadguard.process.facts import Process
 NAME = "Passenger"
 REMEDY = "passenger_max_pool_size N for more throughput: each process runs one request at a time"
 RUNS_ON = "the main thread"
-READS: Tuple[Tuple[str, str], ...] = (
+READS = (
     ("IN_PASSENGER, and wsgi-loader.py loading the application", "startup"),
     ("RequestHandler.main_loop of wsgi-loader.py on the request's own stack", "request"),
 )
-CALLS: Tuple[Tuple[str, ...], ...] = ()
+CALLS = ()
 
 
 def at_startup(process: Process) -> Optional[Reading]:
     """One, where the loader of Passenger loads the application."""
-    return _single(Source.SETTING) if process.env.get("IN_PASSENGER") and _frame(process, "load_app") else None
+    return _SINGLE if os.environ.get("IN_PASSENGER") and _frame(process, "load_app") else None
 
 
 def on_request(process: Process) -> Optional[Reading]:
     """One, where the loader's loop runs the request itself, in the main thread."""
-    return _single(Source.POOL) if serves(process) and process.main is process.stack else None
+    return _SINGLE if serves(process) and process.main is process.stack else None
 
 
 def serves(process: Process) -> bool:
@@ -41,5 +42,4 @@ def _frame(process: Process, function: str) -> Optional[FrameType]:
     return next((frame for frame in frames if frame.f_code.co_filename.endswith("wsgi-loader.py")), None)
 
 
-def _single(source: Source) -> Reading:
-    return Reading(source, NAME, 1, "wsgi-loader.py answers one connection after the other", REMEDY, on_stack=True)
+_SINGLE = Reading(Source.SETTING, NAME, 1, "wsgi-loader.py answers one connection after the other", REMEDY)

@@ -8,7 +8,7 @@ lets a second request in beside one that takes longer than the limit, or with 0,
 """
 
 from dataclasses import replace
-from typing import Optional, Tuple
+from typing import Optional
 
 from threadguard.model import Reading, Source
 from threadguard.process.facts import Process, count, getattr_path
@@ -20,21 +20,18 @@ RUNS_ON = "a thread of its pool, a new one after 100 requests (threadpool_max_re
 NEVER_ON_MAIN = {NAME: ""}
 ON_ONE = {NAME: "threadpool_max_requests = 0, beside a pool of one: else a new thread takes over after 100 requests"}
 """paste/httpserver.py `ThreadPool.worker_thread_callback`."""
-READS: Tuple[Tuple[str, str], ...] = (
+READS = (
     ("nworkers and spawn_if_under of the ThreadPool whose thread runs the request, or a thread for each request",
      "request"),
 )
-CALLS: Tuple[Tuple[str, ...], ...] = (("paste.httpserver", "wsgi_execute"),)
+CALLS = (("paste.httpserver", "wsgi_execute"),)
 WORKERS, SPAWN_IF_UNDER = 10, 5  # the defaults of paste/httpserver.py serve and ThreadPool.__init__
 
 
 def read_settings(use_threadpool: bool = True, workers: Optional[int] = WORKERS,
                   spawn_if_under: Optional[int] = SPAWN_IF_UNDER,
                   where: str = "the configuration of Paste's httpserver") -> Optional[Reading]:
-    """The capacity of a server with these settings, given with their defaults.
-
-    *where* names the place of the settings, as the subject of a sentence.
-    """
+    """The capacity of a server with these settings, given with their defaults."""
     if not use_threadpool:
         return _threads_without_end("%s has use_threadpool = %r" % (where, use_threadpool))
     if count(workers) is None:
@@ -49,18 +46,12 @@ def on_request(process: Process) -> Optional[Reading]:
     """The pool whose thread runs the request, or that there is none."""
     pool = process.look_up("self", "paste.httpserver", "worker_thread_callback")
     if pool is not None:
-        reading = read_settings(True, getattr_path(pool, "nworkers"), getattr_path(pool, "spawn_if_under"),
-                                "the pool of this request")
-        return reading and replace(reading, source=Source.POOL, on_stack=True)
+        return read_settings(True, getattr_path(pool, "nworkers"), getattr_path(pool, "spawn_if_under"),
+                             "the pool of this request")
     server = process.look_up("self", "socketserver", "process_request_thread")
     if type(server).__module__ != "paste.httpserver":
         return None
-    return replace(_threads_without_end("it starts a thread for each request"), source=Source.STRUCTURE, on_stack=True)
-
-
-def serves(process: Process) -> bool:
-    """Whether the request handler of Paste's httpserver runs the request."""
-    return process.frame("paste.httpserver", "handle_one_request", "handle") is not None
+    return replace(_threads_without_end("it starts a thread for each request"), source=Source.STRUCTURE)
 
 
 def _threads_without_end(evidence: str) -> Reading:

@@ -10,27 +10,27 @@ The second part says which server a section starts, and what that server makes o
 its runner. It is pure but for the search of a line to name; `threadguard check` uses it as well.
 """
 
+import os
 import re
 from dataclasses import replace
 from typing import Any, Callable, Dict, Mapping, NamedTuple, Optional, Tuple
 
 from threadguard.model import Reading, Source
-from threadguard.process.facts import Process, captured, getattr_path, local
+from threadguard.process.facts import Process, cells_of, getattr_path, variables
 from threadguard.servers import cheroot, gevent, gunicorn, paste, waitress
 
 
 class Serve:
     """A command that serves an ini file."""
 
-    CALLS: Tuple[Tuple[str, ...], ...] = ()
     REMEDY = ("use = egg:waitress#main and threads = 1 in the [server:] section;"
               " for more throughput start more processes")
     RUNS_ON = "as the server that it starts"
+    CALLS = ()
 
     def __init__(self, name: str, command: str, module: str, function: str) -> None:
         self.NAME = name
-        self.READS: Tuple[Tuple[str, str], ...] = (
-            ("the [server:] section that %s chose, as PasteDeploy has loaded it" % command, "startup"),)
+        self.READS = (("the [server:] section that %s chose, as PasteDeploy has loaded it" % command, "startup"),)
         self._place = module, function
 
     def at_startup(self, process: Process) -> Optional[Reading]:
@@ -38,28 +38,30 @@ class Serve:
         frame = process.frame(*self._place)
         if frame is None:
             return None
-        server = local(frame, "server")
-        context = captured(server, "context")
+        chosen = variables(frame)
+        server = chosen.get("server")
+        context = cells_of(server).get("context")
         runner = _name(server if context is None else getattr_path(context, "object"))
-        if runner.startswith("gunicorn.") and process.has_file("gunicorn.conf.py"):
+        if runner.startswith("gunicorn.") and os.path.isfile("gunicorn.conf.py"):
             return None  # gunicorn/config.py get_default_config_file: read beneath the section's settings
-        file, name = _chosen(str(local(frame, "server_spec")), local(frame, "server_name"))
-        settings = getattr_path(context, "local_conf") or {}
+        path, _, fragment = str(chosen.get("server_spec")).partition("#")
+        file = None if path.startswith("egg:") else re.sub(r"^[a-z+]{2,}:(//)?", "", path)
+        name = chosen.get("server_name") or fragment or "main"
         try:
-            reading = read_settings(runner, settings, "server:%s" % name, file)
+            return read_settings(runner, getattr_path(context, "local_conf") or {}, "server:%s" % name, file)
         except NotTaken:  # the server will say so itself
             return None
-        return reading and replace(reading, on_stack=True)
 
     def serves(self, process: Process) -> bool:
         """Whether the command's own stack runs the request, as it does with wsgiref."""
         return process.frame(*self._place) is not None
 
 
-gearbox = Serve("gearbox", "gearbox serve", "gearbox.commands.serve", "take_action")  # `ServeCommand`, 0.1 to 0.5
-pserve = Serve("pserve", "pserve", "pyramid.scripts.pserve", "run")  # `PServeCommand`, 1.10 to 2.1
-paster = Serve("paster", "paster serve", "paste.script.serve", "command")  # `ServeCommand`, PasteScript 3.7
-COMMANDS: Tuple[Serve, ...] = (gearbox, pserve, paster)
+COMMANDS = (
+    Serve("gearbox", "gearbox serve", "gearbox.commands.serve", "take_action"),  # `ServeCommand`, 0.1 to 0.5
+    Serve("pserve", "pserve", "pyramid.scripts.pserve", "run"),  # `PServeCommand`, 1.10 to 2.1
+    Serve("paster", "paster serve", "paste.script.serve", "command"),  # `ServeCommand`, PasteScript 3.7
+)
 """The commands; gearbox and pserve descend from paster."""
 
 
@@ -67,13 +69,6 @@ def _name(function: Any) -> str:
     """The name of *function*, or of the factory that made it."""
     name = str(getattr_path(function, "__qualname__")).split(".<locals>")[0]
     return "%s:%s" % (getattr_path(function, "__module__"), name)
-
-
-def _chosen(spec: str, name: Optional[str]) -> Tuple[Optional[str], str]:
-    """The file and the server's name that ``config:file.ini#name`` and ``--server-name`` choose together."""
-    path, _, fragment = spec.partition("#")
-    file = None if path.startswith("egg:") else re.sub(r"^[a-z+]{2,}:(//)?", "", path)
-    return file, name or fragment or "main"
 
 
 # -- the section ----------------------------------------------------------------------------------------------------
@@ -99,14 +94,6 @@ class _Runner(NamedTuple):
     """What to write into the section."""
 
 
-class _Place(NamedTuple):
-    where: str
-    """Where the settings stand, as the subject of a sentence."""
-    change: str
-    """What to change, and where."""
-    line: Optional[int] = None
-
-
 def _number(settings: Settings, option: str, default: Optional[int] = None) -> Optional[int]:
     if option not in settings:
         return default
@@ -118,10 +105,6 @@ def _number(settings: Settings, option: str, default: Optional[int] = None) -> O
 
 def _truth(settings: Settings, option: str, default: bool) -> bool:
     return settings[option].strip().lower() in ("true", "yes", "on", "y", "t", "1") if option in settings else default
-
-
-def _of_waitress(settings: Settings, where: str) -> Optional[Reading]:
-    return waitress.read_settings(_number(settings, "threads"), where)
 
 
 def _of_paste(settings: Settings, where: str) -> Optional[Reading]:  # paste/httpserver.py server_runner
@@ -138,10 +121,6 @@ def _of_gunicorn(settings: Settings, where: str) -> Optional[Reading]:  # gunico
                                   len(settings.get("bind", settings.get("host", "")).split(",")), where)
 
 
-def _of_cheroot(settings: Settings, where: str) -> Optional[Reading]:
-    return cheroot.read_settings(_number(settings, "numthreads"), where)
-
-
 def _of_wsgiref(settings: Settings, where: str) -> Optional[Reading]:  # gearbox/commands/serve.py
     threaded = _truth(settings, "wsgiref.threaded", False)
     evidence = "%s sets no wsgiref.threaded, and the default is false" % where
@@ -150,18 +129,19 @@ def _of_wsgiref(settings: Settings, where: str) -> Optional[Reading]:  # gearbox
     return Reading(Source.SETTING, "wsgiref", None if threaded else 1, evidence, unbounded=threaded)
 
 
-def _of_plain_wsgiref(settings: Settings, where: str) -> Optional[Reading]:  # pyramid/scripts/pserve.py
+def _of_plain_wsgiref(settings: Settings, where: str) -> Reading:  # pyramid/scripts/pserve.py
     return Reading(Source.SETTING, "wsgiref", 1, "%s starts Pyramid's wsgiref server, which has no threads" % where)
 
 
-def _of_gevent(settings: Settings, where: str) -> Optional[Reading]:  # `gevent_server_factory` gives it no pool
-    return gevent.read_settings(None, where)
+def _of_cheroot(settings: Settings, where: str) -> Optional[Reading]:
+    return cheroot.read_settings(_number(settings, "numthreads"), where)
 
 
 _WAITRESS = "use = egg:waitress#main and threads = 1"
-_COMMAND_LINE = _Place("the command's option --server", _WAITRESS + " in a [server:] section, and no --server")
 RUNNERS: Dict[str, _Runner] = {
-    "waitress:serve_paste": _Runner(_of_waitress, ("threads",), "threads = 1"),
+    "waitress:serve_paste": _Runner(
+        lambda settings, where: waitress.read_settings(_number(settings, "threads"), where), ("threads",),
+        "threads = 1"),
     "paste.httpserver:server_runner": _Runner(
         _of_paste, ("threadpool_workers", "use_threadpool", "threadpool_spawn_if_under"),
         "use_threadpool = true, threadpool_workers = 1 and threadpool_spawn_if_under = 0"),
@@ -170,7 +150,8 @@ RUNNERS: Dict[str, _Runner] = {
     "gearbox.commands.serve:wsgiref_server_runner": _Runner(
         _of_wsgiref, ("wsgiref.threaded",), "wsgiref.threaded = false"),
     "gearbox.commands.serve:cherrypy_server_runner": _Runner(_of_cheroot, ("numthreads",), "numthreads = 1"),
-    "gearbox.commands.serve:gevent_server_factory": _Runner(_of_gevent, (), _WAITRESS),
+    "gearbox.commands.serve:gevent_server_factory": _Runner(  # it gives the server no pool
+        lambda settings, where: gevent.read_settings(None, where), (), _WAITRESS),
     "pyramid.scripts.pserve:wsgiref_server_runner": _Runner(_of_plain_wsgiref, (), _WAITRESS),
     "pyramid.scripts.pserve:cherrypy_server_runner": _Runner(_of_cheroot, ("numthreads",), "numthreads = 1"),
 }
@@ -195,25 +176,29 @@ def read_settings(runner: str, settings: Settings, section: str, file: Optional[
     known = RUNNERS.get(runner)
     if known is None:
         return None
-    place = _find_place(known, settings, section, find_lines(file, section)) if file else _COMMAND_LINE
-    reading = known.read(settings, place.where)
-    remedy = "%s; for more throughput start more processes" % place.change
-    return reading and replace(reading, file=file, line=place.line, remedy=remedy)
+    where, change, line = _find_place(known, settings, section, file)
+    reading = known.read(settings, where)
+    remedy = "%s; for more throughput start more processes" % change
+    return reading and replace(reading, file=file, line=line, remedy=remedy)
 
 
-def _find_place(known: _Runner, settings: Settings, section: str, lines: Mapping[str, int]) -> _Place:
-    where = "[%s]" % section
+def _find_place(known: _Runner, settings: Settings, section: str,
+                file: Optional[str]) -> Tuple[str, str, Optional[int]]:
+    """Where the settings stand, as the subject of a sentence; what to change, and where; and the line."""
+    if not file:
+        return ("the command's option --server", _WAITRESS + " in a [server:] section, and no --server", None)
+    where, lines = "[%s]" % section, find_lines(file, section)
     change = "%s in %s" % (known.change, where)
     written = [option for option in known.options if option in lines]
     for option in written:
         if option not in settings:  # ConfigLoader.get_context skips each option that [DEFAULT] has as well
-            return _Place("%s, whose %s PasteDeploy drops because [DEFAULT] has it too," % (where, option),
-                          change + " and not in [DEFAULT]", lines[option])
-    if written or not lines:
-        return _Place(where, change, lines[written[0]] if written else None)
-    if any(option in settings for option in known.options):
-        return _Place("%s, through its use," % where, change, lines.get("use"))
-    return _Place(where, change, lines.get(HEADER if known.options else "use"))
+            return ("%s, whose %s PasteDeploy drops because [DEFAULT] has it too," % (where, option),
+                    change + " and not in [DEFAULT]", lines[option])
+    if written:
+        return where, change, lines[written[0]]
+    if lines and any(option in settings for option in known.options):
+        return "%s, through its use," % where, change, lines.get("use")
+    return where, change, lines.get(HEADER if known.options else "use")
 
 
 def find_lines(file: Optional[str], section: str) -> Dict[str, int]:

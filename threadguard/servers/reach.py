@@ -7,14 +7,15 @@ request comes nothing tells what will run it, so the first request has to.
 """
 
 from functools import partial
+from itertools import islice
 from types import FunctionType, GetSetDescriptorType, MemberDescriptorType, MethodType, ModuleType
 from typing import Any, Dict, Iterable, List, Tuple
 
-from threadguard.process.facts import first_items, getattr_path, is_instance, loaded
+from threadguard.process.facts import cells_of, getattr_path, is_instance, loaded
 from threadguard.servers.unknown import IsGuard
 
-_STEPS, _OBJECTS = 12, 1000
-"""How far it goes, and how many objects it looks at: an application may hold all there is."""
+_STEPS, _OBJECTS, _ITEMS = 12, 1000, 16
+"""How far it goes, how many objects it looks at, and how many of a list: an application may hold all there is."""
 
 _PLAIN = (str, bytes, int, float, complex, type(None))
 
@@ -62,10 +63,11 @@ def _held_by(thing: Any, is_guard: IsGuard) -> List[Any]:
     if is_instance(thing, MethodType):
         # A method of the guard other than its call (``guard.stats``) does not call the application.
         return [] if is_guard(thing.__self__) and thing.__name__ != "__call__" else [thing.__self__, thing.__func__]
-    if is_instance(thing, (tuple, list)):
-        return first_items(thing)
-    if is_instance(thing, dict):
-        return first_items(thing.values())
+    if is_instance(thing, (tuple, list, dict)):
+        try:
+            return list(islice(thing.values() if is_instance(thing, dict) else thing, _ITEMS))
+        except RuntimeError:  # a dict that changed meanwhile
+            return []
     held = _of_function(thing) if is_instance(thing, FunctionType) else _of_object(thing)
     return [] if any(map(is_pool_of_one, held)) else held
 
@@ -77,18 +79,10 @@ def _is_own(thing: Any) -> bool:
 
 
 def _of_function(function: FunctionType) -> List[Any]:
-    cells = [cell.cell_contents for cell in function.__closure__ or () if _is_filled(cell)]
     names = getattr(function.__code__, "co_names", ())
     named = [function.__globals__[name] for name in names if name in function.__globals__]
-    return [*cells, *(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values(), *named]
-
-
-def _is_filled(cell: Any) -> bool:
-    try:
-        cell.cell_contents
-    except ValueError:  # not assigned yet
-        return False
-    return True
+    return [*cells_of(function).values(), *(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values(),
+            *named]
 
 
 def _of_object(thing: Any) -> List[Any]:
@@ -98,10 +92,10 @@ def _of_object(thing: Any) -> List[Any]:
         return [value for name, value in vars(thing).items() if not name.startswith("__")]
     kinds = [vars(kind) for kind in type(thing).__mro__]
     calls = [kind["__call__"] for kind in kinds if is_instance(kind.get("__call__"), FunctionType)]
-    return [*vars_of(thing).values(), *calls[:1]]
+    return [*_attributes_of(thing).values(), *calls[:1]]
 
 
-def vars_of(thing: Any) -> Dict[str, Any]:
+def _attributes_of(thing: Any) -> Dict[str, Any]:
     """The attributes that *thing* holds itself, those in slots and behind a proxy included; nothing is computed.
 
     wrapt's proxies, and New Relic's, have ``__wrapped__`` as an attribute in C (wrapt/_wrappers.c).

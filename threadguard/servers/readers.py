@@ -32,13 +32,10 @@ class Answers(NamedTuple):
     """The thread that it came from, if that may be the server's: 0 while a module was being imported."""
 
 
-_Question = Tuple[str, Callable[[], Optional[Reading]]]
-
-
 def at_startup() -> Answers:
     """What can be read while the guard is being built."""
     with Process() as process:
-        return _ask(_questions("at_startup", process))
+        return _ask_servers("at_startup", process)
 
 
 def on_request(environ: Dict[str, Any], is_guard: IsGuard, is_server_known: bool = False) -> Answers:
@@ -71,30 +68,24 @@ def origin_of(environ: Dict[str, Any], is_guard: IsGuard, is_server_known: bool)
         call = trace(here, [server for server in SERVERS if server not in pastedeploy.COMMANDS], is_guard,
                      is_server_known)
         is_plain = call.origin is Origin.PLAIN
-        return Origin.SERVER if is_plain and _signs(call, here).readings else call.origin
+        return Origin.SERVER if is_plain and _ask_signs(call, here).readings else call.origin
 
 
 def _of_call(call: Call, here: Process, environ: Dict[str, Any]) -> Answers:
-    answers = _ask(_questions("on_request", call.process))
-    if not any(reading.source is not Source.SETTING for reading in answers.readings.values()):
-        signs = _signs(call, here)
-        answers = Answers({**answers.readings, **signs.readings}, answers.notes + signs.notes)
-    readings = _bounded(answers.readings, call)
-    origin = call.origin
-    if origin is Origin.PLAIN and readings:
-        origin = Origin.SERVER
-    server = serving(call.process, SERVERS)
-    flag, notes = declared(environ)
+    readings, notes, *_ = _ask_servers("on_request", call.process)
+    readings = {name: replace(reading, source=Source.POOL) if reading.source is Source.SETTING else reading
+                for name, reading in readings.items()}
+    if not readings:
+        readings, more, *_ = _ask_signs(call, here)
+        notes += more
+    readings = _bounded(readings, call)
+    origin = Origin.SERVER if call.origin is Origin.PLAIN and readings else call.origin
+    flag, more = declared(environ)
     if flag is not None:
         readings["wsgi.multithread"] = flag
-    return Answers({name: _named(reading, server) for name, reading in readings.items()}, answers.notes + notes,
-                   origin, 0 if is_imported(here.stack) else here.ident)
-
-
-def _signs(call: Call, here: Process) -> Answers:
-    """What the signs that need no server's name show of *call*."""
-    return _ask((sign.__name__, partial(sign, call.process)) for sign in unknown.SIGNS
-                if call.process is here or sign is not unknown.frameless)
+    server = serving(call.process, SERVERS)
+    return Answers({name: _named(reading, server) for name, reading in readings.items()}, notes + more, origin,
+                   0 if is_imported(here.stack) else here.ident)
 
 
 def _bounded(readings: Dict[str, Reading], call: Call) -> Dict[str, Reading]:
@@ -108,15 +99,19 @@ def _bounded(readings: Dict[str, Reading], call: Call) -> Dict[str, Reading]:
     return {"the pool": unknown.reading_of(smallest)}
 
 
-def _questions(function: str, process: Process) -> Iterable[_Question]:
-    """What to ask of each reader that has *function*."""
-    for server in SERVERS:
-        ask = getattr(server, function, None)
-        if ask is not None:
-            yield server.NAME, partial(ask, process)
+def _ask_servers(function: str, process: Process) -> Answers:
+    """What each reader that has *function* says of *process*."""
+    return _ask((server.NAME, partial(getattr(server, function), process))
+                for server in SERVERS if hasattr(server, function))
 
 
-def _ask(questions: Iterable[_Question]) -> Answers:
+def _ask_signs(call: Call, here: Process) -> Answers:
+    """What the signs that need no server's name show of *call*."""
+    return _ask((sign.__name__, partial(sign, call.process)) for sign in unknown.SIGNS
+                if call.process is here or sign is not unknown.frameless)
+
+
+def _ask(questions: Iterable[Tuple[str, Callable[[], Optional[Reading]]]]) -> Answers:
     readings: Dict[str, Reading] = {}
     notes: List[Finding] = []
     for name, question in questions:
@@ -131,17 +126,12 @@ def _ask(questions: Iterable[_Question]) -> Answers:
     return Answers(readings, tuple(notes))
 
 
-def _unbounded(reading: Reading) -> Reading:
-    """*reading*, in words where its number stands for no limit: `sys.maxsize`, or so."""
-    if reading.capacity is None or reading.capacity < _NO_LIMIT:
-        return reading
-    return replace(reading, capacity=None, unbounded=True, code=reading.code or "TG202",
-                   evidence=reading.evidence.replace(str(reading.capacity), "without limit"))
-
-
 def _named(reading: Reading, server: Optional[Server]) -> Reading:
-    """*reading* with the name and the remedy of the *server* that serves, where it has no remedy of its own."""
-    reading = _unbounded(reading)
+    """*reading* with the name and the remedy of the *server* that serves, where it has no remedy of its own, and in
+    words where its number stands for no limit: `sys.maxsize`, or so."""
+    if reading.capacity is not None and reading.capacity >= _NO_LIMIT:
+        evidence = reading.evidence.replace(str(reading.capacity), "without limit")
+        reading = replace(reading, capacity=None, unbounded=True, evidence=evidence)
     if reading.remedy:
         return reading
     if server is None:
@@ -151,13 +141,13 @@ def _named(reading: Reading, server: Optional[Server]) -> Reading:
 
 def declared(environ: Dict[str, Any]) -> Tuple[Optional[Reading], Tuple[Finding, ...]]:
     """What ``wsgi.multithread`` says (PEP 3333, "environ Variables"), or a note that it says nothing."""
-    flag = environ.get("wsgi.multithread")
+    remedy = "server_threads = 1 states that it is not"
     if "wsgi.multithread" not in environ:
         return None, (Finding("TG401", "the server does not say whether it is threaded",
-                              "the environ has no wsgi.multithread", "server_threads = 1 states that it is not"),)
+                              "the environ has no wsgi.multithread", remedy),)
+    flag = environ["wsgi.multithread"]
     if flag not in (True, False):
         return None, (Finding("TG401", "the server does not say clearly whether it is threaded",
-                              "wsgi.multithread is %.80r, which is neither true nor false" % (flag,),
-                              "server_threads = 1 states that it is not"),)
+                              "wsgi.multithread is %.80r, which is neither true nor false" % (flag,), remedy),)
     return Reading(Source.DECLARED, "the server", None if flag else 1,
                    "wsgi.multithread is %r, and nothing stronger could be read" % flag), ()

@@ -12,8 +12,7 @@ any more. If another library has wrapped the method in the meantime, ours stays 
 
 import os
 import threading
-from dataclasses import replace
-from functools import wraps
+from functools import partial, wraps
 from types import ModuleType
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
@@ -52,6 +51,10 @@ class Start(NamedTuple):
 
 # -- how each is read -----------------------------------------------------------------------------------------------
 
+_NEAR, _FAR = 16, 200
+"""How many frames out the server's own code may be, and the code that started all of it."""
+
+
 def _attributes(*names: str) -> Callable[[Any], List[Any]]:
     return lambda server: [getattr_path(server, name) for name in names]
 
@@ -61,15 +64,10 @@ def _local_of_a_caller(module: str, name: str) -> Callable[[Any], List[Any]]:
     return lambda server: [variables(frame).get(name) for frame in calling(_NEAR) if module_of(frame) == module]
 
 
-_NEAR, _FAR = 16, 200
-"""How many frames out the server's own code may be, and the code that started all of it."""
-
-
 def _waitress(dispatcher: Any, arguments: Arguments) -> Optional[Reading]:
     # waitress/task.py `ThreadedTaskDispatcher.set_thread_count`, 1.4 to 3.0; 0 at the end
     threads = count(arguments.get("count"))
-    where = "this server's dispatcher, which starts now,"
-    return None if threads is None else waitress.read_settings(threads, where)
+    return threads and waitress.read_settings(threads, "this server's dispatcher, which starts now,") or None
 
 
 def _paste(pool: Any, arguments: Arguments) -> Optional[Reading]:
@@ -135,13 +133,12 @@ def _is_under(*packages: str) -> bool:
     return any((module_of(frame) + ".").startswith(packages) for frame in calling(_FAR))
 
 
+_OF_A_CHEROOT = _only(cheroot.of_pool), _attributes("server.wsgi_app", "server.gateway")
 STARTS: Tuple[Start, ...] = (
     Start("waitress.task", "ThreadedTaskDispatcher", "set_thread_count", _waitress,
           _local_of_a_caller("waitress.server", "application")),
-    Start("cheroot.workers.threadpool", "ThreadPool", "start", _only(cheroot.of_pool),
-          _attributes("server.wsgi_app", "server.gateway")),
-    Start("wsgiserver", "ThreadPool", "start", _only(cheroot.of_pool),
-          _attributes("server.wsgi_app", "server.gateway")),
+    Start("cheroot.workers.threadpool", "ThreadPool", "start", *_OF_A_CHEROOT),
+    Start("wsgiserver", "ThreadPool", "start", *_OF_A_CHEROOT),
     Start("paste.httpserver", "ThreadPool", "__init__", _paste,
           _local_of_a_caller("paste.httpserver", "wsgi_application")),
     # The port is open by then: outside of the main thread, and its main greenlet, nothing would answer there.
@@ -164,25 +161,6 @@ STARTS: Tuple[Start, ...] = (
 """How a server begins, a row for each."""
 
 
-def _is_none(thing: object) -> bool:
-    return False
-
-
-def read(start: Start, server: Any, arguments: Arguments, is_guard: IsGuard,
-         is_bound_to_main: IsGuard = _is_none) -> Optional[Reading]:
-    """What *server* is set to as it begins by *start*, if it is threaded and runs what *is_guard* knows.
-
-    A single-threaded one is told of if it never runs requests on the main thread, and runs what *is_bound_to_main*
-    knows.
-    """
-    reading = start.read(server, arguments)
-    if reading is None or not (is_threaded(reading) or never_runs_on_main(reading)):
-        return None
-    if not leads_to_a_guard(start.serves(server), is_guard if is_threaded(reading) else is_bound_to_main):
-        return None
-    return replace(reading, on_stack=True)
-
-
 def _of_thread(thread: threading.Thread) -> Tuple[Optional[Start], Any]:
     """The server that *thread*, which is about to start, will let begin: its target is such a method.
 
@@ -190,35 +168,51 @@ def _of_thread(thread: threading.Thread) -> Tuple[Optional[Start], Any]:
     """
     target = getattr(thread, "_target", None)
     server, name = getattr(target, "__self__", None), getattr(target, "__name__", None)
+    kinds = [(kind.__module__, kind.__qualname__) for kind in type(server).__mro__]
     for start in STARTS:
-        if name == start.method and not start.is_built and any(
-                (kind.__module__, kind.__qualname__) == (start.module, start.kind) for kind in type(server).__mro__):
+        if name == start.method and not start.is_built and (start.module, start.kind) in kinds:
             return start._replace(ends=lambda: True), server
     return None, None
 
 
 # -- the watch ------------------------------------------------------------------------------------------------------
 
-class _Watch(NamedTuple):
+def _is_none(thing: object) -> bool:
+    return False
+
+
+class Watch(NamedTuple):
     """One group that watches."""
 
     is_guard: IsGuard
+    """Whether an object is a guard of the group."""
     report: Report
+    """Is given the reading when such a server begins. What it raises comes out of the server's call."""
     tell: Report
+    """Is given it instead, and raises nothing, where an error would leave a port that never answers."""
     is_bound_to_main: IsGuard
+    """Whether an object is such a guard whose option ``thread`` is ``main``."""
+
+    def read(self, start: Start, server: Any, arguments: Arguments) -> Optional[Reading]:
+        """What *server* is set to as it begins by *start*, if it is threaded and runs a guard of the group.
+
+        A single-threaded one is told of if it never runs requests on the main thread, and a guard is bound to that.
+        """
+        reading = start.read(server, arguments)
+        if reading is None or not (is_threaded(reading) or never_runs_on_main(reading)):
+            return None
+        wanted = self.is_guard if is_threaded(reading) else self.is_bound_to_main
+        return reading if leads_to_a_guard(start.serves(server), wanted) else None
 
 
 class _Wrappers:
     """The methods of `STARTS`, and `Thread.start`, wrapped for as long as there are watches."""
 
     def __init__(self) -> None:
-        self.watches: List[_Watch] = []
+        self.watches: List[Watch] = []
         self._restore: List[Callable[[], None]] = []
-        self._starts: Dict[str, List[Start]] = {}
-        for start in STARTS:
-            self._starts.setdefault(start.module, []).append(start)
         self._wrap(threading.Thread, "start", self._thread_starts)
-        self._awaiting = Awaiting(set(self._starts), self._loaded)
+        self._awaiting = Awaiting({start.module for start in STARTS}, self._loaded)
 
     def end(self) -> None:
         """Put everything back as it was."""
@@ -227,10 +221,10 @@ class _Wrappers:
             self._restore.pop()()
 
     def _loaded(self, module: ModuleType) -> None:
-        for start in self._starts[module.__name__]:
-            kind = getattr(module, start.kind, None)
+        for start in STARTS:
+            kind = getattr(module, start.kind, None) if start.module == module.__name__ else None
             if is_instance(kind, type) and callable(vars(kind).get(start.method)):
-                self._wrap(kind, start.method, self._begins(start), start.is_built)
+                self._wrap(kind, start.method, partial(self._tell, start), start.is_built)
 
     def _wrap(self, kind: Any, name: str, look: Callable[[Any, Arguments], None], is_built: bool = False) -> None:
         is_own = name in vars(kind)  # gevent's patching puts a Thread in place that inherits it
@@ -258,18 +252,15 @@ class _Wrappers:
         setattr(kind, name, method)
         self._restore.append(restore)
 
-    def _begins(self, start: Start) -> Callable[[Any, Arguments], None]:
-        return lambda server, arguments: self._tell(start, server, arguments)
-
     def _thread_starts(self, thread: Any, arguments: Arguments) -> None:
         start, server = _of_thread(thread)
         if start is not None:
             self._tell(start, server, {})
 
     def _tell(self, start: Start, server: Any, arguments: Arguments) -> None:
-        """Tell each watch of *server*, which begins, if it has to know of it."""
+        """Tell each watch of *server*, which begins by *start*, if it has to know of it."""
         for watch in list(self.watches):
-            reading = read(start, server, arguments, watch.is_guard, watch.is_bound_to_main)
+            reading = watch.read(start, server, arguments)
             if reading is not None:
                 try:
                     (watch.report if start.ends() else watch.tell)(reading)
@@ -284,15 +275,9 @@ _mutex = threading.Lock()
 
 def watch(is_guard: IsGuard, report: Report, tell: Optional[Report] = None,
           is_bound_to_main: IsGuard = _is_none) -> Callable[[], None]:
-    """Look at servers that begin, until the function that is returned is called.
-
-    :param is_guard: whether an object is a guard of the group that watches.
-    :param report: is given the reading when such a server begins. What it raises comes out of the server's call.
-    :param tell: is given it instead, and raises nothing, where an error would leave a port that never answers.
-    :param is_bound_to_main: whether an object is such a guard whose option ``thread`` is ``main``.
-    """
+    """Look at servers that begin, until the function that is returned is called; the arguments are those of `Watch`."""
     global _wrappers
-    mine = _Watch(is_guard, report, tell or report, is_bound_to_main)
+    mine = Watch(is_guard, report, tell or report, is_bound_to_main)
     with _mutex:
         if _wrappers is None:
             _wrappers = _Wrappers()

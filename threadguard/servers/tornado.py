@@ -6,9 +6,8 @@ calls overlap; before, `__call__` took the whole body at once (tornado/wsgi.py, 
 of the executor bounds it, by the sign that all pools have in common.
 """
 
-from dataclasses import replace
 from types import FunctionType
-from typing import Any, Optional, Tuple
+from typing import Any, Optional
 
 from threadguard.model import Reading, Source
 from threadguard.process.facts import Process, count, getattr_path, is_instance
@@ -19,39 +18,28 @@ REMEDY = ("not a server for an application that must be single-threaded, as stre
           " executor: use one with processes, such as gunicorn --worker-class sync --threads 1 --workers N; or policy"
           " serialize")
 RUNS_ON = "the thread of the event loop; with an executor, a thread of that"
-READS: Tuple[Tuple[str, str], ...] = (
+READS = (
     ("the executor of a WSGIContainer that is built with the guarded application", "startup"),
     ("whether the WSGIContainer calls the application on the event loop's own thread", "request"),
 )
-CALLS: Tuple[Tuple[str, ...], ...] = (("tornado.wsgi", "__call__", "handle_request"),)
-
-_WSGI = "tornado.wsgi"
-
-
-def read_settings(max_workers: Optional[int] = None, where: str = "tornado's WSGIContainer") -> Reading:
-    """The capacity of a container with an executor of *max_workers*, None standing for no executor.
-
-    *where* names the container, as the subject of a sentence.
-    """
-    if max_workers is None:
-        return Reading(Source.SETTING, NAME, 1, "%s calls the application on the event loop's thread" % where, REMEDY)
-    return Reading(Source.SETTING, NAME, max_workers, "%s has an executor of %d threads" % (where, max_workers), REMEDY)
+CALLS = (("tornado.wsgi", "__call__", "handle_request"),)
 
 
 def of_container(container: Any) -> Optional[Reading]:
     """The executor of *container*, a WSGIContainer that was just built; None without one that tells its size."""
     workers = count(getattr_path(container, "executor._max_workers"))
-    return None if workers is None else replace(read_settings(workers, "the WSGIContainer being built"), on_stack=True)
+    evidence = "the WSGIContainer being built has an executor of %s threads" % workers
+    return None if workers is None else Reading(Source.SETTING, NAME, workers, evidence, REMEDY)
 
 
 def on_request(process: Process) -> Optional[Reading]:
     """One call at a time where the container's own frame calls the application; else its executor tells."""
-    if process.frame(_WSGI, "handle_request"):
-        where = "the WSGIContainer of this request, which lets streamed bodies take turns,"
-        return replace(read_settings(where=where), on_stack=True)
-    if process.frame(_WSGI, "__call__"):
-        return replace(read_settings(where="the WSGIContainer of this request"), on_stack=True)
-    return None
+    frame = process.frame("tornado.wsgi", "__call__", "handle_request")
+    if frame is None:
+        return None
+    streams = ", which lets streamed bodies take turns," if frame.f_code.co_name == "handle_request" else ""
+    evidence = "the WSGIContainer of this request%s calls the application on the event loop's thread" % streams
+    return Reading(Source.SETTING, NAME, 1, evidence, REMEDY)
 
 
 def serves(process: Process) -> bool:
@@ -60,7 +48,7 @@ def serves(process: Process) -> bool:
     An executor's thread has nothing of tornado's on its stack but ``start_response``, an argument of the job: a
     function of tornado/wsgi.py `WSGIContainer.handle_request`.
     """
-    if process.frame(_WSGI, "__call__", "handle_request"):
+    if process.frame("tornado.wsgi", "__call__", "handle_request"):
         return True
     job = job_of(process.stack) or ()
-    return any(is_instance(argument, FunctionType) and argument.__module__ == _WSGI for argument in job)
+    return any(is_instance(argument, FunctionType) and argument.__module__ == "tornado.wsgi" for argument in job)

@@ -7,7 +7,7 @@ of Unit's state is no way round: it is written only once the application has bee
 (nxt_controller.c `nxt_controller_conf_handler`), so whoever reads it in between reads the configuration before.
 """
 
-from typing import Optional, Tuple
+from typing import Optional
 
 from threadguard.model import Reading, Source
 from threadguard.process.facts import Process
@@ -15,15 +15,15 @@ from threadguard.process.facts import Process
 NAME = "Unit"
 REMEDY = '"threads": 1, and "processes": N for more throughput'
 RUNS_ON = "the main thread of each process; with threads=N, others as well"
-READS: Tuple[Tuple[str, str], ...] = (
+READS = (
     ("wsgi.multithread, which Unit sets from its option threads", "request"),
 )
-CALLS: Tuple[Tuple[str, ...], ...] = ()
+CALLS = ()
 HAS_NO_FRAMES = True
 
 
 def read_settings(threads: int = 1, where: str = "Unit's configuration") -> Optional[Reading]:
-    """The capacity of an application with the option *threads*; *where* names its place, as a sentence's subject."""
+    """The capacity of an application with the option *threads*."""
     return Reading(Source.SETTING, NAME, threads, '%s has "threads": %r' % (where, threads), REMEDY)
 
 

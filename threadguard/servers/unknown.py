@@ -16,7 +16,7 @@ from types import BuiltinFunctionType, FrameType, FunctionType, MethodType, Modu
 from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Tuple
 
 from threadguard.model import Reading, Source
-from threadguard.process.facts import (Frames, Process, captured, count, getattr_path, is_instance, module_of,
+from threadguard.process.facts import (Frames, Process, cells_of, count, getattr_path, is_instance, loaded, module_of,
                                        variables)
 
 IsGuard = Callable[[object], bool]
@@ -31,59 +31,56 @@ class Pool(NamedTuple):
     """The pool itself, or what stands for it."""
     size: int
     evidence: str
-    place: int
-    """Which frame of the stack, innermost first, is the worker's."""
 
 
-_Worker = Callable[[Process, Dict[str, Any], FrameType], Tuple[Any, Any, str]]
-"""From the variables of a worker's frame: the pool, its size, and the name of what was read."""
+_Owner = Tuple[Any, Any, str]
+"""A pool, its size, and the name of what was read."""
 
 
-def _of_futures(process: Process, values: Dict[str, Any], frame: FrameType) -> Tuple[Any, Any, str]:
+def _of_futures(process: Process, worker: Dict[str, Any]) -> _Owner:
     """`concurrent.futures`: a worker refers to its executor (concurrent/futures/thread.py `_worker`)."""
-    owner = values["executor_reference"]()
+    owner = worker["executor_reference"]()
     return owner, getattr(owner, "_max_workers", None), "%s._max_workers" % type(owner).__name__
 
 
-def _of_multiprocessing(process: Process, values: Dict[str, Any], frame: FrameType) -> Tuple[Any, Any, str]:
+def _of_multiprocessing(process: Process, worker: Dict[str, Any]) -> _Owner:
     """`multiprocessing.pool.ThreadPool`: a worker knows the queue; the thread that keeps the pool at its size knows
     the number, and that queue (multiprocessing/pool.py `worker`, `Pool._handle_workers`)."""
-    queue = values.get("inqueue")
-    for frames in process.others.values():
-        for other in frames:
-            if module_of(other) == "multiprocessing.pool" and other.f_code.co_name == "_handle_workers":
-                kept = variables(other)
-                if kept.get("inqueue") is queue:
-                    return queue, kept.get("processes"), "processes of its ThreadPool"
-    return queue, None, ""
+    queue = worker.get("inqueue")
+    keepers = (variables(frame) for frames in process.others.values() for frame in frames
+               if name_of(frame) == ("multiprocessing.pool", "_handle_workers"))
+    sizes = (keeper.get("processes") for keeper in keepers if keeper.get("inqueue") is queue)
+    return queue, next(sizes, None), "processes of its ThreadPool"
 
 
-def _of_gevent(process: Process, values: Dict[str, Any], frame: FrameType) -> Tuple[Any, Any, str]:
+def _of_gevent(process: Process, worker: Dict[str, Any]) -> _Owner:
     """`gevent.threadpool.ThreadPool`: a worker keeps a method of its pool (gevent/threadpool.py `_WorkerGreenlet`)."""
-    owner = getattr_path(values.get("self"), "_unregister_worker.__self__")
+    owner = getattr_path(worker.get("self"), "_unregister_worker.__self__")
     return owner, getattr_path(owner, "maxsize"), "maxsize of gevent's ThreadPool"
 
 
-def _of_eventlet(process: Process, values: Dict[str, Any], frame: FrameType) -> Tuple[Any, Any, str]:
+def _of_eventlet(process: Process, worker: Dict[str, Any]) -> _Owner:
     """`eventlet.tpool`: the module has the number of the threads that `setup` starts (eventlet/tpool.py `tworker`)."""
-    return process.module("eventlet.tpool"), frame.f_globals.get("_nthreads"), "_nthreads of eventlet.tpool"
+    owner = loaded("eventlet.tpool")
+    return owner, getattr_path(owner, "_nthreads"), "_nthreads of eventlet.tpool"
 
 
-def _of_twisted(process: Process, values: Dict[str, Any], frame: FrameType) -> Tuple[Any, Any, str]:
+def _of_twisted(process: Process, worker: Dict[str, Any]) -> _Owner:
     """Twisted's `ThreadPool`: a job knows the `Team` that it belongs to, whose way to make workers closes over the pool
     (twisted/_threads/_pool.py `pool`, twisted/python/threadpool.py `ThreadPool.__init__`)."""
-    limit = captured(getattr_path(values.get("self"), "_createWorker"), "currentLimit")
-    owner = captured(limit, "self")
+    create = getattr_path(worker.get("self"), "_createWorker")
+    owner = cells_of(cells_of(create).get("currentLimit")).get("self")
     return owner, getattr_path(owner, "max"), "max of Twisted's ThreadPool"
 
 
-_WORKERS: Dict[Tuple[str, str], _Worker] = {
+_WORKERS: Dict[Tuple[str, str], Callable[[Process, Dict[str, Any]], _Owner]] = {
     ("concurrent.futures.thread", "_worker"): _of_futures,
     ("multiprocessing.pool", "worker"): _of_multiprocessing,
     ("gevent.threadpool", "run"): _of_gevent,
     ("eventlet.tpool", "tworker"): _of_eventlet,
     ("twisted._threads._team", "doWork"): _of_twisted,
 }
+"""The functions of workers, and how each leads from its variables to its pool."""
 _ACCEPTS = (("socketserver", "_handle_request_noblock"), ("asyncio.base_events", "run_forever"))
 """Loops that serve many requests: a pool that runs one of them as a job does not bound what it lets in."""
 
@@ -98,15 +95,14 @@ def pool_of(process: Process) -> Optional[Pool]:
 
     None as well where the size cannot be read.
     """
-    for place, frame in enumerate(process.stack):
+    for frame in process.stack:
         name = name_of(frame)
         if name in _ACCEPTS:
             return None
         if name in _WORKERS:
-            owner, size, evidence = _WORKERS[name](process, variables(frame), frame)
-            if count(size) is None:
-                return None
-            return Pool(owner, size, "%s of the pool that owns this thread is %d" % (evidence, size), place)
+            owner, size, what = _WORKERS[name](process, variables(frame))
+            evidence = "%s of the pool that owns this thread is %s" % (what, size)
+            return None if count(size) is None else Pool(owner, size, evidence)
     return None
 
 
@@ -169,7 +165,7 @@ def carries_a_request(job: Iterable[Any], is_guard: IsGuard) -> bool:
             elif is_instance(thing, partial):
                 following += [thing.func, *thing.args, *thing.keywords.values()]
             elif is_instance(thing, FunctionType):
-                following += [cell for cell in map(_content, thing.__closure__ or ()) if cell is not thing]
+                following += [held for held in cells_of(thing).values() if held is not thing]
             elif is_instance(thing, (list, tuple)):
                 following += thing[:16]
             elif not (is_instance(thing, _PLAIN) or is_guard(thing)):
@@ -178,22 +174,15 @@ def carries_a_request(job: Iterable[Any], is_guard: IsGuard) -> bool:
     return False
 
 
-def _content(cell: Any) -> Any:
-    try:
-        return cell.cell_contents
-    except ValueError:  # not assigned yet
-        return None
-
-
 # -- other structures -----------------------------------------------------------------------------------------------
 
 def thread_for_each(process: Process) -> Optional[Reading]:
     """``process_request_thread`` of `socketserver.ThreadingMixIn`, or of a copy of it, was started for this request."""
     for frame in process.stack:
         if frame.f_code.co_name == "process_request_thread" and module_of(frame.f_back or frame) == "threading":
-            return Reading(Source.STRUCTURE, "the server", None, unbounded=True, evidence=(
-                "%s.process_request_thread runs this request: a thread for each connection" % module_of(frame)),
-                is_over=_has_ended(variables(frame).get("self")))
+            evidence = "%s.process_request_thread runs this request: a thread for each connection" % module_of(frame)
+            return Reading(Source.STRUCTURE, "the server", None, evidence, unbounded=True,
+                           is_over=_has_ended(variables(frame).get("self")))
     return None
 
 
@@ -203,12 +192,12 @@ def in_turn(process: Process) -> Optional[Reading]:
     socketserver.py `_handle_request_noblock` calls the handler itself; a mixin's threads have stacks of their own. So
     the flag does not matter, which Django's `WSGIServer` and others set to True.
     """
-    frame = process.frame("socketserver", "_handle_request_noblock")
-    if frame is None:
+    server = process.look_up("self", "socketserver", "_handle_request_noblock")
+    if server is None:
         return None
-    server = variables(frame).get("self")
-    return Reading(Source.POOL, "the server", 1, "%s.%s serves this request in the thread that accepts the next one"
-                   % (type(server).__module__, type(server).__name__), is_over=_has_ended(server))
+    evidence = "%s.%s serves this request in the thread that accepts the next one" % (
+        type(server).__module__, type(server).__name__)
+    return Reading(Source.POOL, "the server", 1, evidence, is_over=_has_ended(server))
 
 
 def _has_ended(server: Any) -> Callable[[], bool]:
@@ -223,13 +212,11 @@ def frameless(process: Process) -> Optional[Reading]:
     Python 3.10 and later; before that such servers are believed as far as their flag goes.
     """
     mine = process.thread
-    if process.in_main_thread or not (mine is None or is_instance(mine, threading._DummyThread)):
+    if mine is threading.main_thread() or not (mine is None or is_instance(mine, threading._DummyThread)):
         return None
     idle = process.frameless()
-    if idle < 2:
-        return None
-    return Reading(Source.STRUCTURE, "the server", None,
-                   "%d threads that Python did not start idle beside the one that runs this request" % idle)
+    evidence = "%d threads that Python did not start idle beside the one that runs this request" % idle
+    return None if idle < 2 else Reading(Source.STRUCTURE, "the server", None, evidence)
 
 
 SIGNS: Tuple[Callable[[Process], Optional[Reading]], ...] = (executor, thread_for_each, in_turn, frameless)

@@ -5,21 +5,20 @@ installed, with its default number of workers, for which uvicorn has no option (
 request the executor itself tells how many threads it has, by the sign that all pools have in common.
 """
 
-from dataclasses import replace
-from typing import Optional, Tuple
+from typing import Optional
 
 from threadguard.model import Reading, Source
-from threadguard.process.facts import Process, count, default_of, getattr_path, local
+from threadguard.process.facts import Process, arguments_of, count, getattr_path, local
 
 NAME = "uvicorn"
 REMEDY = ("--interface wsgi has no option for its threads: serve a2wsgi.WSGIMiddleware(application, workers=1) as an"
           " ASGI application, with --workers N for more throughput")
 RUNS_ON = "a thread of its executor"
 NEVER_ON_MAIN = {NAME: ""}
-READS: Tuple[Tuple[str, str], ...] = (
+READS = (
     ("interface, of the Config that loads the application", "startup"),
 )
-CALLS: Tuple[Tuple[str, ...], ...] = (("uvicorn.middleware.wsgi", "wsgi"),)
+CALLS = (("uvicorn.middleware.wsgi", "wsgi"),)
 DEFAULT = 10  # a2wsgi/wsgi.py and uvicorn/middleware/wsgi.py WSGIMiddleware.__init__, workers
 
 
@@ -28,7 +27,6 @@ def read_settings(interface: str = "auto", workers: Optional[int] = DEFAULT,
     """The capacity with *interface*, where `WSGIMiddleware` has *workers* by default, None if that is not known.
 
     Any interface but ``wsgi`` says nothing: the application wraps itself, in a way that uvicorn does not know.
-    *where* names the place of the setting, as the subject of a sentence.
     """
     if interface != "wsgi":
         return None
@@ -41,10 +39,9 @@ def at_startup(process: Process) -> Optional[Reading]:
     frame = process.frame("uvicorn.config", "load_app", "load")
     if frame is None:
         return None
-    workers = count(default_of(frame.f_globals.get("WSGIMiddleware"), "workers"))
+    workers = count(arguments_of(frame.f_globals.get("WSGIMiddleware")).get("workers"))
     interface = getattr_path(local(frame, "self"), "interface")
-    reading = read_settings(str(interface), workers, "uvicorn's Config on the stack")
-    return reading and replace(reading, on_stack=True)
+    return read_settings(str(interface), workers, "uvicorn's Config on the stack")
 
 
 def serves(process: Process) -> bool:

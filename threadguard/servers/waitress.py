@@ -6,29 +6,25 @@ Every thread of a `ThreadedTaskDispatcher` (waitress/task.py) runs one request a
 2.1.2, 3.0.0 and 3.0.2.
 """
 
-from dataclasses import replace
-from typing import Any, Optional, Tuple
+from typing import Optional
 
 from threadguard.model import Reading, Source
-from threadguard.process.facts import Process, count, getattr_path, local
+from threadguard.process.facts import Process, count, getattr_path
 
 NAME = "waitress"
 REMEDY = "threads = 1 (waitress-serve --threads=1); for more throughput start several instances behind a proxy"
 RUNS_ON = "a thread of its pool, also if it has one"
 NEVER_ON_MAIN = {NAME: ""}
-READS: Tuple[Tuple[str, str], ...] = (
+READS = (
     ("threads, of the arguments of waitress-serve or of waitress.serve() on the stack", "startup"),
     ("the threads of the dispatcher that the channel of the request belongs to", "request"),
 )
-CALLS: Tuple[Tuple[str, ...], ...] = (("waitress.channel", "service"),)
+CALLS = (("waitress.channel", "service"),)
 DEFAULT = 4  # waitress/adjustments.py Adjustments.threads
 
 
 def read_settings(threads: Optional[int] = None, where: str = "waitress' configuration") -> Optional[Reading]:
-    """The capacity of a server with *threads*, where None stands for a setting that is missing.
-
-    *where* names the place of the setting, as the subject of a sentence.
-    """
+    """The capacity of a server with *threads*, where None stands for a setting that is missing."""
     if threads is None:
         return Reading(Source.SETTING, NAME, DEFAULT,
                        "%s sets no threads, and waitress' default is %d" % (where, DEFAULT), REMEDY)
@@ -45,32 +41,17 @@ def at_startup(process: Process) -> Optional[Reading]:
         settings = process.look_up("kw", module, function)
         if isinstance(settings, dict):
             threads = settings.get("threads")
-            reading = read_settings(None if threads is None else int(threads), where)
-            return reading and replace(reading, on_stack=True)
+            return read_settings(None if threads is None else int(threads), where)
     return None
 
 
 def on_request(process: Process) -> Optional[Reading]:
     """The threads that the dispatcher of the request has started: all of them before the port opened."""
-    server = getattr_path(_channel(process), "server")
+    server = getattr_path(process.look_up("self", "waitress.channel", "service"), "server")
     # A set of numbers: ThreadedTaskDispatcher.set_thread_count.
     threads = getattr_path(server, "task_dispatcher.threads")
     if not isinstance(threads, (set, dict)) or not threads:
         return None
     evidence = "the dispatcher that runs this request has %d thread(s); threads = %r was asked for" % (
         len(threads), getattr_path(server, "adj.threads"))
-    return Reading(Source.POOL, NAME, len(threads), evidence, REMEDY, on_stack=True)
-
-
-def serves(process: Process) -> bool:
-    """Whether a channel of waitress runs the request."""
-    return _channel(process) is not None
-
-
-def _channel(process: Process) -> Any:
-    """The `HTTPChannel` of the request: on the stack, else where the environ leads to it (waitress 3)."""
-    frame = process.frame("waitress.channel", "service")
-    if frame is not None:
-        return local(frame, "self")
-    check = (process.environ or {}).get("waitress.client_disconnected")  # HTTPChannel.check_client_disconnected, bound
-    return getattr_path(check, "__self__")
+    return Reading(Source.POOL, NAME, len(threads), evidence, REMEDY)

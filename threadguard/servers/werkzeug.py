@@ -1,16 +1,10 @@
 """Werkzeug's development server: a thread for each request, a process for each, or neither.
 
 `run_simple` and `make_server` choose the server's class by ``threaded`` and ``processes`` (werkzeug/serving.py, the
-same from 1.0 to 3.1). They are given the application, so it is built while they run only where something loads it
-late. On a request nothing more is needed: the class of a threaded server is a `socketserver.ThreadingMixIn`, which
-every server has in common, and of the others ``wsgi.multithread`` is right.
+same from 1.0 to 3.1), and are given the application, so nothing can be read while it is built. The class of a threaded
+server is a `socketserver.ThreadingMixIn`, which shows as it begins and on a request, as with every server of that kind;
+of the others ``wsgi.multithread`` is right. ``processes=N`` forks a process for each request (`ForkingWSGIServer`).
 """
-
-from dataclasses import replace
-from typing import Optional, Tuple
-
-from threadguard.model import Reading, Source
-from threadguard.process.facts import Process
 
 NAME = "Werkzeug"
 REMEDY = "threaded=False, and processes=N for more throughput" \
@@ -18,26 +12,5 @@ REMEDY = "threaded=False, and processes=N for more throughput" \
 RUNS_ON = "the thread that calls run_simple, with the reloader another one; with threaded=True, one for each connection"
 ON_MAIN = {NAME: "run_simple without use_reloader and threaded, called on the main thread"}
 """werkzeug/_reloader.py `run_with_reloader` lets a thread of its own serve."""
-READS: Tuple[Tuple[str, str], ...] = (
-    ("threaded, of a run_simple or make_server on the stack", "startup"),
-)
-CALLS: Tuple[Tuple[str, ...], ...] = (("werkzeug.serving", "run_wsgi"),)
-
-_SERVING = "werkzeug.serving"
-
-
-def read_settings(threaded: bool = False, where: str = "the call of Werkzeug's server") -> Reading:
-    """The capacity that *threaded* gives, given with its default; *where* names its place, as a sentence's subject.
-
-    ``processes=N`` forks a process for each request (`ForkingWSGIServer`) and leaves one request in each.
-    """
-    return Reading(Source.SETTING, NAME, None if threaded else 1, "%s has threaded=%r" % (where, threaded),
-                   REMEDY, unbounded=threaded)
-
-
-def at_startup(process: Process) -> Optional[Reading]:
-    """The setting of the server that is being started around the application."""
-    threaded = process.look_up("threaded", _SERVING, "run_simple", "make_server")
-    if threaded is None:
-        return None
-    return replace(read_settings(bool(threaded), "the call of werkzeug.serving on the stack"), on_stack=True)
+READS = (("whether the server that starts with the guarded application is a ThreadingMixIn", "startup"),)
+CALLS = (("werkzeug.serving", "run_wsgi"),)

@@ -5,16 +5,14 @@ the sign that all servers built on `socketserver` have in common; ``wsgi.multith
 (wsgiref/simple_server.py `WSGIRequestHandler.handle`).
 """
 
-from typing import Tuple
-
 from threadguard.process.facts import Process
 
 NAME = "wsgiref"
 REMEDY = "make_server without a ThreadingMixIn in its server_class; for more throughput start more processes"
 RUNS_ON = "the thread that calls serve_forever"
 ON_MAIN = {NAME: "serve_forever, called on the main thread"}
-READS: Tuple[Tuple[str, str], ...] = ()
-CALLS: Tuple[Tuple[str, ...], ...] = (("wsgiref.handlers", "run"),)
+READS = ()
+CALLS = (("wsgiref.handlers", "run"),)
 
 
 def serves(process: Process) -> bool:
