@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+from contextlib import suppress
 from functools import partial
 
 import pytest
@@ -67,6 +68,13 @@ class Holding:
         return b""
 
 
+def detached():
+    """A buffer whose raw file was taken away."""
+    buffer = io.BufferedReader(io.BytesIO())
+    buffer.detach()
+    return buffer
+
+
 def with_a_close(file, close=None):
     """*file* with a `close` of the application's, as Django's FileResponse sets it (core/handlers/wsgi.py)."""
     file.close = partial(type(file).close, file) if close is None else close
@@ -92,6 +100,7 @@ def with_files(**changes):
     pytest.param(lambda: with_a_close(open(__file__, "rb")), 1, id="a file with a close of the application's"),
     pytest.param(lambda: io.BufferedReader(with_a_close(open(__file__, "rb", buffering=0))), 1,
                  id="a buffer over such"),
+    pytest.param(detached, 1, id="a buffer without a file"),
     pytest.param(lambda: Holding("file"), 1, id="an object with .file"),
     pytest.param(lambda: Holding("filelike"), 1, id="an object with .filelike"),
     pytest.param(lambda: Holding("_file"), 1, id="an object with ._file"),
@@ -101,7 +110,41 @@ def test_only_a_file_wrapper_over_a_real_file_is_finished_on_return(guarded, fil
     guard = guarded(over(file))
     body = guard(with_files(), start_response)
     assert guard.stats().in_flight == expected and type(body) is FileWrapper
-    getattr(body, "close", list)()
+    with suppress(ValueError):  # what is detached cannot be closed
+        getattr(body, "close", list)()
+
+
+class OfModWsgi:
+    """A file wrapper in C that shows its file (mod_wsgi, src/server/wsgi_stream.c)."""
+
+    __slots__ = ("filelike",)
+
+    def __init__(self, file, size=8192):
+        self.filelike = file
+
+
+@pytest.mark.parametrize("server_s, mine, file, expected", [
+    pytest.param(OfModWsgi, OfModWsgi, io.BytesIO, 0, id="in C, over a real file"),
+    pytest.param(OfModWsgi, OfModWsgi, Reader, 1, id="in C, over a reader of the application's"),
+    pytest.param(FileWrapper, type("Derived", (FileWrapper,), {}), io.BytesIO, 1, id="of a class of the application's"),
+])
+def test_a_file_wrapper_is_known_by_the_server_s_class(guarded, server_s, mine, file, expected):
+    """A class that the application derives may run any code."""
+    guard = guarded(returning(lambda: mine(file())))
+    body = guard(new_environ(wsgi__file_wrapper=server_s), start_response)
+    assert (type(body) is mine, guard.stats().in_flight) == (True, expected)
+    del body
+    assert guard.stats().in_flight == 0
+
+
+def test_the_lines_of_a_file_are_chunks(guarded):
+    """A server may iterate the file that it has wrapped: the response is inside until the last line was asked for."""
+    lines = type("Lines", (Reader,), {"__iter__": lambda self: iter([b"a", b"b"])})
+    guard = guarded(over(lines))
+    body = guard(with_files(), start_response)
+    iterator = iter(body.filelike)
+    assert (next(iterator), guard.stats().in_flight) == (b"a", 1)
+    assert (list(iterator), guard.stats().in_flight) == ([b"b"], 0)
 
 
 @pytest.mark.parametrize("policy", ["refuse", "serialize", "log"])
