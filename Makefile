@@ -12,7 +12,8 @@ SHELL := /bin/bash
 .PHONY: $(shell sed -nE 's/^([a-z-]+):.*/\1/p' $(lastword $(MAKEFILE_LIST)))
 
 NOX := .venv/nox/bin/nox
-nox = @$(NOX) $(foreach session,$(1),-s "$(session)") $(if $(strip $(2) $(ARGS)),-- $(2) $(ARGS))
+# One -s for all sessions: of several the last would count alone.
+nox = @$(NOX) -s $(foreach session,$(1),"$(session)") $(if $(strip $(2) $(ARGS)),-- $(2) $(ARGS))
 OTHERS := test-3.9 test-3.10 test-3.11 test-3.12 test-3.13 test-3.15
 CORE := core-pypy3.11 core-3.13t core-3.14t
 
@@ -30,7 +31,7 @@ demo: $(NOX) ## the damage, and the guard, on Mercurial's hgweb
 fleet: $(NOX) ## two guarded instances behind HAProxy, watched by Prometheus: one is misconfigured (make setup-servers)
 	$(call nox,fleet)
 
-test: $(NOX) ## unit tests on PYTHON, in two processes; in one with ARGS
+test: $(NOX) ## unit tests on PYTHON, in four processes, which wait a lot: MINUTES; in one with ARGS
 	$(call nox,test)
 test-pythons: $(NOX) ## unit tests on each of PYTHONS="3.8 3.14" that is here (make setup-pythons)
 	$(call nox,$(PYTHONS:%=test-%))

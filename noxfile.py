@@ -28,6 +28,8 @@ CORE_ONLY = ["pypy3.11", "3.13t", "3.14t"]
 """Pythons that have not all of the servers: they run the tests of the guard's core."""
 PASSED = [0, 5]
 """Exit statuses of pytest where a test's servers may be missing: 5 says that there was no test to run."""
+SHARED_OUT = ["-n", "4", "--dist", "loadfile"]
+"""The unit tests wait for servers and processes for half of their time: two cores run four workers."""
 
 nox.needs_version = ">=2024.10.9"
 nox.options.envdir = str(ENVIRONMENTS)
@@ -133,11 +135,11 @@ def run_pytest(session, *arguments, env=None, success_codes=(0,)):
 @session(versions=PYTHONS)
 @session
 def test(session):
-    """The unit tests, in two processes; in one with arguments."""
+    """The unit tests, in four processes; in one with arguments."""
     install(session, "--editable=.[test]")
     # The commands of the documentation are run on one Python alone.
     left_out = ["--deselect=tests/test_docs.py", "--deselect=tests/observe/test_wiring.py"] * (session.name != "test")
-    run_pytest(session, *(session.posargs or ["-n", "2", "--dist", "loadfile", *left_out]))
+    run_pytest(session, *(session.posargs or [*SHARED_OUT, *left_out]))
 
 
 @session(versions=CORE_ONLY)
@@ -175,8 +177,7 @@ def coverage(session):
     install(session, "--editable=.[test]", "coverage>=7.10")
     settings = "--rcfile=tests/coverage.ini"
     session.run("coverage", "erase", settings)
-    tests = session.posargs or ["-n", "2", "--dist", "loadfile"]
-    session.run("coverage", "run", settings, "-m", "pytest", *tests)
+    session.run("coverage", "run", settings, "-m", "pytest", *(session.posargs or SHARED_OUT))
     session.run("coverage", "combine", "-q", settings)
     session.run("coverage", "report", settings)
 

@@ -53,6 +53,44 @@ def start_response(status, headers, exc_info=None):
     return lambda data: None
 
 
+def hello(environ, start_response):
+    """An application that answers with a list."""
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b"hello"]
+
+
+def in_chunks(environ, start_response):
+    """An application that is a generator."""
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    yield b"one "
+    yield b"two"
+
+
+def returning(make):
+    """An application that answers each request with what *make* makes."""
+    def app(environ, start_response):
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return make()
+    return app
+
+
+class Chunks:
+    """A body that is no generator, whose `close` counts its calls, and calls *on_close*."""
+
+    def __init__(self, chunks=(), on_close=int):
+        self.chunks, self.on_close, self.closed = iter(chunks), on_close, 0
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        return next(self.chunks)
+
+    def close(self):
+        self.closed += 1
+        self.on_close()
+
+
 class Gate:
     """A WSGI application that holds each request inside until it is let go."""
 
@@ -188,6 +226,25 @@ def few_objects(collector_runs_no_code):
     freeze()
     yield
     unfreeze()
+
+
+LONGEST = ("fleet/", "testing/test_race.py", "test_docs.py", "testing/test_race_hgweb.py", "observe/", "testing/",
+           "test_", "check/", "guard/")
+"""The files whose tests wait for servers and processes, the longest first: begun last, one of them would run alone."""
+
+
+def pytest_configure(config):
+    """Let pytest-xdist hand the files out in the order below, and not those with the most tests first."""
+    config.option.loadscopereorder = False
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with the files that take longest."""
+    def place(item):
+        path = item.nodeid.partition("::")[0].partition("tests/")[2]
+        return next((number for number, start in enumerate(LONGEST) if path.startswith(start)), len(LONGEST))
+
+    items.sort(key=place)
 
 
 NOT_RUN = {"tests/live": "real servers: make test-live", "tests/conduct": "the same under fire: make test-conduct",

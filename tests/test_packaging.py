@@ -6,6 +6,7 @@ import importlib.metadata
 import pathlib
 import re
 import runpy
+import shutil
 import subprocess
 import sys
 import types
@@ -152,13 +153,38 @@ def test_importing_it_starts_no_thread(loaded):
     assert loaded[0] == 1
 
 
-def test_every_step_of_ci_is_a_target_of_the_makefile():
+@pytest.fixture(scope="module")
+def targets():
+    """Those of the Makefile."""
+    return set(re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+
+
+def test_every_step_of_ci_is_a_target_of_the_makefile(targets):
     """.ci/run does nothing that a developer can't."""
     lists = re.findall(r"(?:making|steps)\+?=\(([^)]*)\)", (ROOT / ".ci/run").read_text(encoding="utf-8"))
-    targets = re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
     steps = [step for words in lists for step in words.split()[::2]]
     assert len(lists) == 4 and "test" in steps
-    assert set(steps) <= set(targets)
+    assert set(steps) <= targets
+
+
+def test_every_job_of_the_workflow_runs_targets_of_the_makefile(targets):
+    """Those that each job names, by itself or in its matrix."""
+    yaml = pytest.importorskip("yaml", reason="needs the package PyYAML")
+    for job in yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8"))["jobs"].values():
+        matrix = job["strategy"]["matrix"]
+        named = set(matrix.get("target", [one["target"] for one in matrix.get("include", ())]))
+        for step in job["steps"]:
+            named.update(re.findall(r"\bmake ([a-z-]+)", step.get("run", "")))
+        assert named and named <= targets
+
+
+def test_a_target_of_several_sessions_runs_them_all():
+    """Of several -s nox takes the last one: each target gives it one, with all names."""
+    if shutil.which("make") is None:
+        pytest.skip("needs make")
+    done = subprocess.run(["make", "-n", "test-pythons", "PYTHONS=3.8 3.14"], cwd=str(ROOT), check=True, timeout=60,
+                          stdout=subprocess.PIPE, universal_newlines=True)
+    assert done.stdout.splitlines()[-1].split()[1:] == ["-s", '"test-3.8"', '"test-3.14"']
 
 
 def test_every_session_that_a_target_names_is_one():

@@ -20,6 +20,19 @@ def run(*command, **variables):
     return done.returncode, done.stdout.splitlines(), done.stderr
 
 
+def test_a_misconfigured_instance_loses_no_request():
+    """Each act tells what it saw, and the last line what the clients got; a policy of the environment is not used."""
+    lacking = fleet.missing()
+    if lacking:
+        pytest.skip(lacking)
+    status, told, complaints = run(sys.executable, *COMMAND.split()[1:], THREADGUARD_POLICY="log")
+    assert (status, complaints, len(told)) == (0, "", len(fleet.ACTS) + 1), complaints
+    number, _, rest = told.pop().partition(" ")
+    assert (rest, int(number) > 100) == ("requests were made meanwhile, and each was answered", True)
+    page = (ROOT / "docs" / "fleet.md").read_text(encoding="utf-8")
+    assert "```console\n%s\n```" % "\n".join(["$ " + COMMAND, *told]) in page
+
+
 def test_what_is_not_installed_is_named(monkeypatch, capsys):
     """And nothing is started."""
     monkeypatch.setattr(fleet, "program", lambda name: None)
@@ -39,16 +52,3 @@ def test_a_port_that_is_taken_is_named_by_who_wanted_it(monkeypatch, capsys):
     told, complaints = capsys.readouterr()
     assert told == "" and complaints.startswith("fleet.py: not as it must be: haproxy ended with 1\n")
     assert "cannot bind socket (Address already in use)" in complaints
-
-
-def test_a_misconfigured_instance_loses_no_request():
-    """Each act tells what it saw, and the last line what the clients got; a policy of the environment is not used."""
-    lacking = fleet.missing()
-    if lacking:
-        pytest.skip(lacking)
-    status, told, complaints = run(sys.executable, *COMMAND.split()[1:], THREADGUARD_POLICY="log")
-    assert (status, complaints, len(told)) == (0, "", len(fleet.ACTS) + 1), complaints
-    number, _, rest = told.pop().partition(" ")
-    assert (rest, int(number) > 100) == ("requests were made meanwhile, and each was answered", True)
-    page = (ROOT / "docs" / "fleet.md").read_text(encoding="utf-8")
-    assert "```console\n%s\n```" % "\n".join(["$ " + COMMAND, *told]) in page

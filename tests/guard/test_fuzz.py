@@ -86,10 +86,12 @@ def test_a_filter_of_an_ini_file_guards_or_says_why_not(given_options):
     "mod_wsgi.version", "mod_wsgi.process_group",
     "mod_wsgi.daemon_connects", "uwsgi.version", "uwsgi.node", "waitress.client_disconnected",
     "gunicorn.socket", "werkzeug.server.shutdown", "paste.httpserver.thread_pool", "x-wsgiorg.fdevent.readable",
-    "HTTP_ACCEPT"]), ANYTHING, max_size=8))
+    "HTTP_ACCEPT", "PATH_INFO", "HTTP_AUTHORIZATION", "CONTENT_LENGTH"]), ANYTHING, max_size=8))
+@example(changes={"PATH_INFO": b"bytes", "REQUEST_METHOD": 7, "SCRIPT_NAME": None, "HTTP_AUTHORIZATION": "\udc80" * 3})
+@example(changes={"PATH_INFO": None, "QUERY_STRING": b"bytes", "HTTP_AUTHORIZATION": 7, "HTTP_ACCEPT": "\x00"})
 def test_no_environ_breaks_a_request(policy, changes):
     """A server may put anything under any key: the request is served or refused, and nobody stays inside."""
-    guard = ThreadGuard(app, policy=policy, group="fuzz", watch_pool_start=False)
+    guard = ThreadGuard(app, policy=policy, group="fuzz", watch_pool_start=False, health_path="/health")
     statuses = []
     try:
         environ = {**new_environ(), **changes}

@@ -6,17 +6,12 @@ import urllib.request
 from wsgiref.simple_server import make_server
 
 import pytest
-from conftest import DEADLINE, Response
+from conftest import DEADLINE, Response, hello
 
 from threadguard import ThreadedDeploymentError
 from threadguard.guard import groups
 
 waitress = pytest.importorskip("waitress", reason="needs the package waitress")
-
-
-def hello(environ, start_response):
-    start_response("200 OK", [])
-    return [b"hello"]
 
 
 def start_waitress(app, threads):

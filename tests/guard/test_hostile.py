@@ -41,18 +41,14 @@ def report_of(guarded, gate, caplog, **request):
 @pytest.mark.parametrize("place", ["REQUEST_METHOD", "PATH_INFO", "SCRIPT_NAME"])
 @pytest.mark.parametrize("text", HOSTILE)
 def test_nothing_reaches_a_log_raw(guarded, gate, caplog, place, text):
-    """Every line of a report is printable, of a bounded length, and encodes to UTF-8; none is the client's own."""
+    """Every line of a report is printable, of a bounded length, and encodes to UTF-8; none is the client's own, and no
+    query string nor header value is in it."""
     report, _ = report_of(guarded, gate, caplog, **{place: text})
     lines = report.split("\n")
     assert all(line.isprintable() for line in lines)
     assert max(map(len, lines)) < 1000
     assert not any(line.startswith("ERROR") for line in lines)
     report.encode("utf-8")
-
-
-def test_no_secret_reaches_a_log(guarded, gate, caplog):
-    """Neither query string nor any header value is in a report."""
-    report, _ = report_of(guarded, gate, caplog)
     assert "secret" not in report and "secret" not in caplog.text
 
 
@@ -143,12 +139,3 @@ def test_few_probes_are_held_at_once(guarded, monkeypatch):
         thread.join(DEADLINE)
         assert not thread.is_alive()
     assert len(held) == MOST
-
-
-@pytest.mark.parametrize("key", ["PATH_INFO", "REQUEST_METHOD", "SCRIPT_NAME", "QUERY_STRING", "HTTP_ACCEPT",
-                                 "HTTP_AUTHORIZATION", "CONTENT_LENGTH", "SERVER_SOFTWARE"])
-@pytest.mark.parametrize("value", [b"bytes", 7, None, "\udc80" * 3, "\x00"], ids=repr)
-def test_no_environ_breaks_the_guard(guarded, key, value):
-    """A server that puts nonsense into the environ gets what the application answers."""
-    guard = guarded(lambda environ, start: (start("200 OK", []), [b"x"])[1], health_path="/health")
-    assert Response(guard, new_environ(**{key: value})).body == b"x"

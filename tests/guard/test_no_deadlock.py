@@ -8,7 +8,7 @@ from socketserver import ThreadingMixIn
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import pytest
-from conftest import DEADLINE, Response, held_inside, in_thread, new_environ, start_response
+from conftest import DEADLINE, Response, hello, held_inside, in_chunks, in_thread, new_environ, start_response
 
 from threadguard.guard import groups, queue as turns
 
@@ -32,12 +32,6 @@ class Silent(WSGIRequestHandler):
 def serialized(guarded):
     """A guard under serialize that waits for a tenth of a second."""
     return lambda app: guarded(app, policy="serialize", serialize_timeout=TIMEOUT)
-
-
-def in_chunks(environ, start_response):
-    start_response("200 OK", [])
-    yield b"one "
-    yield b"two"
 
 
 def assert_told_to_come_again(response):
@@ -93,42 +87,6 @@ def test_a_nested_call_does_not_wait_for_itself(serialized):
     assert guard.stats().in_flight == 0
 
 
-def test_a_body_that_is_never_closed_holds_up_nobody_for_longer_than_the_timeout(serialized):
-    """A client that reads nothing looks the same: the turn is kept, and each who comes is told to come again."""
-    guard = serialized(in_chunks)
-    body = guard(new_environ(), start_response)
-    assert next(iter(body)) == b"one "
-    for _ in range(2):
-        assert_told_to_come_again(in_thread(lambda: Response(guard)))
-    body.close()
-    assert in_thread(lambda: Response(guard)).body == b"one two"
-
-
-def test_a_thread_that_dies_with_its_body_unread_gives_the_turn_back(serialized):
-    """Nobody will iterate it any more, though somebody still refers to it."""
-    guard = serialized(in_chunks)
-    kept = in_thread(lambda: guard(new_environ(), start_response))
-    assert in_thread(lambda: Response(guard)).body == b"one two"
-    assert kept is not None
-
-
-def test_a_thread_that_dies_inside_gives_the_turn_back(serialized):
-    """It dies of an exception, as threads do: SystemExit included."""
-    def app(environ, start_response):
-        if environ["PATH_INFO"] == "/dies":
-            raise SystemExit
-        return in_chunks(environ, start_response)
-
-    def die():
-        with pytest.raises(SystemExit) as died:
-            guard(new_environ(PATH_INFO="/dies"), start_response)
-        return died
-
-    guard = serialized(app)
-    assert in_thread(die)
-    assert in_thread(lambda: Response(guard)).body == b"one two"
-
-
 def test_a_body_in_a_garbage_cycle_gives_the_turn_back(guarded, monkeypatch):
     """Whoever is first in line has the collector look for it, after a while."""
     monkeypatch.setattr(turns, "_SLICE", 0.01)
@@ -161,13 +119,12 @@ def test_groups_that_are_nested_in_opposite_order_do_not_wait_for_each_other(gua
             return inner(environ, start_response)
         return app
 
-    def hello(environ, start_response):
+    def inner(environ, start_response):
         entered.append(1)
-        start_response("200 OK", [])
-        return [b"hello"]
+        return hello(environ, start_response)
 
     options = {"policy": "serialize", "serialize_timeout": DEADLINE}
-    first, second = guarded(hello, **options), guarded(hello, group="another of this test", **options)
+    first, second = guarded(inner, **options), guarded(inner, group="another of this test", **options)
     ways = [guarded(outer(second), **options), guarded(outer(first), group="another of this test", **options)]
     for guard in (first, second):
         Response(guard)

@@ -14,7 +14,7 @@ from contextlib import suppress
 from wsgiref.util import FileWrapper
 
 import pytest
-from conftest import DEADLINE, new_environ, start_response
+from conftest import DEADLINE, Chunks, new_environ, start_response
 
 hypothesis = pytest.importorskip("hypothesis", reason="needs the package hypothesis")
 greenlet = pytest.importorskip("greenlet", reason="needs the package greenlet")
@@ -204,24 +204,8 @@ class Model:
             self.abandoned.remove(entry)
 
 
-class Chunks:
-    """An iterable with a close, that is no generator."""
-
-    def __init__(self, chunks):
-        self.chunks = chunks
-
-    def __iter__(self):
-        return self
-
-    def __next__(self):
-        return next(self.chunks)
-
-    def close(self):
-        self.chunks.close()
-
-
 class Listing(Chunks):
-    """The same with a length."""
+    """An iterable with a length."""
 
     def __len__(self):
         return 7
@@ -248,8 +232,8 @@ MAKE = {
     "list": lambda chunks: [b"x"],
     "tuple": lambda chunks: (b"x",),
     "generator": lambda chunks: chunks,
-    "iterable": Chunks,
-    "sized iterable": Listing,
+    "iterable": lambda chunks: Chunks(chunks, chunks.close),
+    "sized iterable": lambda chunks: Listing(chunks, chunks.close),
     "map": lambda chunks: map(bytes, chunks),
     "file": lambda chunks: FileWrapper(FileLike(chunks)),
     "closing file": lambda chunks: FileWrapper(ClosingFile(chunks)),

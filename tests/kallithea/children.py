@@ -10,16 +10,14 @@ import signal
 import socket
 import subprocess
 import threading
-from pathlib import Path
-from types import TracebackType
-from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple, Type
+from typing import NamedTuple
 
 DEADLINE = 60.0
 """Seconds that a server may take to start or to end: a busy machine."""
 _turns = itertools.count(secrets.randbelow(10000))
 
 
-def free_port() -> int:
+def free_port():
     """A new one, below those that the kernel gives to clients: nobody gets it before its server does."""
     while True:
         port = 10000 + next(_turns) % 10000
@@ -28,7 +26,7 @@ def free_port() -> int:
             return port
 
 
-def environment(home: Path, **more: str) -> Dict[str, str]:
+def environment(home, **more):
     """The environment of a child: nothing of the user's own, least of all settings of git, hg or threadguard."""
     # Kallithea 0.7 runs on Pythons newer than itself, and its libraries say so at every start.
     return dict(PATH=os.environ.get("PATH", os.defpath), HOME=str(home), LC_ALL="C.UTF-8", PYTHONWARNINGS="ignore",
@@ -37,7 +35,7 @@ def environment(home: Path, **more: str) -> Dict[str, str]:
                 GIT_COMMITTER_EMAIL="lab@example.com", **more)
 
 
-def run(command: Sequence[str], env: Mapping[str, str], directory: Path, status: int = 0, timeout: float = 240) -> str:
+def run(command, env, directory, status=0, timeout=240):
     """What *command* prints. Fails with that text if its exit status is not *status*."""
     done = subprocess.run(list(command), env=dict(env), cwd=str(directory), stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout)
@@ -49,21 +47,19 @@ def run(command: Sequence[str], env: Mapping[str, str], directory: Path, status:
 class Child:
     """A server in a process of its own, for the time of a ``with`` block; its stdout and stderr go to a file."""
 
-    def __init__(self, command: Sequence[str], env: Mapping[str, str], directory: Path, port: int,
-                 host: str = "127.0.0.1") -> None:
+    def __init__(self, command, env, directory, port, host="127.0.0.1"):
         self.command, self.port, self.host = list(command), port, host
         self._env, self._directory = dict(env), directory
         self._log = directory / ("server-%d.log" % port)
 
-    def __enter__(self) -> "Child":
+    def __enter__(self):
         with self._log.open("wb") as log:
             # A session of its own: what the server starts can be ended with it, and nothing else.
             self._process = subprocess.Popen(self.command, env=self._env, cwd=str(self._directory),
                                              stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
         return self
 
-    def __exit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException],
-                 trace: Optional[TracebackType]) -> None:
+    def __exit__(self, *exc):
         self._process.terminate()
         try:
             self._process.wait(30)
@@ -76,11 +72,11 @@ class Child:
         self._process.wait(30)
 
     @property
-    def log(self) -> str:
+    def log(self):
         """What the server said so far."""
         return self._log.read_text("utf-8", "replace")
 
-    def says(self, word: str, times: int = 1, log: Optional[Path] = None) -> None:
+    def says(self, word, times=1, log=None):
         """Wait until *word* is *times* in what the server says, or in its own *log*. Fails at the deadline."""
         pause = threading.Event()
         file = log or self._log
@@ -91,14 +87,14 @@ class Child:
             pause.wait(0.1)
         raise AssertionError("not %d times %r in %s\n%s" % (times, word, file.name, self.log))
 
-    def ended(self) -> int:
+    def ended(self):
         """The exit status of a server that does not start. Fails if it is still there at the deadline."""
         try:
             return self._process.wait(DEADLINE)
         except subprocess.TimeoutExpired:
             raise AssertionError("%s did not end\n%s" % (" ".join(self.command), self.log)) from None
 
-    def answers(self, path: str = "/") -> Tuple[int, bytes]:
+    def answers(self, path="/"):
         """Status and body for *path*, asked for until somebody listens."""
         pause = threading.Event()
         for _ in range(int(DEADLINE / 0.1)):
@@ -109,7 +105,7 @@ class Child:
                 pause.wait(0.1)
         raise AssertionError("%s does not listen\n%s" % (" ".join(self.command), self.log))
 
-    def get(self, path: str, timeout: float = DEADLINE) -> Tuple[int, bytes]:
+    def get(self, path, timeout=DEADLINE):
         """Status and body of one request. Raises OSError where there is no answer in *timeout* seconds."""
         connection = http.client.HTTPConnection(self.host, self.port, timeout=timeout)
         try:
@@ -119,19 +115,19 @@ class Child:
         finally:
             connection.close()
 
-    def listens(self) -> bool:
+    def listens(self):
         """Whether anybody accepts connections at the port."""
         with socket.socket() as client:
             client.settimeout(5)
             return client.connect_ex((self.host, self.port)) == 0
 
 
-def lines_of(text: str, word: str) -> List[str]:
+def lines_of(text, word):
     """The lines of *text* that hold *word*."""
     return [line for line in text.splitlines() if word in line]
 
 
-def wrongs(text: str) -> List[str]:
+def wrongs(text):
     """The lines of *text* that say that something is wrong: those with a code but TG100, which says that nothing is."""
     return [line for line in lines_of(text, "TG") if "TG100" not in line]
 
@@ -144,13 +140,13 @@ class Said(NamedTuple):
     remedy: str
 
 
-def findings(text: str) -> Set[Said]:
+def findings(text):
     """The findings of threadguard in *text*, each in the one form that findings have."""
     form = r"(?m)((?:[^\s:]+:\d+: )?TG\d+ .*)\n  because: (.*)\n  remedy:  (.*)$"
     return {Said(*found) for found in re.findall(form, text)}
 
 
-def the_finding(text: str) -> Said:
+def the_finding(text):
     """The one finding in *text*, however often it is there. Fails with the text if there is none, or more."""
     found = findings(text)
     assert len(found) == 1, text

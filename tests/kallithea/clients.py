@@ -2,20 +2,17 @@
 
 import tempfile
 from pathlib import Path
-from typing import Dict, Tuple
 
-from children import Child, run
-from instance import BIN, USER, Instance
-
-Pushed = Tuple[str, str, str]
+from children import run
+from instance import BIN, USER
 
 
-def url(server: Child, repository: str) -> str:
+def url(server, repository):
     """The address of *repository*, with the name and the password of the user."""
     return "http://%s@%s:%d/%s" % (USER, server.host, server.port, repository)
 
 
-def push_hg(instance: Instance, server: Child, repository: str = "r1") -> Pushed:
+def push_hg(instance, server, repository="r1"):
     """Clone *repository*, commit, push; returns the row that the journal must have."""
     return _push(instance, server, repository, str(BIN / "hg"), (
         ("clone", "-q", url(server, repository), "."), ("commit", "-qAm", "a change"),
@@ -23,15 +20,14 @@ def push_hg(instance: Instance, server: Child, repository: str = "r1") -> Pushed
         ("log", "-r", ".", "-T", "{node}"))
 
 
-def push_git(instance: Instance, server: Child, repository: str = "g1") -> Pushed:
+def push_git(instance, server, repository="g1"):
     """Clone *repository*, commit, push; returns the row that the journal must have."""
     return _push(instance, server, repository, "git", (
         ("clone", "-q", url(server, repository), "."), ("add", "-A"), ("commit", "-qm", "a change"),
         ("push", "-q", url(server, repository), "HEAD:master")), ("rev-parse", "HEAD"))
 
 
-def _push(instance: Instance, server: Child, repository: str, client: str, steps: Tuple[Tuple[str, ...], ...],
-          identify: Tuple[str, ...]) -> Pushed:
+def _push(instance, server, repository, client, steps, identify):
     with tempfile.TemporaryDirectory() as name:
         directory, env = Path(name), hg_env(instance)
         for step in steps:
@@ -42,7 +38,7 @@ def _push(instance: Instance, server: Child, repository: str, client: str, steps
     return (USER.split(":")[0], repository, "push:" + node)
 
 
-def hg_env(instance: Instance) -> Dict[str, str]:
+def hg_env(instance):
     """The environment of a client: that of the instance, without its Python path."""
     env = instance.env
     del env["PYTHONPATH"]

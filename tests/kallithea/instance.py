@@ -5,7 +5,6 @@ import sqlite3
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, List, Tuple
 
 from children import Child, environment, free_port, run
 
@@ -34,7 +33,7 @@ class Instance:
     directory: Path
 
     @classmethod
-    def make(cls, directory: Path) -> "Instance":
+    def make(cls, directory):
         """Create the database, the user admin and the empty repositories ``r1`` (Mercurial) and ``g1`` (git)."""
         instance = cls(directory)
         (directory / "repos").mkdir()
@@ -49,23 +48,22 @@ class Instance:
         return instance
 
     @property
-    def env(self) -> Dict[str, str]:
+    def env(self):
         """The environment of every process of the instance, and of its clients."""
         path = os.pathsep.join([str(BIN), os.environ.get("PATH", os.defpath)])
         return dict(environment(self.directory, PYTHONPATH=str(self.directory)), PATH=path)
 
     @property
-    def entered(self) -> List[str]:
+    def entered(self):
         """The paths of the requests that got as far as Kallithea behind a witness."""
         file = self.directory / "entered.txt"
         return file.read_text().splitlines() if file.exists() else []
 
-    def cli(self, command: str, *arguments: str, status: int = 0) -> str:
+    def cli(self, command, *arguments, status=0):
         """What ``kallithea-cli`` prints."""
         return run([str(BIN / "kallithea-cli"), command, *arguments], self.env, self.directory, status)
 
-    def ini(self, name: str, *settings: str, http_server: str = "waitress", guarded: bool = True,
-            witness: bool = False) -> Path:
+    def ini(self, name, *settings, http_server="waitress", guarded=True, witness=False):
         """An ini file as Kallithea generates it, guarded as docs/kallithea.md says, with *settings* more.
 
         *settings* are words for ``kallithea-cli config-create``: ``key=value`` or ``[section]``. With a *witness*
@@ -85,12 +83,12 @@ class Instance:
         self.cli("config-create", path.name, *words, *settings)
         return path
 
-    def serve(self, ini: Path, *command: str) -> Child:
+    def serve(self, ini, *command):
         """The server that *command* starts, or ``gearbox serve`` with *ini*, on the port of *ini*."""
         words = [str(BIN / word) if (BIN / word).exists() else word for word in command[:1]] + list(command[1:])
         return Child(words or [str(BIN / "gearbox"), "serve", "-c", ini.name], self.env, self.directory, port_of(ini))
 
-    def journal(self) -> List[Tuple[str, str, str]]:
+    def journal(self):
         """User, repository and action of each row of Kallithea's journal, oldest first."""
         database = sqlite3.connect(str(self.directory / "kallithea.db"), timeout=30)
         try:
@@ -100,7 +98,7 @@ class Instance:
             database.close()
 
 
-def port_of(ini: Path) -> int:
+def port_of(ini):
     """The port that *ini* sets, in ``[server:main]`` or as uWSGI's http-socket."""
     for line in ini.read_text().splitlines():
         if line.startswith(("port = ", "http-socket = ")):
@@ -108,7 +106,7 @@ def port_of(ini: Path) -> int:
     raise AssertionError("%s sets no port" % ini)
 
 
-def line_of(ini: Path, setting: str) -> int:
+def line_of(ini, setting):
     """The number of the one line of *ini* that is *setting*."""
     numbers = [number for number, line in enumerate(ini.read_text().splitlines(), 1) if line == setting]
     assert len(numbers) == 1, "%s has %d lines %r" % (ini, len(numbers), setting)

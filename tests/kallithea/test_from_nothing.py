@@ -6,7 +6,6 @@ import sqlite3
 import subprocess
 import sys
 from pathlib import Path
-from typing import Dict
 
 import pytest
 from children import Child, environment, free_port, run, wrongs
@@ -19,7 +18,7 @@ MINUTE = 60.0
 
 
 @pytest.fixture
-def variables(tmp_path: Path) -> Dict[str, str]:
+def variables(tmp_path):
     """The variables of the shell. Until threadguard is on the index, pip finds it where it was built from the checkout.
 
     What pip has downloaded before, it does not download again.
@@ -38,7 +37,7 @@ def variables(tmp_path: Path) -> Dict[str, str]:
                             PIP_DISABLE_PIP_VERSION_CHECK="1"), PATH=path)
 
 
-def test_the_pins_are_those_that_the_other_tests_install() -> None:
+def test_the_pins_are_those_that_the_other_tests_install():
     """The page has each of them, and no other; the servers and pytest are not Kallithea's."""
     text = (Path(__file__).parent / "requirements.txt").read_text()
     lines = [line.partition("#")[0].strip() for line in text.splitlines()]
@@ -46,7 +45,7 @@ def test_the_pins_are_those_that_the_other_tests_install() -> None:
     assert set(block("text", "SQLAlchemy").splitlines()) == ours
 
 
-def test_the_site_of_the_page_journals_pushes(tmp_path: Path, variables: Dict[str, str]) -> None:
+def test_the_site_of_the_page_journals_pushes(tmp_path, variables):
     """Every command of the section ends well and prints what it is said to print; both pushes are in the journal."""
     site, port = tmp_path / "site", str(free_port())
     site.mkdir()
@@ -54,7 +53,7 @@ def test_the_site_of_the_page_journals_pushes(tmp_path: Path, variables: Dict[st
     typed = [moved(command, {"/srv/kallithea": str(site), "5000": port}) for command in commands(SECTION)]
     [start] = [number for number, command in enumerate(typed) if command.startswith("gunicorn ")]
 
-    def script(*lines: str) -> str:
+    def script(*lines):
         return "\n".join(("set -e",) + lines)
 
     said = run(["sh", "-c", script(*typed[:start])], variables, site, timeout=10 * MINUTE)

@@ -10,14 +10,13 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Iterator, Optional
 
 import pytest
 from children import Child, free_port, the_finding, wrongs
 from clients import push_git, push_hg
 from conftest import fresh_instance
 from documentation import block, moved
-from instance import BIN, Instance
+from instance import BIN
 
 APACHE = shutil.which("apache2", path=os.environ.get("PATH", "") + ":/usr/sbin")
 MODULES = Path("/usr/lib/apache2/modules")
@@ -43,7 +42,7 @@ DAEMON = "processes=4 threads=1"
 
 
 @pytest.fixture(scope="module", autouse=True)
-def apache(debian_s_python: None) -> None:
+def apache(debian_s_python):
     """Skip where Apache or mod_wsgi for this Python is missing."""
     if APACHE is None or not (MODULES / "mod_wsgi.so").exists():
         pytest.skip("Apache with mod_wsgi is not on this machine (Debian: apache2, libapache2-mod-wsgi-py3;"
@@ -55,14 +54,14 @@ def apache(debian_s_python: None) -> None:
 
 
 @pytest.fixture(scope="module")
-def instance() -> Iterator[Instance]:
+def instance():
     """An instance of its own: it is given to Apache's user."""
     with fresh_instance() as made:
         yield made
 
 
 @pytest.fixture(scope="module")
-def home() -> Iterator[Path]:
+def home():
     """The virtual environment as Apache's user can read it: itself, or a copy."""
     if _reads(BIN.parent):
         yield BIN.parent
@@ -77,7 +76,7 @@ def home() -> Iterator[Path]:
         yield copy
 
 
-def _reads(home: Path) -> bool:
+def _reads(home):
     """Whether Apache's user can import Kallithea from the virtual environment *home*."""
     command = [str(home / "bin" / "python"), "-W", "ignore", "-c", "import kallithea"]
     if _apache_user() is not None:
@@ -85,12 +84,12 @@ def _reads(home: Path) -> bool:
     return subprocess.run(command, cwd="/", stderr=subprocess.DEVNULL, timeout=60).returncode == 0
 
 
-def _apache_user() -> Optional[str]:
+def _apache_user():
     """The user that Apache changes to: none but root may change."""
     return USER if os.getuid() == 0 else None
 
 
-def _apache(instance: Instance, ini: Path, home: Path, daemon: str) -> Child:
+def _apache(instance, ini, home, daemon):
     """Apache as the documentation says, with *daemon* as the processes and threads of its WSGIDaemonProcess."""
     directory, port = instance.directory, free_port()
     user = "User %s\nGroup %s" % (USER, USER) if _apache_user() else ""
@@ -106,7 +105,7 @@ def _apache(instance: Instance, ini: Path, home: Path, daemon: str) -> Child:
     return Child([str(APACHE), "-f", str(configuration), "-D", "FOREGROUND"], instance.env, directory, port)
 
 
-def _hand_over(directory: Path) -> None:
+def _hand_over(directory):
     """Give *directory* with all that is in it to Apache's user."""
     if _apache_user() is not None:
         record = pwd.getpwnam(USER)
@@ -115,20 +114,20 @@ def _hand_over(directory: Path) -> None:
                 os.chown(path, record.pw_uid, record.pw_gid)
 
 
-def _log_of(instance: Instance, server: Child) -> Path:
+def _log_of(instance, server):
     return instance.directory / ("error-%d.log" % server.port)
 
 
-def _error_log(instance: Instance, server: Child) -> str:
+def _error_log(instance, server):
     return _log_of(instance, server).read_text("utf-8", "replace")
 
 
-def _told(log: str) -> str:
+def _told(log):
     """*log* without what Apache puts before each line of a traceback."""
     return "\n".join(line.rpartition("] ")[2] for line in log.splitlines())
 
 
-def test_a_single_threaded_daemon_serves(instance: Instance, home: Path) -> None:
+def test_a_single_threaded_daemon_serves(instance, home):
     """`processes=4 threads=1` works: pages, hg and git pushes with their journal; nothing is reported."""
     # threads = 4 of a server that does not serve: gearbox would, and is not what runs here.
     ini = instance.ini("guarded", "[server:main]", "threads=4")
@@ -143,7 +142,7 @@ def test_a_single_threaded_daemon_serves(instance: Instance, home: Path) -> None
     pytest.param("processes=4", 15, id="processes=4 alone"),
     pytest.param("processes=1 threads=2", 2, id="threads=2"),
 ])
-def test_a_threaded_daemon_is_refused(instance: Instance, home: Path, daemon: str, threads: int) -> None:
+def test_a_threaded_daemon_is_refused(instance, home, daemon, threads):
     """Every page is an error and Kallithea is not entered, for the 15 threads of a daemon that is told none too."""
     ini = instance.ini("guarded", witness=True)
     with _apache(instance, ini, home, daemon) as server:
@@ -155,7 +154,7 @@ def test_a_threaded_daemon_is_refused(instance: Instance, home: Path, daemon: st
     assert (statuses, instance.entered) == ({500}, [])
 
 
-def test_the_documentation_shows_what_the_log_says_before_any_request(instance: Instance, home: Path) -> None:
+def test_the_documentation_shows_what_the_log_says_before_any_request(instance, home):
     """The script is loaded when the process starts, so the refusal is in the log before the first request."""
     with _apache(instance, instance.ini("guarded"), home, "processes=1") as server:
         server.says("remedy:", log=_log_of(instance, server))

@@ -7,14 +7,13 @@ import concurrent.futures
 import os
 import shutil
 import threading
-from pathlib import Path
-from typing import Dict, Iterator, NamedTuple
+from typing import Dict, NamedTuple
 
 import pytest
 from children import Child, free_port, lines_of, run, the_finding, wrongs
-from clients import Pushed, push_git, push_hg, url
+from clients import push_git, push_hg, url
 from documentation import block, commands, moved
-from instance import BIN, Instance
+from instance import BIN
 
 CREATE, FIRST, SECOND, PROXY, PROBE = commands("Several machines")
 HAPROXY = shutil.which("haproxy", path=os.environ.get("PATH", "") + ":/usr/sbin")
@@ -30,7 +29,7 @@ class Machines(NamedTuple):
     """The addresses of the page, and those that stand for them."""
 
 
-def _start(instance: Instance, command: str, server: str) -> Child:
+def _start(instance, command, server):
     """A server of the page at *server*, an address and a port; ``with`` starts it."""
     host, _, port = server.partition(":")
     env = dict(instance.env, PATH=instance.env["PATH"] + ":/usr/sbin")
@@ -38,7 +37,7 @@ def _start(instance: Instance, command: str, server: str) -> Child:
 
 
 @pytest.fixture(scope="module")
-def machines(instance: Instance) -> Iterator[Machines]:
+def machines(instance):
     """All of it, once each part answers."""
     if HAPROXY is None:
         pytest.skip("HAProxy is not on this machine (Debian: haproxy; make setup-servers)")
@@ -58,22 +57,22 @@ def machines(instance: Instance) -> Iterator[Machines]:
             yield Machines(first, second, proxy, places)
 
 
-def test_pushes_through_the_proxy_are_journalled(instance: Instance, machines: Machines) -> None:
+def test_pushes_through_the_proxy_are_journalled(instance, machines):
     """Whichever machine a request goes to."""
     pushed = [push(instance, machines.proxy) for push in (push_hg, push_git, push_hg, push_git)]
     assert [row for row in instance.journal() if row in pushed] == pushed
 
 
-def test_what_was_pushed_to_one_machine_is_on_the_other(instance: Instance, machines: Machines) -> None:
+def test_what_was_pushed_to_one_machine_is_on_the_other(instance, machines):
     """At once, by Mercurial's client."""
     _, _, action = push_hg(instance, machines.first)
     tip = run([str(BIN / "hg"), "identify", "--id", url(machines.second, "r1")], instance.env, instance.directory)
     assert action.startswith("push:" + tip.strip()), action
 
 
-def _push_at_the_gate(instance: Instance, server: Child, gate: threading.Barrier, directory: Path) -> Pushed:
+def _push_at_the_gate(instance, server, gate, directory):
     """Clone and commit; push when the other one is ready too, a new head if need be."""
-    def hg(*words: str) -> str:
+    def hg(*words):
         return run([str(BIN / "hg"), *words], instance.env, directory)
 
     directory.mkdir()
@@ -85,7 +84,7 @@ def _push_at_the_gate(instance: Instance, server: Child, gate: threading.Barrier
     return "admin", "r1", "push:" + hg("log", "-r", ".", "-T", "{node}")
 
 
-def test_two_pushes_at_the_same_moment_are_both_right(instance: Instance, machines: Machines, tmp_path: Path) -> None:
+def test_two_pushes_at_the_same_moment_are_both_right(instance, machines, tmp_path):
     """One on each machine, into one repository: Mercurial's own lock takes them in turn."""
     gate = threading.Barrier(2)
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
@@ -97,7 +96,7 @@ def test_two_pushes_at_the_same_moment_are_both_right(instance: Instance, machin
         instance.directory)
 
 
-def test_the_probe_proves_each_process(instance: Instance, machines: Machines) -> None:
+def test_the_probe_proves_each_process(instance, machines):
     """The command of the page, through the proxy; again where one process got hardly any of the probes, by chance."""
     command = ["/bin/sh", "-c", "%s; echo exit status $?" % moved(PROBE, machines.places)]
     for _ in range(10):
@@ -107,12 +106,12 @@ def test_the_probe_proves_each_process(instance: Instance, machines: Machines) -
     assert len(lines_of(said, "TG206")) == 4 and lines_of(said, "exit status 0"), said
 
 
-def test_nothing_is_reported(machines: Machines) -> None:
+def test_nothing_is_reported(machines):
     """The guards of all processes are content."""
     assert wrongs(machines.first.log + machines.second.log) == []
 
 
-def test_a_machine_with_threads_is_sent_nothing_and_the_other_goes_on(instance: Instance, machines: Machines) -> None:
+def test_a_machine_with_threads_is_sent_nothing_and_the_other_goes_on(instance, machines):
     """It does not start; HAProxy takes it out, and every push arrives."""
     machines.second.__exit__(None, None, None)
     threaded = moved(SECOND, machines.places) + " --threads 4"

@@ -6,14 +6,13 @@ Kallithea hands what it knows of a request to the hooks of a push in the environ
 
 import concurrent.futures
 import threading
-from pathlib import Path
-from typing import Dict, Iterator, List, NamedTuple, Tuple
+from typing import NamedTuple
 
 import pytest
-from children import Child, run
+from children import run
 from clients import hg_env
 from conftest import fresh_instance
-from instance import BIN, Instance
+from instance import BIN
 
 ROUNDS = 40
 """Times that both push at once, at most: how soon it goes wrong is a matter of chance."""
@@ -43,7 +42,7 @@ class Row(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def instance() -> Iterator[Instance]:
+def instance():
     """An instance of its own, in which alice and bob have a repository each, and nobody pushes to the other one's."""
     with fresh_instance() as made:
         plain = made.ini("users", guarded=False)
@@ -56,7 +55,7 @@ def instance() -> Iterator[Instance]:
         yield made
 
 
-def push(instance: Instance, server: Child, person: Tuple[str, str], number: int, together: threading.Barrier) -> str:
+def push(instance, server, person, number, together):
     """Commit and push as *person*, when the other one pushes too; returns the node of the commit."""
     user, repository = person
     clone, env = instance.directory / repository, hg_env(instance)
@@ -69,12 +68,12 @@ def push(instance: Instance, server: Child, person: Tuple[str, str], number: int
     return node
 
 
-def wrong_rows(instance: Instance, server: Child, first: int, rounds: int) -> Tuple[int, List[str]]:
+def wrong_rows(instance, server, first, rounds):
     """Let both push at once until the journal has a push under a wrong name, *rounds* times at most.
 
     Returns how many pushes were made, and a sentence for each that is wrong in the journal, or not in it.
     """
-    pushed: Dict[str, Row] = {}
+    pushed = {}
     together = threading.Barrier(len(PEOPLE))
     with concurrent.futures.ThreadPoolExecutor(len(PEOPLE)) as pool:
         for number in range(first, first + rounds):
@@ -89,21 +88,20 @@ def wrong_rows(instance: Instance, server: Child, first: int, rounds: int) -> Tu
     return len(pushed), wrong
 
 
-def serve(instance: Instance, threads: int) -> Child:
+def serve(instance, threads):
     """Kallithea without the guard, behind waitress with *threads*."""
-    ini: Path = instance.ini("threads%d" % threads, "[server:main]", "threads=%d" % threads, guarded=False)
+    ini = instance.ini("threads%d" % threads, "[server:main]", "threads=%d" % threads, guarded=False)
     return instance.serve(ini)
 
 
-def test_with_one_thread_every_push_is_journalled_as_what_it_was(instance: Instance) -> None:
+def test_with_one_thread_every_push_is_journalled_as_what_it_was(instance):
     """The same pushes at the same moments: the second one waits in waitress."""
     with serve(instance, 1) as server:
         assert server.answers()[0] == 200
         assert wrong_rows(instance, server, 0, ENOUGH) == (2 * ENOUGH, [])
 
 
-def test_with_four_threads_a_push_is_journalled_under_another_name(
-        instance: Instance, capsys: "pytest.CaptureFixture[str]") -> None:
+def test_with_four_threads_a_push_is_journalled_under_another_name(instance, capsys):
     """No request fails and no log says so; the first that is wrong is printed."""
     with serve(instance, 4) as server:
         assert server.answers()[0] == 200

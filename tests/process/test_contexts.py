@@ -8,17 +8,11 @@ import textwrap
 import threading
 
 import pytest
-from conftest import DEADLINE, Response, new_environ, start_response
+from conftest import DEADLINE, Response, in_chunks, new_environ, start_response
 
 from threadguard.process import contexts
 
 greenlet = pytest.importorskip("greenlet", reason="needs the package greenlet")
-
-
-def in_chunks(environ, start_response):
-    start_response("200 OK", [])
-    yield b"one "
-    yield b"two"
 
 
 def run(program, *needs):
@@ -42,24 +36,6 @@ seen = []
 """
 
 
-def test_a_greenlet_is_a_context_of_its_own(guarded):
-    """Two greenlets of one thread inside at once are an overlap, also where nothing is patched."""
-    def app(environ, start_response):
-        greenlet.getcurrent().parent.switch()
-        start_response("200 OK", [])
-        return [b"x"]
-
-    guard = guarded(app, policy="log")
-    first = greenlet.greenlet(guard)
-    first.switch(new_environ(), start_response)
-    second = greenlet.greenlet(guard)
-    second.switch(new_environ(), start_response)
-    assert guard.stats().overlaps == 1
-    first.switch(), second.switch()
-    assert guard.stats().in_flight == 0
-    assert "greenlet" in guard._group.reports[0].evidence
-
-
 class Lazy:
     """A proxy that is asked too early, as Django's settings are."""
 
@@ -68,32 +44,25 @@ class Lazy:
         raise RuntimeError("not configured")
 
 
-def test_a_report_of_greenlets_asks_no_object_what_it_is(guarded):
-    """A proxy among the objects of the process would load what it stands for, or raise into the request."""
-    def app(environ, start_response):
-        greenlet.getcurrent().parent.switch()
-        return [b"x"]
+def switching(environ, start_response):
+    """An application that lets the others of its thread go on."""
+    greenlet.getcurrent().parent.switch()
+    start_response("200 OK", [])
+    return [b"x"]
 
-    lazy, guard = [Lazy()], guarded(app, policy="log")
+
+def test_a_greenlet_is_a_context_of_its_own(guarded):
+    """Two of one thread inside at once are an overlap, also where nothing is patched. Its report asks no object what it
+    is: a proxy would load what it stands for, or raise into the request."""
+    lazy, guard = [Lazy()], guarded(switching, policy="log")
     both = [greenlet.greenlet(guard), greenlet.greenlet(guard)]
     for one in both:
         one.switch(new_environ(), start_response)
+    assert guard.stats().overlaps == 1
     for one in both:
         one.switch()
-    assert lazy and "greenlet (waiting)" in guard._group.reports[0].evidence
-
-
-def test_a_greenlet_killed_inside_leaves_nothing_behind(guarded):
-    """GreenletExit unwinds the call like any exception."""
-    def app(environ, start_response):
-        greenlet.getcurrent().parent.switch()
-        return []
-
-    guard = guarded(app)
-    inside = greenlet.greenlet(guard)
-    inside.switch(new_environ(), start_response)
-    inside.throw()
     assert guard.stats().in_flight == 0
+    assert lazy and "greenlet (waiting)" in guard._group.reports[0].evidence
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
@@ -152,14 +121,7 @@ print(seen, guard.stats().in_flight, guard.stats().peak)
 
 def test_under_serialize_a_greenlet_of_an_unknown_hub_is_told_to_come_again(guarded):
     """Where any waiting would stop the holder the answer is 503 with Retry-After at once."""
-    answers = []
-
-    def app(environ, start_response):
-        greenlet.getcurrent().parent.switch()
-        start_response("200 OK", [])
-        return [b"x"]
-
-    guard = guarded(app, policy="serialize", serialize_timeout=30)
+    answers, guard = [], guarded(switching, policy="serialize", serialize_timeout=30)
     holder = greenlet.greenlet(guard)
     holder.switch(new_environ(), start_response)
     other = greenlet.greenlet(lambda: answers.append(Response(guard)))

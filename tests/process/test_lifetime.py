@@ -7,7 +7,9 @@ from collections import deque
 from itertools import chain
 
 import pytest
-from conftest import DEADLINE, Response, counts_references, in_thread, new_environ, start_response
+from conftest import (
+    DEADLINE, Response, counts_references, in_chunks, in_thread, new_environ, returning, start_response,
+)
 
 from threadguard.process import contexts
 
@@ -43,20 +45,7 @@ def soon(is_true):
     return any(is_true() or tick.wait(0.01) for _ in range(6000))
 
 
-def in_chunks(environ, start_response):
-    start_response("200 OK", [])
-    yield b"one "
-    yield b"two"
-
-
-class Chunks:
-    """A body that is no generator."""
-
-    def __iter__(self):
-        return iter([b"one ", b"two"])
-
-
-BODIES = {"generator": in_chunks, "iterable": lambda environ, start_response: Chunks()}
+BODIES = {"generator": in_chunks, "iterable": returning(lambda: map(bytes, [b"one ", b"two"]))}
 
 
 @counts_references

@@ -51,8 +51,8 @@ def test_coverage_measures_beside_it(tmp_path):
     (tmp_path / "run.py").write_text(
         "from site_covered import application\nfrom threadguard.testing import race\n"
         "assert race(application, '/a', '/b').status == 1\n")
-    variables = dict(os.environ, PYTHONPATH=os.pathsep.join([str(tmp_path), *sys.path]), COVERAGE_CORE="ctrace")
-    variables.pop("COVERAGE_PROCESS_START", None)
+    variables = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+    variables.update(PYTHONPATH=os.pathsep.join([str(tmp_path), *sys.path]), COVERAGE_CORE="ctrace")
     coverage = [sys.executable, "-W", "ignore", "-m", "coverage"]
     subprocess.run([*coverage, "run", "--include=*/site_covered.py", "run.py"], cwd=str(tmp_path), env=variables,
                    check=True, timeout=120)
