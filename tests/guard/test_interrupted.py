@@ -17,7 +17,7 @@ import pytest
 from conftest import DEADLINE, Gate, held_inside, new_environ
 
 import threadguard
-from threadguard.process import contexts
+from threadguard.guard import ledger
 from threadguard.guard.ledger import FAST_PATH, NEVER, SAME_PROCESS
 
 PACKAGE = os.path.dirname(threadguard.__file__)
@@ -157,7 +157,7 @@ def strike_each(act, check, in_thread=False, most=MOST):
 def unraisable(monkeypatch):
     """What strikes in the callback of a weak reference raises nowhere."""
     monkeypatch.setattr(sys, "unraisablehook", lambda unraisable: None)
-    monkeypatch.setattr(contexts.Mutex, "PATIENCE", 0.01)
+    monkeypatch.setattr(ledger, "PATIENCE", 0.01)
     gc.freeze()
     yield
     gc.unfreeze()
@@ -194,10 +194,10 @@ def test_a_strike_at_any_bytecode_leaves_nothing_behind(guarded, policy, body):
 def test_a_strike_during_a_first_request_leaves_nothing_behind(guarded, policy):
     """It notices a fork without hooks, reads the server, and logs what it finds."""
     guard = guarded(app, policy=policy, server_threads=1, watch_pool_start=False)
-    ledger = guard._ledger
+    marks = guard._ledger.marks
 
     def first():
-        ledger.marks[FAST_PATH] = ledger.marks[SAME_PROCESS] = 0
+        marks[FAST_PATH] = marks[SAME_PROCESS] = 0
         serve(guard, "list")
 
     assert strike_each(first, lambda: assert_well(guard), most=MOST // 15) >= 20

@@ -119,7 +119,7 @@ def test_never_two_inside(guarded, policy, caplog):
         assert witness.most_inside() in ((0, 1) if policy == "refuse" else (1,))
         group._evidence.observed = ()  # each round begins with a process of which nothing is known
         if len(entered) % LINGER == 0:
-            group.reports = ()  # a report takes longer than a hundred rounds
+            group.reports = []  # a report takes longer than a hundred rounds
         group._evidence.update_verdict()
         group._inspect()
 

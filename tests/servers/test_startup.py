@@ -350,8 +350,19 @@ def test_several_watches_share_one_wrapper_and_the_last_takes_it_away():
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
 def test_a_forked_child_can_stop_a_watch_that_another_thread_was_busy_with(told):
     """The mutex is new in the child: the thread that held it at the fork is not there to release it."""
-    with startup._mutex:
-        child = os.fork()
-        if child == 0:
-            os._exit(0 if startup._mutex.acquire(timeout=LIMIT) else 1)
-        assert os.waitpid(child, 0)[1] == 0
+    held, end = threading.Event(), threading.Event()
+
+    def hold():
+        with startup._mutex:
+            held.set()
+            end.wait(LIMIT)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    assert held.wait(LIMIT)
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if startup._mutex.acquire(timeout=LIMIT) else 1)
+    end.set()
+    thread.join(LIMIT)
+    assert os.waitpid(child, 0)[1] == 0

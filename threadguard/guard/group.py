@@ -7,7 +7,7 @@ By default all guards of a process are one group, because what is not thread-saf
 import logging
 import weakref
 from dataclasses import replace
-from typing import Any, Callable, Dict, Iterable, List, Optional, Set, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Optional, Set
 
 from threadguard.process import contexts
 from threadguard.report import text as report
@@ -57,8 +57,7 @@ class Group:
         self._evidence = evidence
         self._log.reset_after_fork()
         self._stuck: Dict[int, object] = {}
-        self._mutex = contexts.new_mutex()
-        self.reports: Tuple[Finding, ...] = ()
+        self.reports: List[Finding] = []
         """The first overlaps, with both sides."""
         self._told_capacities: Set[Optional[int]] = set()
         self._refused = Tally()
@@ -101,22 +100,20 @@ class Group:
     def commit(self, evidence: Evidence, refuses: bool) -> None:
         """The guard for which *evidence* was previewed is built."""
         self._log.note_guard()
-        with self._mutex:
-            self._evidence = evidence
-            self.refuses = self.refuses or refuses
-            self._inspect()
+        self._evidence = evidence
+        self.refuses = self.refuses or refuses
+        self._inspect()
 
     def read(self, ticket: int, environ: Dict[str, Any]) -> bool:
         """Make the first request's reading, or make it again, if *ticket* is due for it."""
-        with self._mutex:
-            evidence = self._evidence
-            is_due = evidence.is_due(ticket, environ)
-            if is_due:
-                evidence.read(ticket, environ, self.is_guard)
-                if evidence.is_settled:
-                    self._end_watches()
-            self._inspect()
-            return is_due
+        evidence = self._evidence
+        is_due = evidence.is_due(ticket, environ)
+        if is_due:
+            evidence.read(ticket, environ, self.is_guard)
+            if evidence.is_settled:
+                self._end_watches()
+        self._inspect()
+        return is_due
 
     def watch_pools(self, guard: Any) -> None:
         """Until the first request, or until *guard* and its like are gone, look at pools that a server starts."""
@@ -138,17 +135,17 @@ class Group:
             guard.pool_starts(may_raise=False)
 
     def _learn(self, reading: Reading) -> None:
-        with self._mutex:
-            self._evidence.add(reading)
-            self._inspect()
+        self._evidence.add(reading)
+        self._inspect()
 
     def _end_watches_of_none(self) -> None:
         if not list(self.guards):  # its length still counts the one that is going
             self._end_watches()
 
     def _end_watches(self) -> None:
-        while self._watches:
-            self._watches.pop()()
+        watches, self._watches = self._watches, []
+        for stop in watches:
+            stop()
 
     def read_now(self, environ: Dict[str, Any]) -> bool:
         """Make the first request's reading on *environ*, unless it was made: a health check may come before users."""
@@ -164,9 +161,14 @@ class Group:
 
     def _inspect(self) -> None:
         """Tell the ledger which requests to look at: all of them while there is something to refuse."""
+        ticket = None
+        while ticket != self._inspect_from():  # of two that tell it at once, the later is to be right
+            ticket = self._inspect_from()
+            self.ledger.needs_inspection(ticket)
+
+    def _inspect_from(self) -> int:
         refusing = self.refuses and self.verdict.status == THREADED
-        all_of_them = refusing or self._evidence.needs_inspection
-        self.ledger.needs_inspection(0 if all_of_them else self._evidence.next_reading)
+        return 0 if refusing or self._evidence.needs_inspection else self._evidence.next_reading
 
     @property
     def remedy(self) -> str:
@@ -196,8 +198,7 @@ class Group:
 
     def _keep_report(self, finding: Finding) -> None:
         """Keep what was found for the health page: of this process, and of those that share its metrics."""
-        with self._mutex:
-            self.reports += (finding,)
+        self.reports.append(finding)
         for records in overlap_records:
             records.keep(self.name, finding)
 
@@ -223,8 +224,7 @@ class Group:
         if any(known.code == finding.code for known in self.reports):
             self._log.count_repeat(finding.code)
             return
-        with self._mutex:
-            self.reports += (finding,)
+        self.reports.append(finding)
         self._log.log_once(logging.ERROR, finding)
 
     @property
@@ -252,11 +252,11 @@ class Group:
             self.ledger.pid), self._evidence.remedy))
 
     def _prove(self, finding: Finding) -> None:
-        with self._mutex:
-            if finding not in self._evidence.observed:
-                self._evidence.observed += (finding,)
-                self._evidence.update_verdict()
-                self._inspect()
+        evidence = self._evidence
+        while finding not in evidence.observed:  # two threads may prove it at once
+            evidence.observed += (finding,)
+        evidence.update_verdict()
+        self._inspect()
         self.log_findings()
 
     def _overlap(self, code: str, environ: Any, other: int) -> Finding:

@@ -43,6 +43,10 @@ from threadguard.process import contexts, fork, tally
 NEVER = sys.maxsize
 """The ticket that is never drawn: `Ledger.inspect_from` where nothing is to be inspected."""
 
+PATIENCE = 1.0
+"""Seconds after which the lock of a reset is taken for lost. An exception that strikes between two bytecodes can leave
+any lock taken, on Python 3.14 also one of a ``with`` statement (Python/bytecodes.c, `CALL`)."""
+
 FAST_PATH, SAME_PROCESS = 0, 1
 """Of a ledger's marks: a request that is alone needs no inspection; and this process was not forked meanwhile."""
 
@@ -103,7 +107,7 @@ class Ledger:
         """Called with a request that can never have the turn: its holder waits for one that the request has."""
         self.tickets = tally.new_count()
         self.marks = fork.new_marks()
-        self._mutexes: Dict[int, contexts.Mutex] = {}
+        self._mutexes: Dict[int, Any] = {}
         self._begin()
 
     def _begin(self) -> None:
@@ -157,12 +161,18 @@ class Ledger:
         The first requests of a process may come together, where no hook of Python's has told of the fork: one resets,
         the others wait for that.
         """
-        with self._mutexes.setdefault(os.getpid(), contexts.new_mutex()):
+        mutex = self._mutexes.setdefault(os.getpid(), contexts.new_rlock())
+        try:
+            mutex.acquire(True, PATIENCE)
             if self.was_forked():
                 reset_others()
                 self.inside[NEVER] = None  # who has entered in there is not alone, looks again, and moves over
-                tally.reset_after_fork(self.tickets)
                 self._begin()
+        finally:
+            try:
+                mutex.release()
+            except RuntimeError:  # it was not to be had
+                pass
 
     def move(self, ticket: int, request: Any) -> None:
         """*ticket* entered before this process noticed that it was forked."""

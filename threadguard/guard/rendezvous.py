@@ -7,7 +7,6 @@ Where any waiting would stop the others (an event loop) nobody is held.
 import time
 from typing import Any, Dict, List, Optional
 
-from threadguard.process import contexts
 from threadguard.process.waiting import Waiter, new_waiter
 
 LONGEST = 2.0
@@ -33,27 +32,23 @@ class Rendezvous:
 
     def reset_after_fork(self) -> None:
         """In a forked child: nobody is held."""
-        self._mutex = contexts.new_mutex()
         self._held: List[Probe] = []
 
     def hold(self, environ: Dict[str, Any], seconds: float) -> Probe:
         """Hold the calling probe until a second one comes, for *seconds* at the most."""
-        with self._mutex:
-            probe = Probe(new_waiter(environ))
-            if self._meet(probe) or probe.waiter is None or len(self._held) >= MOST:
-                return probe
-            self._held.append(probe)
-        start = time.monotonic()
+        probe, start = Probe(new_waiter(environ)), time.monotonic()
         try:
-            probe.waiter.wait(min(seconds, LONGEST))
+            self._held.append(probe)  # first: of two that come at once, the later sees the other
+            if not self._meet(probe) and probe.waiter is not None and len(self._held) <= MOST:
+                probe.waiter.wait(min(seconds, LONGEST))
+                probe.held = time.monotonic() - start
         finally:
-            with self._mutex:
+            if probe in self._held:
                 self._held.remove(probe)
-        probe.held = time.monotonic() - start
         return probe
 
     def _meet(self, probe: Probe) -> bool:
-        for other in self._held:
+        for other in [each for each in list(self._held) if each is not probe]:
             other.met = probe.met = True
             if other.waiter is not None:
                 other.waiter.wake()

@@ -39,34 +39,6 @@ get_ident: Callable[[], int] = original("get_ident")
 new_lock: Callable[[], Any] = original("allocate_lock")
 new_rlock: Callable[[], Any] = original("RLock")
 
-
-class Mutex:
-    """A lock that others wait for, for a second at most: then they take it for lost, and go on with a new one.
-
-    An exception that strikes between two bytecodes, as a signal's handler raises it, can leave any lock taken: on
-    Python 3.14 even one of a ``with`` statement, which looks for such exceptions once the lock is taken and before the
-    block is guarded (Python/bytecodes.c, `CALL`). What it protects here takes microseconds, and does no harm if it is
-    done twice.
-    """
-
-    PATIENCE = 1.0
-
-    def __init__(self) -> None:
-        self._lock = new_rlock()
-
-    def __enter__(self) -> None:
-        if not self._lock.acquire(True, self.PATIENCE):
-            self._lock = new_rlock()
-
-    def __exit__(self, *error: object) -> None:
-        try:
-            self._lock.release()
-        except RuntimeError:  # it was lost, and replaced
-            return
-
-
-new_mutex = Mutex
-
 _modules = sys.modules
 _new = tuple.__new__
 

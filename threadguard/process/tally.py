@@ -1,54 +1,61 @@
-"""Numbers drawn, and events counted, by many at once and without waiting for each other."""
+"""Numbers drawn, and events counted, by many at once and without a lock: an exception could leave one taken."""
 
 import itertools
 import sys
-from typing import Iterator
-
-from threadguard.process import contexts
+from typing import Iterator, List
 
 
-class _LockedCount:
-    """`itertools.count` for free-threaded Python before 3.14, whose own may hand out a number twice.
+class _Block(List[int]):
+    """So many numbers from *first* on, the lowest last; then comes another block."""
 
-    Its lock is a plain one, which costs a third of a `contexts.Mutex`: Python 3.13 looks for exceptions from outside
-    neither between the taking and the block of a ``with`` statement, nor before the release.
-    """
+    SIZE = 256
+
+    def __init__(self, first: int) -> None:
+        super().__init__(range(first + self.SIZE - 1, first - 1, -1))
+        self.first = first
+
+    def following(self) -> "_Block":
+        """The next block: the same for all that ask at once."""
+        block: _Block = vars(self).setdefault("_following", _Block(self.first + self.SIZE))
+        return block
+
+
+class _Count:
+    """`itertools.count` for free-threaded Python before 3.14, whose own may hand out a number twice; `list.pop` does
+    not."""
 
     def __init__(self) -> None:
-        self._count = itertools.count()
-        self._lock = contexts.new_rlock()  # a signal's handler may draw a number while its thread draws one
+        self._block = _Block(0)
 
     def __iter__(self) -> Iterator[int]:
         return self
 
     def __next__(self) -> int:
-        with self._lock:
-            return next(self._count)
+        while True:
+            block = self._block
+            try:
+                return block.pop()
+            except IndexError:
+                self._block = block.following()
 
     def __repr__(self) -> str:
-        return repr(self._count)
-
-    def reset_after_fork(self) -> None:
-        """In a forked child: no thread is left to release the lock that another one held."""
-        self._lock = contexts.new_rlock()
+        block = self._block
+        while not block:
+            block = block.following()
+        return "count(%d)" % (block.first + block.SIZE - len(block))
 
 
 def new_count() -> Iterator[int]:
     """0, 1, 2, … each to one caller only."""
-    import sysconfig
-    free_threaded = sysconfig.get_config_var("Py_GIL_DISABLED") and sys.version_info < (3, 14)
-    return _LockedCount() if free_threaded else itertools.count()
+    if sys.version_info[:2] == (3, 13):
+        import sysconfig  # takes a millisecond to load
+        return _Count() if sysconfig.get_config_var("Py_GIL_DISABLED") else itertools.count()
+    return itertools.count()
 
 
 def drawn(numbers: Iterator[int]) -> int:
     """How many were drawn of *numbers*, which `new_count` gave. Reading them draws none."""
     return int(repr(numbers)[len("count("):-1])
-
-
-def reset_after_fork(numbers: Iterator[int]) -> None:
-    """Let *numbers*, which `new_count` gave, go on in a forked child from where they are."""
-    if isinstance(numbers, _LockedCount):
-        numbers.reset_after_fork()
 
 
 class Tally:

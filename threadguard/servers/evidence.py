@@ -73,7 +73,8 @@ class Evidence:
 
     def add(self, reading: Reading) -> None:
         """One more *reading* of before the first request; the same server's on a request will replace it."""
-        self.startup = self.startup._replace(readings={**self.startup.readings, reading.server: reading})
+        while self.startup.readings.get(reading.server) is not reading:  # two servers may begin at once
+            self.startup = self.startup._replace(readings={**self.startup.readings, reading.server: reading})
         self.update_verdict()
 
     @property
@@ -132,7 +133,17 @@ class Evidence:
     # -- what follows -------------------------------------------------------------------------------------------------
 
     def update_verdict(self) -> None:
-        """Come to the `verdict`. A reader's answer on the request replaces its own at startup; both are reported."""
+        """Come to the `verdict`, of all that is known: of two that do so at once, the later one is to be right."""
+        known = None
+        while known != self._known():
+            known = self._known()
+            self._weigh()
+
+    def _known(self) -> Tuple[object, ...]:
+        return self.startup, self.request, self.server_threads, self.observed
+
+    def _weigh(self) -> None:
+        """A reader's answer on the request replaces its own at startup; both are reported."""
         readings = dict(self.startup.readings)
         notes = list(self.startup.notes)
         if self.request is not None:

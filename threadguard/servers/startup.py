@@ -270,7 +270,8 @@ class _Wrappers:
 
 
 _wrappers: Optional[_Wrappers] = None
-_mutex = threading.Lock()
+_mutex = threading.RLock()
+"""For use again in the same thread: the end of a guard ends its watch, and the collector may find one at any time."""
 
 
 def watch(is_guard: IsGuard, report: Report, tell: Optional[Report] = None,
@@ -279,19 +280,18 @@ def watch(is_guard: IsGuard, report: Report, tell: Optional[Report] = None,
     global _wrappers
     mine = Watch(is_guard, report, tell or report, is_bound_to_main)
     with _mutex:
-        if _wrappers is None:
-            _wrappers = _Wrappers()
-        wrappers = _wrappers
-        wrappers.watches.append(mine)
+        while _wrappers is None or mine not in _wrappers.watches:  # the last one of them may go meanwhile
+            _wrappers = _wrappers or _Wrappers()
+            _wrappers.watches.append(mine)
 
     def stop() -> None:
         global _wrappers
         with _mutex:
-            if mine in wrappers.watches:
-                wrappers.watches.remove(mine)
-            if not wrappers.watches and _wrappers is wrappers:
-                wrappers.end()
-                _wrappers = None
+            if _wrappers is not None and mine in _wrappers.watches:
+                _wrappers.watches.remove(mine)
+            if _wrappers is not None and not _wrappers.watches:
+                ended, _wrappers = _wrappers, None
+                ended.end()
 
     return stop
 
@@ -299,7 +299,7 @@ def watch(is_guard: IsGuard, report: Report, tell: Optional[Report] = None,
 def _reset_after_fork() -> None:
     """In a forked child: the mutex is new, as the thread that held the old one is not there to release it."""
     global _mutex
-    _mutex = threading.Lock()
+    _mutex = threading.RLock()
 
 
 if hasattr(os, "register_at_fork"):
