@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from threadguard.check import gunicorn, words, wrappers
+from threadguard.check import command_lines, gunicorn, words
 from threadguard.check.model import Command
 from threadguard.check.source import CannotTell, Source, Tree, Unreadable
 from threadguard.check.words import ASSUMED, Environment, Word, shown
@@ -15,7 +15,7 @@ CLOSED = Environment(OPEN.variables)
 
 def unwrapped(text, **more):
     """The command that *text*, split as a shell splits, starts in the end."""
-    return wrappers.unwrap(Command(tuple(map(Word.of, words.split(text))), **more))
+    return command_lines.unwrap(Command(tuple(map(Word.of, words.split(text))), **more))
 
 
 @pytest.mark.parametrize("text, expected", [

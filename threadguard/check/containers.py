@@ -14,10 +14,10 @@ from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple
 
 from threadguard.check.command_lines import read_parts
 from threadguard.check.model import Command, Item, Part, at_most
-from threadguard.check.source import CannotTell, Source, Unreadable
-from threadguard.check.starters import NO_SERVER, of_file
-from threadguard.check.trees import child, compose, is_null, line_of, pairs, sequence, text_of
+from threadguard.check.source import CannotTell, Source, Unreadable, child, compose, is_null, line_of, pairs
+from threadguard.check.source import sequence, text_of
 from threadguard.check.words import ASSUMED, MARK, UNKNOWN_OTHERS, Environment, Word, expand, is_known, shown, split
+from threadguard.check.starters import NO_SERVER, of_file
 
 _HEREDOC = re.compile(r"(?<!<)<<-?[\"']?([A-Za-z_]\w*)[\"']?(?=\s|$)")
 _NO_SERVER = re.compile(
@@ -47,12 +47,6 @@ class Stage:
     """Whether CMD gives the arguments of ENTRYPOINT: to its shell form it does not."""
     has_own_cmd: bool = False
     shell: Tuple[str, ...] = ("/bin/sh", "-c")
-
-
-def is_dockerfile(text: Source) -> bool:
-    """By its name."""
-    name = text.name.lower()
-    return name.startswith(("dockerfile", "containerfile")) or name.endswith((".dockerfile", ".containerfile"))
 
 
 def read_dockerfile(text: Source, command: Command) -> Iterable[Item]:
@@ -151,12 +145,6 @@ _OVERRIDES = ("compose.override.yml", "compose.override.yaml", "docker-compose.o
 """The first of these is read too, if it lies beside a file of a default name (compose-go, cli/options.go)."""
 Layers = List[Tuple[Any, Source]]
 """The nodes of a service, each with the file that it stands in; the last that has an option counts."""
-
-
-def is_compose(text: Source) -> bool:
-    """By its name, or by ``services`` in YAML."""
-    is_yaml = text.name.endswith((".yml", ".yaml"))
-    return is_yaml and ("compose" in text.name or text.line_of(r"^services:\s*(#.*)?$|^services: *\{") is not None)
 
 
 def read_compose(text: Source, command: Command) -> Iterable[Item]:
@@ -286,11 +274,6 @@ def _environment(service: Any, text: Source, environment: Environment, command: 
     for name, written in given:  # without a value: as the host has it
         environment = environment.having(name, "%s$%s" % (MARK, name) if written is None else _interpolated(written))
     return environment
-
-
-def is_kubernetes(text: Source) -> bool:
-    """By the fields that each object has."""
-    return text.name.endswith((".yml", ".yaml")) and None not in map(text.line_of, (r"^apiVersion:", r"^kind:"))
 
 
 def read_kubernetes(text: Source, command: Command) -> Iterable[Item]:

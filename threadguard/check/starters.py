@@ -9,12 +9,10 @@ from dataclasses import replace
 from functools import partial
 from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
-from threadguard.check.command_lines import read_parts
+from threadguard.check.command_lines import of_text, read_parts
 from threadguard.check.model import Command, Item, Part, at_most
-from threadguard.check.source import CannotTell, Source, Tree, Unreadable
-from threadguard.check.trees import parse_ini
+from threadguard.check.source import CannotTell, Source, Tree, Unreadable, parse_ini
 from threadguard.check.words import ASSUMED, MARK, UNKNOWN_OTHERS, Environment, Word, expand, is_known, shown, split
-from threadguard.check.wrappers import of_text
 
 NO_SERVER = ("true",)
 """The words of what is no server by its place in the file."""
@@ -34,11 +32,6 @@ class Entry(NamedTuple):
     line: int
 
 
-def is_procfile(text: Source) -> bool:
-    """By its name."""
-    return text.name.startswith("Procfile")
-
-
 def read_procfile(text: Source, command: Command) -> Iterable[Item]:
     """What its processes start, in the environment of the platform."""
     command = replace(command, directory=text.directory, environment=Environment({}, ASSUMED, "the platform"))
@@ -47,11 +40,6 @@ def read_procfile(text: Source, command: Command) -> Iterable[Item]:
     return read_parts([Part("the process " + match.group(1), partial(
         of_text, "true" if match.group(1) == "release" else match.group(2), replace(command, line=number)), number)
         for number, match in found if match], "processes", text.path)
-
-
-def is_unit(text: Source) -> bool:
-    """By its name, or by the section [Service]."""
-    return text.name.endswith(".service") or text.line_of(r"^\[Service\]") is not None
 
 
 def read_unit(text: Source, command: Command) -> Iterable[Item]:
@@ -176,11 +164,6 @@ def _unit_command(given: List[str], command: Command) -> Command:
     if "@" in prefixes:  # the second word is the name that it is told
         del words[1:2]
     return replace(command, words=tuple(words))
-
-
-def is_supervisord(text: Source) -> bool:
-    """By the section of a program."""
-    return text.line_of(r"^\[(fcgi-)?program:") is not None
 
 
 def read_supervisord(text: Source, command: Command) -> Iterable[Item]:

@@ -14,8 +14,8 @@ from xml.parsers import expat
 
 from threadguard.check import paste
 from threadguard.check.model import Command, Item, Server, number, quote
-from threadguard.check.source import CannotTell, Source, Unreadable
-from threadguard.check.trees import child, compose, line_of, line_of_key, pairs, parse_json, sequence, text_of
+from threadguard.check.source import CannotTell, Source, Unreadable, child, compose, line_of, line_of_key, pairs
+from threadguard.check.source import parse_json, sequence, text_of
 from threadguard.check.words import ASSUMED, MARK, OPTIONS_THEMSELVES, Environment, expand, is_known, shown
 from threadguard.model import Reading
 from threadguard.servers import uwsgi
@@ -28,10 +28,14 @@ _CORES = ("async",) + _LOOPS
 _NOT_OPTIONS = ("UWSGI_RELOADS", "UWSGI_VASSALS_DIR", "UWSGI_EMPEROR_FD", "UWSGI_BROODLORD_NUM",
                 "UWSGI_EMPEROR_FD_CONFIG", "UWSGI_EMPEROR_PROXY", "UWSGI_JAIL_PID", "UWSGI_ORIGINAL_PROC_NAME")
 _FILE = re.compile(r"\.(ini|xml|ya?ml|json|js)(:[\w.-]+)?$")
-_MARKS = {"xml": r"<uwsgi[\s>]", "json": r'"uwsgi"\s*:', "yaml": r"^uwsgi\s*:", "": r"^[ \t]*\[uwsgi\]"}
+MARKS = {"xml": r"<uwsgi[\s>]", "js(on)?": r'"uwsgi"\s*:', "ya?ml": r"^uwsgi\s*:"}
+"""The ending of a file, and what stands in one of uWSGI's."""
+INI_MARK = r"^[ \t]*\[uwsgi\]"
 _INCLUDES = {"ini": "ini", "ini-paste": "ini", "ini-paste-logged": "ini", "xml": "xml", "xmlconfig": "xml",
              "yaml": "yaml", "yml": "yaml", "json": "json", "js": "json", "include": "", "inherit": "", "config": ""}
 """Options that name another file, and its format; empty where its name tells."""
+_KINDS = {"ini": "ini", "xml": "xml", "yaml": "yaml", "yml": "yaml", "json": "json", "js": "json"}
+"""What the ending of a file says of its format."""
 _SETS = ("set", "set-placeholder", "set-ph")
 _SHORT = {"S": "set", "j": "json", "x": "xmlconfig", "y": "yaml"}
 _LOGIC = re.compile(r"(if|for)(-|$|env|exists|opt|file|dir|reload|plugin)")
@@ -63,22 +67,10 @@ class _NotClosed(CannotTell):
 _Pair = Tuple[str, str, Optional[int]]
 
 
-def kind_of(text: Source) -> str:
-    """The format of a file by its name; empty for ini."""
-    ending = text.name.rpartition(".")[2].lower()
-    kind = {"yml": "yaml", "js": "json"}.get(ending, ending)
-    return kind if kind in _MARKS else ""
-
-
-def matches(text: Source) -> bool:
-    """By the section, element or object ``uwsgi``."""
-    return re.search(_MARKS[kind_of(text)], text.text, re.MULTILINE) is not None
-
-
 def read_file(text: Source, command: Command) -> Iterator[Item]:
     """What the file and those that it includes set."""
     command = replace(command, directory=text.directory, environment=Environment({}, ASSUMED, "the environment"))
-    options = _Reader(command).load(text.path, kind_of(text) or "ini", (), text)
+    options = _Reader(command).load(text.path, "" if text.name.rpartition(".")[2].lower() in _KINDS else "ini", (), text)
     command.assumed.append("uWSGI's command line and environment set neither threads nor async")
     yield _judge(options, command)
 
@@ -90,7 +82,11 @@ def read_command(command: Command) -> Iterator[Item]:
     names = {option.name for option in own}
     if "threads" not in names or not names & set(_CORES):
         command.variable("UWSGI_THREADS or the like")
-    yield _judge(list(_from_variables(command, reader)) + own, command)
+    given = [each for name, value in command.environment.variables.items()
+             if name.startswith("UWSGI_") and name not in _NOT_OPTIONS for each in reader.expanded(Option(
+                 name[len("UWSGI_"):].lower().replace("_", "-"), value, "the variable %s=%s" % (name, shown(value)),
+                 kind="variable"))]
+    yield _judge(given + own, command)
     for option in own:
         if option.name in ("ini-paste", "ini-paste-logged") and command.tree.has(option.value):
             yield from paste.unguarded(paste.Ini(command.read(option.value, "--" + option.name), command.tree))
@@ -141,13 +137,6 @@ def _number(option: Optional[Option], options: Sequence[Option], command: Comman
         raise CannotTell("%s is not known here" % option.written, "write the number itself", option.file, option.line)
     digits = re.match(r"\s*\+?(\d+)", value)
     return number(digits.group(1), option.name, option.file, option.line) if digits else 0
-
-
-def _from_variables(command: Command, reader: "_Reader") -> Iterator[Option]:
-    for name, value in command.environment.variables.items():
-        if name.startswith("UWSGI_") and name not in _NOT_OPTIONS:
-            yield from reader.expanded(Option(name[len("UWSGI_"):].lower().replace("_", "-"), value, (
-                "the variable %s=%s" % (name, shown(value))), kind="variable"))
 
 
 def _from_words(command: Command, reader: "_Reader") -> Iterator[Option]:
@@ -226,7 +215,7 @@ class _Reader:
         if self._files > _MOST_FILES or path in seen:
             raise Unreadable("it includes itself, or more than %d files" % _MOST_FILES, name)
         text = text or self._command.tree.read(name)
-        kind = kind or kind_of(text) or "ini" * text.name.endswith(".ini")
+        kind = kind or _KINDS.get(text.name.rpartition(".")[2].lower(), "")
         if not kind:
             raise CannotTell("%s is in a format that only a plugin of uWSGI reads" % name)
         options: List[Option] = []

@@ -3,6 +3,7 @@
 What is not known here stays in a word as it is written, behind a mark, so that `is_known` tells and messages quote it.
 """
 
+import os
 import re
 import shlex
 from dataclasses import dataclass, field, replace
@@ -127,6 +128,12 @@ def split(text: str) -> List[str]:
 def shorten(text: str) -> str:
     """*text* as a message quotes it."""
     return repr(shown(text) if len(text) <= 80 else shown(text)[:77] + "...")
+
+
+def program_of(word: str) -> str:
+    """The name of the program that *word* starts, without its directory."""
+    name = os.path.basename(shown(word).replace("\\", "/"))
+    return name[:-4] if name.endswith(".exe") else name
 
 
 class Given(NamedTuple):

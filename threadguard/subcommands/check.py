@@ -7,8 +7,8 @@ from typing import List
 
 from threadguard import check
 from threadguard.check.command_lines import find
-from threadguard.check import FORMATS
-from threadguard.check.wrappers import program_of
+from threadguard.check import names_of_formats
+from threadguard.check.words import program_of
 from threadguard.model import UNKNOWN
 from threadguard.report import formats as report_formats
 
@@ -19,7 +19,7 @@ HELP = "judge configuration files, or a server's command line, before the server
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Targets, and how to judge and to print them."""
     parser.usage = "threadguard check [OPTION...] TARGET... | threadguard check [OPTION...] -- COMMAND..."
-    parser.epilog = "A TARGET is one of: %s." % ", ".join(each.name for each in FORMATS)
+    parser.epilog = "A TARGET is one of: %s." % ", ".join(names_of_formats())
     parser.add_argument("targets", metavar="TARGET", nargs="*", help="a configuration file")
     parser.add_argument("--format", choices=sorted(report_formats.FORMATS), default="text", help="default: text")
     parser.add_argument("-q", "--quiet", action="store_true", help="say nothing of what is in order")
