@@ -55,7 +55,7 @@ def test_variables_are_filled_in_as_far_as_they_are_known(word, known, complete)
 
 def test_a_value_of_a_file_of_variables_is_quoted_as_it_is_written():
     """The word remembers the variable."""
-    environment = CLOSED.having("PASSWORD", "hunter2")
+    environment = CLOSED.having({"PASSWORD": "hunter2"})
     word, = words.plain("--threads=$PASSWORD", environment)
     assert (str(word), word.written) == ("--threads=hunter2", "--threads=$PASSWORD")
     given = words.parse([word], "--threads").last("--threads")

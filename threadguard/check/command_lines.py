@@ -152,12 +152,10 @@ def is_no_server(command: Command) -> bool:
 def unwrap(command: Command) -> Command:
     """The command that *command* starts in the end. Raises `CannotTell` and `Unreadable`."""
     for _ in range(20):
-        words, environment = list(command.words), command.environment
+        words, given = list(command.words), {}  # type: List[str], Dict[str, Optional[str]]
         while words and _ASSIGNMENT.match(words[0]):
-            word = words.pop(0)
-            name, _, value = word.partition("=")
-            environment = environment.having(name, value)
-        command = replace(command, words=tuple(words), environment=environment)
+            name, _, given[name] = words.pop(0).partition("=")
+        command = replace(command, words=tuple(words), environment=command.environment.having(given))
         inner = _step(command, program_of(words[0])) if words else None
         if inner is None:
             return command
@@ -188,8 +186,8 @@ def _step(command: Command, program: str) -> Optional[Command]:
                               stops=True)
         if "--ignore-environment" in given.options or given.words[:1] == ["-"]:
             command = replace(command, environment=Environment())
-        for name in given.options.get("--unset", []):
-            command = replace(command, environment=command.environment.having(name, None))
+        command = replace(command, environment=command.environment.having(
+            {str(name): None for name in given.options.get("--unset", [])}))
         words = [word for text in given.options.get("--split-string", []) for word in split(text)]
         words = [expand(word, command.environment) for word in words] + given.words[given.words[:1] == ["-"]:]
         return _enter(replace(command, words=tuple(words)), given.last("--chdir"))

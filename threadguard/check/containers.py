@@ -98,9 +98,9 @@ def _obey(stage: Stage, instruction: str, rest: str, line: int) -> None:
             given = rest.split()
         if given and "=" not in given[0]:  # ENV NAME the rest of the line
             given = [given[0] + "=" + rest.strip()[len(given[0]):].strip()]
-        before = stage.environment
-        for name, equals, value in (word.partition("=") for word in at_most(given, "variables", 1000)):
-            stage.environment = stage.environment.having(name, expand(value, before))
+        pairs_given = (word.partition("=") for word in at_most(given, "variables", 1000))
+        stage.environment = stage.environment.having({
+            name: expand(value, stage.environment) for name, _, value in pairs_given})
 
 
 def _instructions(text: Source) -> Iterator[Tuple[str, str, int]]:
@@ -267,13 +267,12 @@ def _environment(service: Any, text: Source, environment: Environment, command: 
             environment = replace(environment, kind=UNKNOWN_OTHERS,
                                   others="env_file %s, which is not here," % shown(path))
     node = child(service, "environment")
-    given = [(str(key.value), text_of(value)) for key, value in pairs(node)]
+    given = {str(key.value): text_of(value) for key, value in pairs(node)}
     for item in sequence(node) if not given else ():
         name, equals, value = (text_of(item) or "").partition("=")
-        given.append((name, value if equals else None))
-    for name, written in given:  # without a value: as the host has it
-        environment = environment.having(name, "%s$%s" % (MARK, name) if written is None else _interpolated(written))
-    return environment
+        given[name] = value if equals else None
+    return environment.having({name: "%s$%s" % (MARK, name) if written is None else _interpolated(written)
+                               for name, written in given.items()})  # without a value: as the host has it
 
 
 def read_kubernetes(text: Source, command: Command) -> Iterable[Item]:
@@ -298,9 +297,8 @@ def _container(node: Any, key: str, text: Source, command: Command) -> Command:
     if _NO_SERVER.match(image) or key == "initContainers" and text_of(child(node, "restartPolicy")) != "Always":
         return replace(command, words=NO_SERVER)
     stage = _foreign(image)
-    for each in sequence(child(node, "env")):
-        stage.environment = stage.environment.having(text_of(child(each, "name")) or "", text_of(
-            child(each, "value")) or MARK + "$" + (text_of(child(each, "name")) or ""))
+    given = {text_of(child(each, "name")) or "": text_of(child(each, "value")) for each in sequence(child(node, "env"))}
+    stage.environment = stage.environment.having({name: value or MARK + "$" + name for name, value in given.items()})
 
     def words(name: str) -> Optional[Tuple[str, ...]]:
         found = child(node, name)

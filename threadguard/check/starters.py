@@ -113,11 +113,9 @@ def _unit_lines(text: Source) -> Iterator[Tuple[str, Entry]]:
 def _unit_environment(entries: Dict[str, List[Entry]], text: Source, command: Command) -> Environment:
     found = Environment({}, ASSUMED, "the service manager")
     for entry in entries.get("Environment", []):
-        for name, value in _assignments(split(entry.value)):
-            found = found.having(name, _specified(value))
-    for entry in entries.get("PassEnvironment", []):
-        for name in entry.value.split():
-            found = found.having(name, "%s$%s" % (MARK, name))  # as the service manager has it
+        found = found.having({name: _specified(value) for name, value in _assignments(split(entry.value))})
+    for entry in entries.get("PassEnvironment", []):  # as the service manager has it
+        found = found.having({name: "%s$%s" % (MARK, name) for name in entry.value.split()})
     for entry in entries.get("EnvironmentFile", []):
         paths = command.tree.matching(command.tree.join(text.directory, entry.value.lstrip("-")))
         if not paths:
@@ -126,20 +124,20 @@ def _unit_environment(entries: Dict[str, List[Entry]], text: Source, command: Co
         for path in paths:
             found = of_file(path, found, command.tree)
     for entry in entries.get("UnsetEnvironment", []):
-        for name in split(entry.value):
-            found = found.having(name, None)
+        found = found.having(dict.fromkeys(split(entry.value)))
     return found
 
 
 def of_file(path: str, environment: Environment, tree: Tree) -> Environment:
     """*environment* with the variables of the file at *path*, whose values are never printed."""
+    found: Dict[str, Optional[str]] = {}
     for name, value in _assignments(line for line in tree.read(path).lines if line.strip()[:1] not in ("#", ";", "")):
         quoted = re.match(r"\"([^\"]*)\"|'([^']*)'", value)
         plain = next(filter(None, quoted.groups()), "") if quoted else re.sub(r"(?:^|\s)#.*", "", value).strip()
         parts = [part for part in re.split(r"[\s=]+", plain) if not part.startswith("-")]
         tree.secrets.update(dict.fromkeys([plain, *parts], "$" + name))
-        environment = environment.having(name, re.sub(r"\$(?=[\w{])", MARK + "$", plain))
-    return environment
+        found[name] = re.sub(r"\$(?=[\w{])", MARK + "$", plain)
+    return environment.having(found)
 
 
 def _assignments(words: Iterable[str]) -> List[Tuple[str, str]]:
@@ -180,8 +178,8 @@ def read_supervisord(text: Source, command: Command) -> Iterable[Item]:
             raise CannotTell("it has no command", "", text.path)
         environment = Environment({}, ASSUMED, "the environment of supervisord")
         for each in ("supervisord", section):
-            for key, found in at_most(_PAIR.findall(value(each, "environment")), "variables", 1000):
-                environment = environment.having(key, found.strip().strip("\"'"))
+            pairs = at_most(_PAIR.findall(value(each, "environment")), "variables", 1000)
+            environment = environment.having({key: found.strip().strip("\"'") for key, found in pairs})
         is_here = directory and is_known(directory) and command.tree.holds(directory)
         return replace(command, words=tuple(map(Word.of, words)), line=line(section), environment=environment,
                        directory=directory if is_here else None, elsewhere="the directory " + (

@@ -54,10 +54,8 @@ class Option(NamedTuple):
     line: Optional[int] = None
     kind: str = ""
     """The format that it is written in, or "variable"; empty for a command line."""
-    is_conditional: bool = False
-    """It stands in an ``if-…`` or ``for…``, which is not evaluated here."""
     trouble: Optional[CannotTell] = None
-    """It stands for a file that cannot be known, and that may set anything."""
+    """Why it may not count; without a name it stands for a file that is not known, and that may set anything."""
 
 
 class _NotClosed(CannotTell):
@@ -70,7 +68,7 @@ _Pair = Tuple[str, str, Optional[int]]
 def read_file(text: Source, command: Command) -> Iterator[Item]:
     """What the file and those that it includes set."""
     command = replace(command, directory=text.directory, environment=Environment({}, ASSUMED, "the environment"))
-    options = _Reader(command).load(text.path, "" if text.name.rpartition(".")[2].lower() in _KINDS else "ini", (), text)
+    options = _Reader(command).load(text.path, "", (), text)
     command.assumed.append("uWSGI's command line and environment set neither threads nor async")
     yield _judge(options, command)
 
@@ -117,17 +115,16 @@ def _judge(options: Sequence[Option], command: Command) -> Reading:
 
 def _last(options: Sequence[Option], names: Sequence[str]) -> Optional[Option]:
     """The option of these names that counts, or the last file that cannot be known: it may set it."""
-    found = [option for option in options if option.name in names or option.trouble is not None]
-    return found[-1] if found else None
+    return next((option for option in reversed(options) if option.name in names
+                 or option.trouble is not None and not option.name), None)
 
 
 def _number(option: Optional[Option], options: Sequence[Option], command: Command) -> int:
     """The number that uWSGI's atoi() makes of the value of *option*."""
-    if option is None or option.trouble is not None:
+    if option is None or not option.name:
         return 1
-    if option.is_conditional:
-        raise CannotTell("%s stands in an if- or for- of uWSGI's, which only uWSGI decides" % option.written,
-                         "pin it: " + PIN, option.file, option.line)
+    if option.trouble is not None:
+        raise option.trouble
     value, placeholder = option.value, re.match(r"%\(([\w-]+)\)$", option.value)
     if placeholder:
         value = next((each.value for each in options if each.name == placeholder.group(1)), value)
@@ -206,7 +203,7 @@ class _Reader:
         except CannotTell as error:
             trouble = CannotTell(error.evidence, "pin it: " + PIN, error.file or option.file, error.line or option.line)
             inner = [option._replace(name="", trouble=trouble)]
-        return [option] + [each._replace(is_conditional=option.is_conditional or each.is_conditional) for each in inner]
+        return [option] + [each._replace(trouble=each.trouble or option.trouble) for each in inner]
 
     def load(self, path: str, kind: str, seen: Tuple[str, ...], text: Optional[Source] = None) -> List[Option]:
         """The options of the file *path* (``file.ini:section``), and of those that it includes. Raises `Unreadable`."""
@@ -214,8 +211,9 @@ class _Reader:
         self._files += 1
         if self._files > _MOST_FILES or path in seen:
             raise Unreadable("it includes itself, or more than %d files" % _MOST_FILES, name)
+        by_default = "ini" if text else ""
         text = text or self._command.tree.read(name)
-        kind = kind or _KINDS.get(text.name.rpartition(".")[2].lower(), "")
+        kind = kind or _KINDS.get(text.name.rpartition(".")[2].lower(), by_default)
         if not kind:
             raise CannotTell("%s is in a format that only a plugin of uWSGI reads" % name)
         options: List[Option] = []
@@ -224,7 +222,9 @@ class _Reader:
         for key, value, line in _READERS[kind](text, section or "uwsgi"):
             depth = not re.match("end(-?if|-?for)?$", key) and (depth or _LOGIC.match(key) is not None)
             written = lines[line - 1].strip().rstrip(",")[:100] if line else "%s = %s" % (key, value)
-            option = Option(key, _magic(value, name), shown(written), name, line, kind, depth)
+            option = Option(key, _magic(value, name), shown(written), name, line, kind, CannotTell(
+                "%s stands in an if- or for- of uWSGI's, which only uWSGI decides" % shown(written), "pin it: " + PIN,
+                name, line) if depth else None)
             (late if key == "inherit" else options).extend(self.expanded(option, text, seen + (path,)))
             if len(options) + len(late) > _MOST_OPTIONS:
                 raise Unreadable("it sets more than %d options" % _MOST_OPTIONS, name)
