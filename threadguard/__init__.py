@@ -4,6 +4,7 @@
 and refuses, serialises or logs.
 """
 
+from typing import TYPE_CHECKING, Any, Optional
 
 from threadguard.errors import (
     Busy,

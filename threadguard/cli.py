@@ -16,7 +16,7 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tu
 import threadguard
 from threadguard import check
 from threadguard.check.command_lines import COMMANDS, find
-from threadguard.check.wrappers import program_of
+from threadguard.check.words import program_of
 from threadguard.codes import CODES, Code
 from threadguard.model import UNKNOWN
 from threadguard.observe import probe
@@ -76,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
 def _add_check_arguments(parser: argparse.ArgumentParser) -> None:
     """Targets, and how to judge and to print them."""
     parser.usage = "threadguard check [OPTION...] TARGET... | threadguard check [OPTION...] -- COMMAND..."
-    parser.epilog = "A TARGET is one of: %s." % ", ".join(each.name for each in check.FORMATS)
+    parser.epilog = "A TARGET is one of: %s." % ", ".join(check.names_of_formats())
     parser.add_argument("targets", metavar="TARGET", nargs="*", help="a configuration file")
     formats.add_arguments(parser)
     execute = parser.add_mutually_exclusive_group()

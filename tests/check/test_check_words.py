@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from threadguard.check import gunicorn, words, wrappers
+from threadguard.check import command_lines, gunicorn, words
 from threadguard.check.model import Command
 from threadguard.check.source import CannotTell, Source, Tree, Unreadable
 from threadguard.check.words import ASSUMED, Environment, Word, shown
@@ -15,7 +15,7 @@ CLOSED = Environment(OPEN.variables)
 
 def unwrapped(text, **more):
     """The command that *text*, split as a shell splits, starts in the end."""
-    return wrappers.unwrap(Command(tuple(map(Word.of, words.split(text))), **more))
+    return command_lines.unwrap(Command(tuple(map(Word.of, words.split(text))), **more))
 
 
 @pytest.mark.parametrize("text, expected", [
@@ -55,7 +55,7 @@ def test_variables_are_filled_in_as_far_as_they_are_known(word, known, complete)
 
 def test_a_value_of_a_file_of_variables_is_quoted_as_it_is_written():
     """The word remembers the variable."""
-    environment = CLOSED.having("PASSWORD", "hunter2")
+    environment = CLOSED.having({"PASSWORD": "hunter2"})
     word, = words.plain("--threads=$PASSWORD", environment)
     assert (str(word), word.written) == ("--threads=hunter2", "--threads=$PASSWORD")
     given = words.parse([word], "--threads").last("--threads")

@@ -17,28 +17,35 @@ from threadguard.report.formats import Checked
 __all__ = ["Checked", "Options", "check_command", "check_file"]
 
 FORMATS: Tuple[Format, ...] = (
-    Format("Procfile", starters.is_procfile, starters.read_procfile),
-    Format("Dockerfile", containers.is_dockerfile, containers.read_dockerfile),
-    Format("compose file", containers.is_compose, containers.read_compose),
-    Format("Kubernetes manifest", containers.is_kubernetes, containers.read_kubernetes),
-    Format("systemd unit", starters.is_unit, starters.read_unit),
-    Format("supervisord.conf", starters.is_supervisord, starters.read_supervisord),
-    Format("gunicorn's configuration (*.py)", gunicorn.matches, gunicorn.read_file),
-    Format("PasteDeploy ini", paste.matches, paste.read_file),
-    Format("uWSGI ini, yaml, json or xml", uwsgi.matches, uwsgi.read_file),
-    Format("Unit JSON", unit.matches, unit.read_file),
-    Format("Apache configuration", apache.matches, apache.read_file),
+    Format("Dockerfile", r"(?i)^(docker|container)file|\.(docker|container)file$", "", containers.read_dockerfile),
+    Format("gunicorn's configuration (*.py)", r"gunicorn.*\.py$", "", gunicorn.read_file),
+    Format("a text, and no configuration", r"(?i)\.(md|rst|txt|html?|adoc)$|^README"),
+    Format("nginx's configuration, which starts no application", "",
+           r"^[ \t]*(server|http|upstream[ \t]+\S+)[ \t]*\{"),
+    Format("a blueprint of Render", r"^render\.ya?ml$"),
+    Format("App Engine's", r"^app\.ya?ml$", r"^(runtime|service|entrypoint):"),
+    Format("TOML, of which threadguard reads none", r"\.toml$"),
+    Format("Caddy's, which starts nothing", r"^Caddyfile"),
+    Format("a Python program, and gunicorn's configuration is one only by its name", r"\.(py|wsgi)$"),
+    Format("a list of tasks", r"^(Makefile|Jenkinsfile|Vagrantfile|justfile)"),
+    Format("Procfile", r"^Procfile", "", starters.read_procfile),
+    Format("compose file", r"compose.*\.ya?ml$", "", containers.read_compose),
+    Format("compose file", r"\.ya?ml$", r"^services:\s*(#.*)?$|^services: *\{", containers.read_compose),
+    Format("Kubernetes manifest", r"\.ya?ml$", r"^apiVersion:[\s\S]*^kind:|^kind:[\s\S]*^apiVersion:",
+           containers.read_kubernetes),
+    Format("systemd unit", r"\.service$", "", starters.read_unit),
+    Format("systemd unit", "", r"^\[Service\]", starters.read_unit),
+    Format("supervisord.conf", "", r"^\[(fcgi-)?program:", starters.read_supervisord),
+    Format("PasteDeploy ini", r"(?<!\.py)(?<!\.json)(?<!\.xml)$", paste.SECTION, paste.read_file),
+    *(Format("uWSGI ini, yaml, json or xml", r"(?i)\.(%s)$" % kind, mark, uwsgi.read_file)
+      for kind, mark in uwsgi.MARKS.items()),
+    Format("uWSGI ini, yaml, json or xml", r"(?i)(?<!\.xml)(?<!\.json)(?<!\.js)(?<!\.yaml)(?<!\.yml)$", uwsgi.INI_MARK,
+           uwsgi.read_file),
+    Format("Unit JSON", r"^(unit|conf)\.json$", "", unit.read_file),
+    Format("Unit JSON", "", r'\A\s*[{/][\s\S]*"applications"', unit.read_file),
+    Format("Apache configuration", "", apache.MARK_OF_APACHE, apache.read_file),
 )
-_NO_FORMAT: Tuple[Tuple[str, str, str], ...] = (
-    (r"\.(md|rst|txt|html?|adoc)$|^README", "", "a text, and no configuration"),
-    (r"", r"[ \t]*(server|http|upstream[ \t]+\S+)[ \t]*\{", "nginx's configuration, which starts no application"),
-    (r"^render\.ya?ml$", "", "a blueprint of Render"),
-    (r"^app\.ya?ml$", r"(runtime|service|entrypoint):", "App Engine's"),
-    (r"\.toml$", "", "TOML, of which threadguard reads none"), (r"^Caddyfile", "", "Caddy's, which starts nothing"),
-    (r"\.(py|wsgi)$", "", "a Python program, and gunicorn's configuration is one only by its name"),
-    (r"^(Makefile|Jenkinsfile|Vagrantfile|justfile)", "", "a list of tasks"),
-)
-"""What is none of `FORMATS` though it may look like one: by its name, by the beginning of a line, and what it is."""
+"""The first that matches counts. Those without a reader are none, though they may look like one of the others."""
 
 
 def check_file(path: str, options: Options = Options()) -> Checked:
@@ -70,6 +77,11 @@ def check_command(words: Sequence[str], env: Mapping[str, str], options: Options
     return _checked(" ".join(map(shlex.quote, words)), read, "the command", "", tree)
 
 
+def names_of_formats() -> List[str]:
+    """What a file may be."""
+    return list(dict.fromkeys(each.name for each in FORMATS if each.read is not None))
+
+
 def read_server(ini: str, name: str) -> List[Item]:
     """What the section [server:*name*] of the PasteDeploy file *ini* says."""
     def read() -> List[Item]:
@@ -82,15 +94,14 @@ def _read(text: Source, command: Command) -> List[Item]:
     """What *text* says. Raises `CannotTell` and `Unreadable`."""
     if re.match(r"#!.*sh\b", text.text) or text.name.endswith((".sh", ".bash")):
         raise CannotTell("it is a script for a shell, which may do anything", NAME_THE_COMMAND)
-    for name, line, what in () if gunicorn.matches(text) or containers.is_dockerfile(text) else _NO_FORMAT:
-        if re.search(name, text.name) and (not line or re.search("^" + line, text.text, re.MULTILINE)):
-            raise Unreadable("it is %s: %s" % (what, NAME_THE_COMMAND), text.path)
     known = next((each for each in FORMATS if each.matches(text)), None)
     if known is None:
-        raise Unreadable("it is none of: %s" % ", ".join(each.name for each in FORMATS), text.path)
+        raise Unreadable("it is none of: %s" % ", ".join(names_of_formats()), text.path)
+    if known.read is None:
+        raise Unreadable("it is %s: %s" % (known.name, NAME_THE_COMMAND), text.path)
     text.refuse_template()
     items = list(known.read(text, command))
-    if known.matches == paste.matches and not command.options.server_name and uwsgi.matches(text):
+    if known.read == paste.read_file and not command.options.server_name and text.line_of(uwsgi.INI_MARK):
         items += uwsgi.read_file(text, command)
     return items
 

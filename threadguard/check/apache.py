@@ -19,8 +19,8 @@ from threadguard.check.words import LONGEST, MARK, shown
 from threadguard.model import Reading
 from threadguard.servers import mod_wsgi
 
-_MARK = re.compile(r"^[ \t]*(<(VirtualHost|IfModule|Directory|Location)\b[^\n]*>"
-                   r"|(WSGI\w+|LoadModule|Include|IncludeOptional)\s)", re.MULTILINE | re.IGNORECASE)
+MARK_OF_APACHE = r"(?i)^[ \t]*(<(VirtualHost|IfModule|Directory|Location)\b[^\n]*>" \
+    r"|(WSGI\w+|LoadModule|Include|IncludeOptional)\s)"
 _MOUNTS = ("wsgiscriptalias", "wsgiscriptaliasmatch", "wsgihandlerscript")
 _MPMS = {"event": 25, "worker": 25, "prefork": 1}
 """The threads of a child by default: prefork has none but its own; DEFAULT_THREADS_PER_CHILD of the others."""
@@ -89,11 +89,6 @@ class Conf:
 
 _Stack = List[Tuple[Section, Optional[bool]]]
 """The sections that are open, each with whether its condition holds; None where that is not known."""
-
-
-def matches(text: Source) -> bool:
-    """By a directive or a section of Apache's."""
-    return _MARK.search(text.text) is not None
 
 
 def read_file(text: Source, command: Command) -> Iterator[Item]:

@@ -14,10 +14,10 @@ from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple
 
 from threadguard.check.command_lines import read_parts
 from threadguard.check.model import Command, Item, Part, at_most
-from threadguard.check.source import CannotTell, Source, Unreadable
-from threadguard.check.starters import NO_SERVER, of_file
-from threadguard.check.trees import child, compose, is_null, line_of, pairs, sequence, text_of
+from threadguard.check.source import CannotTell, Source, Unreadable, child, compose, is_null, line_of, pairs
+from threadguard.check.source import sequence, text_of
 from threadguard.check.words import ASSUMED, MARK, UNKNOWN_OTHERS, Environment, Word, expand, is_known, shown, split
+from threadguard.check.starters import NO_SERVER, of_file
 
 _HEREDOC = re.compile(r"(?<!<)<<-?[\"']?([A-Za-z_]\w*)[\"']?(?=\s|$)")
 _NO_SERVER = re.compile(
@@ -47,12 +47,6 @@ class Stage:
     """Whether CMD gives the arguments of ENTRYPOINT: to its shell form it does not."""
     has_own_cmd: bool = False
     shell: Tuple[str, ...] = ("/bin/sh", "-c")
-
-
-def is_dockerfile(text: Source) -> bool:
-    """By its name."""
-    name = text.name.lower()
-    return name.startswith(("dockerfile", "containerfile")) or name.endswith((".dockerfile", ".containerfile"))
 
 
 def read_dockerfile(text: Source, command: Command) -> Iterable[Item]:
@@ -104,9 +98,9 @@ def _obey(stage: Stage, instruction: str, rest: str, line: int) -> None:
             given = rest.split()
         if given and "=" not in given[0]:  # ENV NAME the rest of the line
             given = [given[0] + "=" + rest.strip()[len(given[0]):].strip()]
-        before = stage.environment
-        for name, equals, value in (word.partition("=") for word in at_most(given, "variables", 1000)):
-            stage.environment = stage.environment.having(name, expand(value, before))
+        pairs_given = (word.partition("=") for word in at_most(given, "variables", 1000))
+        stage.environment = stage.environment.having({
+            name: expand(value, stage.environment) for name, _, value in pairs_given})
 
 
 def _instructions(text: Source) -> Iterator[Tuple[str, str, int]]:
@@ -151,12 +145,6 @@ _OVERRIDES = ("compose.override.yml", "compose.override.yaml", "docker-compose.o
 """The first of these is read too, if it lies beside a file of a default name (compose-go, cli/options.go)."""
 Layers = List[Tuple[Any, Source]]
 """The nodes of a service, each with the file that it stands in; the last that has an option counts."""
-
-
-def is_compose(text: Source) -> bool:
-    """By its name, or by ``services`` in YAML."""
-    is_yaml = text.name.endswith((".yml", ".yaml"))
-    return is_yaml and ("compose" in text.name or text.line_of(r"^services:\s*(#.*)?$|^services: *\{") is not None)
 
 
 def read_compose(text: Source, command: Command) -> Iterable[Item]:
@@ -279,18 +267,12 @@ def _environment(service: Any, text: Source, environment: Environment, command: 
             environment = replace(environment, kind=UNKNOWN_OTHERS,
                                   others="env_file %s, which is not here," % shown(path))
     node = child(service, "environment")
-    given = [(str(key.value), text_of(value)) for key, value in pairs(node)]
+    given = {str(key.value): text_of(value) for key, value in pairs(node)}
     for item in sequence(node) if not given else ():
         name, equals, value = (text_of(item) or "").partition("=")
-        given.append((name, value if equals else None))
-    for name, written in given:  # without a value: as the host has it
-        environment = environment.having(name, "%s$%s" % (MARK, name) if written is None else _interpolated(written))
-    return environment
-
-
-def is_kubernetes(text: Source) -> bool:
-    """By the fields that each object has."""
-    return text.name.endswith((".yml", ".yaml")) and None not in map(text.line_of, (r"^apiVersion:", r"^kind:"))
+        given[name] = value if equals else None
+    return environment.having({name: "%s$%s" % (MARK, name) if written is None else _interpolated(written)
+                               for name, written in given.items()})  # without a value: as the host has it
 
 
 def read_kubernetes(text: Source, command: Command) -> Iterable[Item]:
@@ -315,9 +297,8 @@ def _container(node: Any, key: str, text: Source, command: Command) -> Command:
     if _NO_SERVER.match(image) or key == "initContainers" and text_of(child(node, "restartPolicy")) != "Always":
         return replace(command, words=NO_SERVER)
     stage = _foreign(image)
-    for each in sequence(child(node, "env")):
-        stage.environment = stage.environment.having(text_of(child(each, "name")) or "", text_of(
-            child(each, "value")) or MARK + "$" + (text_of(child(each, "name")) or ""))
+    given = {text_of(child(each, "name")) or "": text_of(child(each, "value")) for each in sequence(child(node, "env"))}
+    stage.environment = stage.environment.having({name: value or MARK + "$" + name for name, value in given.items()})
 
     def words(name: str) -> Optional[Tuple[str, ...]]:
         found = child(node, name)

@@ -27,7 +27,6 @@ _VALUES = "-c,--config -k,--worker-class --threads --worker-connections -b,--bin
     " -t,--timeout --reload-engine --reload-extra-file --log-file,--error-logfile --access-logfile"
 _FLAGS = "--reload --preload -D,--daemon --check-config --print-config --spew --no-sendfile --reuse-port --initgroups" \
     " --capture-output --log-syslog -R,--enable-stdio-inheritance --disable-redirect-access-to-syslog -v,--version"
-SETTINGS = ("worker_class", "threads", "worker_connections", "bind")
 _DEFAULTS: Dict[str, Any] = {"worker_class": "sync", "threads": 1, "worker_connections": 1000, "bind": "one"}
 _SUBCLASSES = {"geventwebsocket.gunicorn.workers.GeventWebSocketWorker": "gevent_pywsgi"}
 """Workers of other packages that derive from one of gunicorn's and run requests as that does."""
@@ -40,11 +39,6 @@ class Setting(NamedTuple):
     written: str = ""
     file: Optional[str] = None
     line: Optional[int] = None
-
-
-def matches(text: Source) -> bool:
-    """By its name alone: another program may have a line ``threads = 4`` too."""
-    return text.name.endswith(".py") and "gunicorn" in text.name
 
 
 def read_file(text: Source, command: Command) -> Iterator[Item]:
@@ -78,7 +72,7 @@ def read_command(command: Command) -> Iterator[Item]:
 
 def _judge(found: Dict[str, Setting]) -> Reading:
     """The capacity that the settings give. Raises `CannotTell`."""
-    worker, threads, connections, bind = (found[name] for name in SETTINGS)
+    worker, threads, connections, bind = (found[name] for name in _DEFAULTS)
     kind = re.sub("^egg:gunicorn#", "", str(worker.value))
     listeners = str(bind.value).count(",") + 1 if is_known(str(bind.value)) else 1
     reading = gunicorn.read_settings(
@@ -105,8 +99,8 @@ def _judge(found: Dict[str, Setting]) -> Reading:
 
 def _settings(command: Command) -> Dict[str, Setting]:
     """Each setting from the strongest place that has it. Raises `CannotTell` where a place that decides is not here."""
-    line = command.parse(_VALUES, _FLAGS)
-    found, chosen = _given(line, ""), line.last("--config")
+    given = command.parse(_VALUES, _FLAGS)
+    found, chosen = _given(given, ""), given.last("--config")
     if not _is_pinned(found):
         variable = command.variable("GUNICORN_CMD_ARGS") or Word.of("")
         words = [Word.of(expand(word, Environment({}, ASSUMED)), word) for word in split(variable)]
@@ -120,16 +114,13 @@ def _settings(command: Command) -> Dict[str, Setting]:
         is_threaded = command.elsewhere.endswith("image") and "threads" in found and found["threads"].value != "1"
         if not _is_pinned(found) and not is_threaded:
             raise
-    return {name: found.get(name) or of_file.get(name) or Setting(_DEFAULTS[name]) for name in SETTINGS}
+    return {name: found.get(name) or of_file.get(name) or Setting(_DEFAULTS[name]) for name in _DEFAULTS}
 
 
 def _given(given: Given, where: str) -> Dict[str, Setting]:
-    found = {}
-    for name in SETTINGS:
-        words = given.options.get("--" + name.replace("_", "-"))
-        if words:
-            found[name] = Setting(",".join(words) if name == "bind" else words[-1], where + words[-1].written)
-    return found
+    options = {name: given.options.get("--" + name.replace("_", "-")) for name in _DEFAULTS}
+    return {name: Setting(",".join(words) if name == "bind" else words[-1], where + words[-1].written)
+            for name, words in options.items() if words}
 
 
 def _is_pinned(found: Dict[str, Setting]) -> bool:
@@ -152,24 +143,21 @@ def _of_file(command: Command, chosen: Optional[Word], found: Dict[str, Setting]
     except CannotTell as error:
         raise CannotTell(error.evidence, "pin it: " + PIN, error.file, error.line) from None
     literals = Literals(text)
-    names = [each for each in SETTINGS if each not in found]
-    settings: Dict[str, Optional[Setting]] = {}
-    doubts = list(literals.doubts)
-    for each in names:
+    doubts, settings = list(literals.doubts), {}  # type: List[CannotTell], Dict[str, Setting]
+    for each in (each for each in _DEFAULTS if each not in found):
         try:
-            settings[each] = literals.get(each)
+            setting = literals.get(each)
+            settings.update({each: setting} if setting else {})
         except CannotTell as error:
             doubts += [error] if each != "bind" else []
             if each != "bind" and not command.options.execute:
                 raise
     if doubts and command.options.execute:
         values = execute.gunicorn_settings(command, path, doubts[-1])
-        return {each: Setting(values[each], "%s = %r, says gunicorn" % (each, values[each]), path, literals.line(each))
-                for each in names if each in values}
+        return {each: Setting(value, "%s = %r, says gunicorn" % (each, value), path, literals.line(each))
+                for each, value in values.items()}
     command.doubts.extend(doubts)
-    if not any(settings.values()):  # the file is where it would have been set
-        settings["worker_class"] = Setting("sync", "", text.path)
-    return {each: setting for each, setting in settings.items() if setting is not None and each not in found}
+    return settings or {"worker_class": Setting("sync", "", text.path)}  # the file is where it would have been set
 
 
 _FREE_HANDS = ("exec", "eval", "globals", "locals", "vars", "setattr", "delattr", "__import__", "execfile",
@@ -248,7 +236,7 @@ class Literals:
 def _names(node: ast.AST) -> Sequence[str]:
     """The names that *node* mentions in a way that may set them; a name that is only read is none."""
     if isinstance(node, ast.Constant):
-        return [str(node.value)] if node.value in SETTINGS else []
+        return [str(node.value)] if node.value in tuple(_DEFAULTS) else []
     is_read = isinstance(getattr(node, "ctx", None), ast.Load)
     found: List[Any] = [] if isinstance(node, ast.alias) else [
         each for _, value in ast.iter_fields(node) for each in (value if isinstance(value, list) else [value])]

@@ -4,6 +4,7 @@ Exit status 0 is a proof. What decides is *pinned* where its strongest source wa
 gives it when the server starts (the finding says so in its own line), else it cannot be told: a doubt is a TG403.
 """
 
+import re
 from dataclasses import dataclass, field, replace
 from typing import Callable, Iterable, List, NamedTuple, Optional, Sequence, Tuple, TypeVar, Union
 
@@ -94,10 +95,17 @@ class Format(NamedTuple):
 
     name: str
     """What such a file is called."""
-    matches: Callable[[Source], bool]
-    """Whether a file is of this format, by its name and by what stands in it."""
-    read: Callable[[Source, Command], Iterable[Item]]
-    """What it says; the command has the tree and the options. May raise `CannotTell` and `Unreadable`."""
+    file: str
+    """The pattern that its name has."""
+    line: str = ""
+    """The pattern of a line in it."""
+    read: Optional[Callable[[Source, Command], Iterable[Item]]] = None
+    """What it says; the command has the tree and the options. May raise `CannotTell` and `Unreadable`. None for a
+    format that is none."""
+
+    def matches(self, text: Source) -> bool:
+        """Whether *text* is of this format."""
+        return re.search(self.file, text.name) is not None and text.line_of(self.line) is not None
 
 
 class Part(NamedTuple):

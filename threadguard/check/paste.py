@@ -9,19 +9,17 @@ import configparser
 import os
 import re
 from dataclasses import replace
-from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Set, Type
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Set, Tuple
 
 from threadguard.check.model import Command, Item, Server, at_most, explain
-from threadguard.check.source import CannotTell, Source, Tree, Unreadable
-from threadguard.check.trees import first_line, parse_ini
-from threadguard.check.words import shown
-from threadguard.check.wrappers import program_of
+from threadguard.check.source import CannotTell, Source, Tree, Unreadable, first_line, parse_ini
+from threadguard.check.words import program_of, shown
 from threadguard.model import Finding, Reading
 from threadguard.options import OptionError, check_together, from_strings
 from threadguard.servers import pastedeploy
 from threadguard.servers.main_thread import finding_on_main
 
-_SECTION = re.compile(r"^\[(server|app|application|composite|composit|pipeline|filter-app|filter)(:[^\]\n]*)?\]", re.M)
+SECTION = r"^\[(server|app|application|composite|composit|pipeline|filter-app|filter)(:[^\]\n]*)?\]"
 _APPS = "(app|application|composite|composit|pipeline|filter-app)"
 _REFERENCE = re.compile(r"%\(([^()\n]+)\)s")
 _DEAREST = 1000 * 1000
@@ -32,24 +30,12 @@ _URLMAPS = ("egg:paste#urlmap", "paste.urlmap:urlmap_factory", "egg:rutter#urlma
 _CASCADES = ("egg:paste#cascade", "paste.cascade:make_cascade")
 
 
-class Section(NamedTuple):
-    """A section as its factory would get it."""
-
-    factory: str
-    """``egg:waitress#main``, ``call:module:function`` or ``module:function``."""
-    settings: Dict[str, str]
-
-
-def matches(text: Source) -> bool:
-    """By one of PasteDeploy's sections."""
-    return not text.name.endswith((".py", ".json", ".xml")) and _SECTION.search(text.text) is not None
-
-
 def read_file(text: Source, command: Command) -> Iterator[Item]:
     """What serves the application: any of the sections may, as long as ``--server-name`` chooses none."""
     ini = Ini(text, command.tree)
     chosen = command.options.server_name
-    names = [chosen] if chosen else at_most(ini.servers(), "[server:] sections")
+    names = [chosen] if chosen else at_most([name.strip(" \t") or "main" for name in re.findall(
+        r"(?m)^\[server(?::([^\]\n]*)|[ \t]*)\]", text.text)], "[server:] sections")
     if not names and text.line_of(r"^\[uwsgi\]") is None:
         error: Exception = CannotTell("no [server:] section says what serves the application", "", text.path)
         yield explain(error, "the server")
@@ -85,7 +71,7 @@ def read_command(command: Command) -> Iterator[Item]:
     server = given.last("--server")
     if server:
         egg = "%s#%s" % ("egg:gearbox" if gearbox else "egg:pyramid" if is_pserve else "egg:PasteScript", server)
-        ini.served_by.append(_judge(Section(egg, {}), egg, None, command.directory or ""))
+        ini.served_by.append(_judge(egg, {}, egg, None, command.directory or ""))
         yield ini.served_by[0]
     else:
         yield read_section(ini, given.last("--server-name") or fragment or "main", command.directory or "")
@@ -94,38 +80,43 @@ def read_command(command: Command) -> Iterator[Item]:
 
 def read_section(ini: "Ini", name: str, directory: str) -> Reading:
     """The capacity of [server:*name*], served from *directory*. Raises `CannotTell` and `Unreadable`."""
-    reading = _judge(ini.server(name), "server:" + name, ini.text, directory)
-    ini.served_by.append(reading)
-    return reading
+    if ini.kinds is None:
+        factory, settings = _plain(ini.text, "server:" + name)
+    else:
+        context = ini.context(ini.kinds.SERVER, name)
+        factory, settings = str(context.object), dict(context.local_conf)
+    ini.served_by.append(_judge(factory, settings, "server:" + name, ini.text, directory))
+    return ini.served_by[-1]
 
 
-def _judge(section: Section, title: str, text: Optional[Source], directory: str) -> Reading:
-    """The capacity of *section*, which is called *title*; without a *text* it stands for a name on the command line."""
+def _judge(written: str, settings: Dict[str, str], title: str, text: Optional[Source], directory: str) -> Reading:
+    """The capacity of the section *title* with these *settings*; without a *text* it is a name on the command line.
+
+    Its factory is *written* as ``egg:waitress#main``, ``call:module:function`` or ``module:function``.
+    """
     factory = re.sub(r"^egg:\s*([^#]*)", lambda match: "egg:" + match.group(1).strip().replace("_", "-"),
-                     section.factory.strip())
-    runner, file = _FACTORIES.get(factory.lower(), section.factory), text.path if text else None
+                     written.strip())
+    runner, file = _FACTORIES.get(factory.lower(), written), text.path if text else None
     lines = pastedeploy.find_lines(file, title)
     line = lines.get("use")
     if runner not in pastedeploy.RUNNERS:
-        raise CannotTell("[%s] is served by %s, which threadguard does not know" % (title, section.factory), "",
-                         file, line)
-    if runner == _GUNICORN and ("config" in section.settings
-                                or os.path.exists(os.path.join(directory, "gunicorn.conf.py"))):
+        raise CannotTell("[%s] is served by %s, which threadguard does not know" % (title, written), "", file, line)
+    if runner == _GUNICORN and ("config" in settings or os.path.exists(os.path.join(directory, "gunicorn.conf.py"))):
         raise CannotTell("gunicorn reads a configuration file beneath [%s]" % title,
                          "check that file, or start gunicorn with --paste: threadguard check -- gunicorn --paste FILE",
                          file, line)
     try:
-        reading = pastedeploy.read_settings(runner, section.settings, title, file)
+        reading = pastedeploy.read_settings(runner, settings, title, file)
     except (pastedeploy.NotTaken, OverflowError) as error:
         line = lines.get(getattr(error, "option", ""), line)
-        raise Unreadable("[%s], %s: %s" % (title, section.factory, error), file, line) from None
-    written = [option for option in pastedeploy.RUNNERS[runner].options if option in section.settings]
+        raise Unreadable("[%s], %s: %s" % (title, written, error), file, line) from None
+    options = [option for option in pastedeploy.RUNNERS[runner].options if option in settings]
     if reading is None:
-        raise CannotTell("[%s], %s: what %s gives is not known" % (title, section.factory, ", ".join(
-            "%s = %s" % (option, section.settings[option]) for option in written)), "", file,
-            lines.get(written[0], line) if written else line)
-    if text is not None and reading.line and reading.line in [lines.get(option) for option in written]:
-        quoted = ", ".join(text.lines[lines[option] - 1].strip()[:100] for option in written if option in lines)
+        raise CannotTell("[%s], %s: what %s gives is not known" % (title, written, ", ".join(
+            "%s = %s" % (option, settings[option]) for option in options)), "", file,
+            lines.get(options[0], line) if options else line)
+    if text is not None and reading.line and reading.line in [lines.get(option) for option in options]:
+        quoted = ", ".join(text.lines[lines[option] - 1].strip()[:100] for option in options if option in lines)
         reading = replace(reading, evidence="%s in [%s]" % (quoted, title))
     return reading
 
@@ -134,11 +125,9 @@ class Ini:
     """One file. All methods raise `Unreadable` where PasteDeploy itself would refuse it, and `CannotTell`."""
 
     def __init__(self, text: Source, tree: Tree, variables: Optional[Mapping[str, str]] = None) -> None:
-        self.text = text
-        self.tree = tree
+        self.text, self.tree, self._variables = text, tree, dict(variables or {})
         self.served_by: List[Reading] = []
         """What was read of its [server:] sections, or of the command that serves it instead."""
-        self._variables = dict(variables or {})
         self._file: Any = None
         try:
             from paste.deploy import loadwsgi
@@ -147,23 +136,11 @@ class Ini:
         except ImportError:
             self.kinds = None
 
-    def servers(self) -> List[str]:
-        """The names of the [server:] sections."""
-        names = re.findall(r"^\[server(?::([^\]\n]*)|[ \t]*)\]", self.text.text, re.MULTILINE)
-        return [name.strip(" \t") or "main" for name in names]
-
-    def server(self, name: str) -> Section:
-        """The section [server:*name*]."""
-        if self.kinds is None:
-            return _plain(self.text, "server:" + name)
-        context = self.context(self.kinds.SERVER, name)
-        return Section(str(context.object), dict(context.local_conf))
-
     def context(self, kind: Any, name: str) -> Any:
         """PasteDeploy's LoaderContext of the section *name* of *kind*, whose ``object`` is the name of its factory."""
         try:
             if self._file is None:
-                self._file = _loader_class(self.kinds, self.tree, self.text)(self.text)
+                self._file = _load(self.kinds, self.tree, self.text)
                 self._file.update_defaults(self._variables, overwrite=False)
             return self._file.get_context(kind, name, dict(self._variables))
         except (Unreadable, CannotTell):
@@ -177,12 +154,11 @@ class Ini:
             raise Unreadable(first_line(error), self.text.path, getattr(error, "lineno", None)) from None
 
 
-def _loader_class(module: Any, tree: Tree, text: Source) -> Type[Any]:
+def _load(module: Any, tree: Tree, text: Source) -> Any:
+    """PasteDeploy's loader of a file, that leaves factories alone."""
     asked: List[str] = []
 
     class Loader(module.ConfigLoader):  # type: ignore[misc]
-        """PasteDeploy's loader of a file, that leaves factories alone."""
-
         def __init__(self, text: Source) -> None:
             _refuse_bombs(text)
             super().__init__(text.path)
@@ -211,7 +187,7 @@ def _loader_class(module: Any, tree: Tree, text: Source) -> Type[Any]:
             factory = local_conf.pop(protocols[0])
             return module.LoaderContext(factory, object_type, protocols[0], global_conf, local_conf, self)
 
-    return Loader
+    return Loader(text)
 
 
 def _refuse_bombs(text: Source) -> configparser.RawConfigParser:
@@ -236,8 +212,8 @@ def _cost(name: str, values: Mapping[str, str], costs: Dict[str, int], depth: in
     return costs.get(name, 0)
 
 
-def _plain(text: Source, section: str) -> Section:
-    """*section* where PasteDeploy is missing."""
+def _plain(text: Source, section: str) -> Tuple[str, Dict[str, str]]:
+    """The factory and the settings of *section* where PasteDeploy is missing."""
     parser = _refuse_bombs(text)
     if not parser.has_section(section):
         raise Unreadable("it has no section [%s]" % section, text.path)
@@ -246,7 +222,7 @@ def _plain(text: Source, section: str) -> Section:
     if not factory.startswith("egg:") or any(re.match("[sg]et ", key) or "%" in settings[key] for key in settings):
         raise CannotTell("PasteDeploy is not installed here, which reads this section",
                          "pip install threadguard[paste]", text.path)
-    return Section(factory, settings)
+    return factory, settings
 
 
 def unguarded(ini: Ini, name: str = "main") -> Iterator[Item]:

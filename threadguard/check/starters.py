@@ -9,12 +9,10 @@ from dataclasses import replace
 from functools import partial
 from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
-from threadguard.check.command_lines import read_parts
+from threadguard.check.command_lines import of_text, read_parts
 from threadguard.check.model import Command, Item, Part, at_most
-from threadguard.check.source import CannotTell, Source, Tree, Unreadable
-from threadguard.check.trees import parse_ini
+from threadguard.check.source import CannotTell, Source, Tree, Unreadable, parse_ini
 from threadguard.check.words import ASSUMED, MARK, UNKNOWN_OTHERS, Environment, Word, expand, is_known, shown, split
-from threadguard.check.wrappers import of_text
 
 NO_SERVER = ("true",)
 """The words of what is no server by its place in the file."""
@@ -34,11 +32,6 @@ class Entry(NamedTuple):
     line: int
 
 
-def is_procfile(text: Source) -> bool:
-    """By its name."""
-    return text.name.startswith("Procfile")
-
-
 def read_procfile(text: Source, command: Command) -> Iterable[Item]:
     """What its processes start, in the environment of the platform."""
     command = replace(command, directory=text.directory, environment=Environment({}, ASSUMED, "the platform"))
@@ -47,11 +40,6 @@ def read_procfile(text: Source, command: Command) -> Iterable[Item]:
     return read_parts([Part("the process " + match.group(1), partial(
         of_text, "true" if match.group(1) == "release" else match.group(2), replace(command, line=number)), number)
         for number, match in found if match], "processes", text.path)
-
-
-def is_unit(text: Source) -> bool:
-    """By its name, or by the section [Service]."""
-    return text.name.endswith(".service") or text.line_of(r"^\[Service\]") is not None
 
 
 def read_unit(text: Source, command: Command) -> Iterable[Item]:
@@ -125,11 +113,9 @@ def _unit_lines(text: Source) -> Iterator[Tuple[str, Entry]]:
 def _unit_environment(entries: Dict[str, List[Entry]], text: Source, command: Command) -> Environment:
     found = Environment({}, ASSUMED, "the service manager")
     for entry in entries.get("Environment", []):
-        for name, value in _assignments(split(entry.value)):
-            found = found.having(name, _specified(value))
-    for entry in entries.get("PassEnvironment", []):
-        for name in entry.value.split():
-            found = found.having(name, "%s$%s" % (MARK, name))  # as the service manager has it
+        found = found.having({name: _specified(value) for name, value in _assignments(split(entry.value))})
+    for entry in entries.get("PassEnvironment", []):  # as the service manager has it
+        found = found.having({name: "%s$%s" % (MARK, name) for name in entry.value.split()})
     for entry in entries.get("EnvironmentFile", []):
         paths = command.tree.matching(command.tree.join(text.directory, entry.value.lstrip("-")))
         if not paths:
@@ -138,20 +124,20 @@ def _unit_environment(entries: Dict[str, List[Entry]], text: Source, command: Co
         for path in paths:
             found = of_file(path, found, command.tree)
     for entry in entries.get("UnsetEnvironment", []):
-        for name in split(entry.value):
-            found = found.having(name, None)
+        found = found.having(dict.fromkeys(split(entry.value)))
     return found
 
 
 def of_file(path: str, environment: Environment, tree: Tree) -> Environment:
     """*environment* with the variables of the file at *path*, whose values are never printed."""
+    found: Dict[str, Optional[str]] = {}
     for name, value in _assignments(line for line in tree.read(path).lines if line.strip()[:1] not in ("#", ";", "")):
         quoted = re.match(r"\"([^\"]*)\"|'([^']*)'", value)
         plain = next(filter(None, quoted.groups()), "") if quoted else re.sub(r"(?:^|\s)#.*", "", value).strip()
         parts = [part for part in re.split(r"[\s=]+", plain) if not part.startswith("-")]
         tree.secrets.update(dict.fromkeys([plain, *parts], "$" + name))
-        environment = environment.having(name, re.sub(r"\$(?=[\w{])", MARK + "$", plain))
-    return environment
+        found[name] = re.sub(r"\$(?=[\w{])", MARK + "$", plain)
+    return environment.having(found)
 
 
 def _assignments(words: Iterable[str]) -> List[Tuple[str, str]]:
@@ -178,11 +164,6 @@ def _unit_command(given: List[str], command: Command) -> Command:
     return replace(command, words=tuple(words))
 
 
-def is_supervisord(text: Source) -> bool:
-    """By the section of a program."""
-    return text.line_of(r"^\[(fcgi-)?program:") is not None
-
-
 def read_supervisord(text: Source, command: Command) -> Iterable[Item]:
     """What its programs start (supervisord.org, "Configuration File"), with directory and environment."""
     parser = parse_ini(text.limited(64), (";", "#"))
@@ -197,8 +178,8 @@ def read_supervisord(text: Source, command: Command) -> Iterable[Item]:
             raise CannotTell("it has no command", "", text.path)
         environment = Environment({}, ASSUMED, "the environment of supervisord")
         for each in ("supervisord", section):
-            for key, found in at_most(_PAIR.findall(value(each, "environment")), "variables", 1000):
-                environment = environment.having(key, found.strip().strip("\"'"))
+            pairs = at_most(_PAIR.findall(value(each, "environment")), "variables", 1000)
+            environment = environment.having({key: found.strip().strip("\"'") for key, found in pairs})
         is_here = directory and is_known(directory) and command.tree.holds(directory)
         return replace(command, words=tuple(map(Word.of, words)), line=line(section), environment=environment,
                        directory=directory if is_here else None, elsewhere="the directory " + (

@@ -4,16 +4,10 @@ import os
 from typing import Iterator
 
 from threadguard.check.model import Command, Item, Server, at_most, explain, quote
-from threadguard.check.source import CannotTell, Source, Unreadable
-from threadguard.check.trees import line_of_key, parse_json, without_comments
+from threadguard.check.source import CannotTell, Source, Unreadable, line_of_key, parse_json, without_comments
 from threadguard.servers import unit
 
 _CHECK = "check the file that is put through its control socket: threadguard check FILE"
-
-
-def matches(text: Source) -> bool:
-    """By the object ``applications``, or by its name."""
-    return text.name in ("unit.json", "conf.json") or '"applications"' in text.text and text.text.lstrip()[:1] in "{/"
 
 
 def read_command(command: Command) -> Iterator[Item]:

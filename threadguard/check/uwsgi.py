@@ -14,8 +14,8 @@ from xml.parsers import expat
 
 from threadguard.check import paste
 from threadguard.check.model import Command, Item, Server, number, quote
-from threadguard.check.source import CannotTell, Source, Unreadable
-from threadguard.check.trees import child, compose, line_of, line_of_key, pairs, parse_json, sequence, text_of
+from threadguard.check.source import CannotTell, Source, Unreadable, child, compose, line_of, line_of_key, pairs
+from threadguard.check.source import parse_json, sequence, text_of
 from threadguard.check.words import ASSUMED, MARK, OPTIONS_THEMSELVES, Environment, expand, is_known, shown
 from threadguard.model import Reading
 from threadguard.servers import uwsgi
@@ -28,10 +28,14 @@ _CORES = ("async",) + _LOOPS
 _NOT_OPTIONS = ("UWSGI_RELOADS", "UWSGI_VASSALS_DIR", "UWSGI_EMPEROR_FD", "UWSGI_BROODLORD_NUM",
                 "UWSGI_EMPEROR_FD_CONFIG", "UWSGI_EMPEROR_PROXY", "UWSGI_JAIL_PID", "UWSGI_ORIGINAL_PROC_NAME")
 _FILE = re.compile(r"\.(ini|xml|ya?ml|json|js)(:[\w.-]+)?$")
-_MARKS = {"xml": r"<uwsgi[\s>]", "json": r'"uwsgi"\s*:', "yaml": r"^uwsgi\s*:", "": r"^[ \t]*\[uwsgi\]"}
+MARKS = {"xml": r"<uwsgi[\s>]", "js(on)?": r'"uwsgi"\s*:', "ya?ml": r"^uwsgi\s*:"}
+"""The ending of a file, and what stands in one of uWSGI's."""
+INI_MARK = r"^[ \t]*\[uwsgi\]"
 _INCLUDES = {"ini": "ini", "ini-paste": "ini", "ini-paste-logged": "ini", "xml": "xml", "xmlconfig": "xml",
              "yaml": "yaml", "yml": "yaml", "json": "json", "js": "json", "include": "", "inherit": "", "config": ""}
 """Options that name another file, and its format; empty where its name tells."""
+_KINDS = {"ini": "ini", "xml": "xml", "yaml": "yaml", "yml": "yaml", "json": "json", "js": "json"}
+"""What the ending of a file says of its format."""
 _SETS = ("set", "set-placeholder", "set-ph")
 _SHORT = {"S": "set", "j": "json", "x": "xmlconfig", "y": "yaml"}
 _LOGIC = re.compile(r"(if|for)(-|$|env|exists|opt|file|dir|reload|plugin)")
@@ -50,10 +54,8 @@ class Option(NamedTuple):
     line: Optional[int] = None
     kind: str = ""
     """The format that it is written in, or "variable"; empty for a command line."""
-    is_conditional: bool = False
-    """It stands in an ``if-…`` or ``for…``, which is not evaluated here."""
     trouble: Optional[CannotTell] = None
-    """It stands for a file that cannot be known, and that may set anything."""
+    """Why it may not count; without a name it stands for a file that is not known, and that may set anything."""
 
 
 class _NotClosed(CannotTell):
@@ -63,22 +65,10 @@ class _NotClosed(CannotTell):
 _Pair = Tuple[str, str, Optional[int]]
 
 
-def kind_of(text: Source) -> str:
-    """The format of a file by its name; empty for ini."""
-    ending = text.name.rpartition(".")[2].lower()
-    kind = {"yml": "yaml", "js": "json"}.get(ending, ending)
-    return kind if kind in _MARKS else ""
-
-
-def matches(text: Source) -> bool:
-    """By the section, element or object ``uwsgi``."""
-    return re.search(_MARKS[kind_of(text)], text.text, re.MULTILINE) is not None
-
-
 def read_file(text: Source, command: Command) -> Iterator[Item]:
     """What the file and those that it includes set."""
     command = replace(command, directory=text.directory, environment=Environment({}, ASSUMED, "the environment"))
-    options = _Reader(command).load(text.path, kind_of(text) or "ini", (), text)
+    options = _Reader(command).load(text.path, "", (), text)
     command.assumed.append("uWSGI's command line and environment set neither threads nor async")
     yield _judge(options, command)
 
@@ -90,7 +80,11 @@ def read_command(command: Command) -> Iterator[Item]:
     names = {option.name for option in own}
     if "threads" not in names or not names & set(_CORES):
         command.variable("UWSGI_THREADS or the like")
-    yield _judge(list(_from_variables(command, reader)) + own, command)
+    given = [each for name, value in command.environment.variables.items()
+             if name.startswith("UWSGI_") and name not in _NOT_OPTIONS for each in reader.expanded(Option(
+                 name[len("UWSGI_"):].lower().replace("_", "-"), value, "the variable %s=%s" % (name, shown(value)),
+                 kind="variable"))]
+    yield _judge(given + own, command)
     for option in own:
         if option.name in ("ini-paste", "ini-paste-logged") and command.tree.has(option.value):
             yield from paste.unguarded(paste.Ini(command.read(option.value, "--" + option.name), command.tree))
@@ -121,17 +115,16 @@ def _judge(options: Sequence[Option], command: Command) -> Reading:
 
 def _last(options: Sequence[Option], names: Sequence[str]) -> Optional[Option]:
     """The option of these names that counts, or the last file that cannot be known: it may set it."""
-    found = [option for option in options if option.name in names or option.trouble is not None]
-    return found[-1] if found else None
+    return next((option for option in reversed(options) if option.name in names
+                 or option.trouble is not None and not option.name), None)
 
 
 def _number(option: Optional[Option], options: Sequence[Option], command: Command) -> int:
     """The number that uWSGI's atoi() makes of the value of *option*."""
-    if option is None or option.trouble is not None:
+    if option is None or not option.name:
         return 1
-    if option.is_conditional:
-        raise CannotTell("%s stands in an if- or for- of uWSGI's, which only uWSGI decides" % option.written,
-                         "pin it: " + PIN, option.file, option.line)
+    if option.trouble is not None:
+        raise option.trouble
     value, placeholder = option.value, re.match(r"%\(([\w-]+)\)$", option.value)
     if placeholder:
         value = next((each.value for each in options if each.name == placeholder.group(1)), value)
@@ -141,13 +134,6 @@ def _number(option: Optional[Option], options: Sequence[Option], command: Comman
         raise CannotTell("%s is not known here" % option.written, "write the number itself", option.file, option.line)
     digits = re.match(r"\s*\+?(\d+)", value)
     return number(digits.group(1), option.name, option.file, option.line) if digits else 0
-
-
-def _from_variables(command: Command, reader: "_Reader") -> Iterator[Option]:
-    for name, value in command.environment.variables.items():
-        if name.startswith("UWSGI_") and name not in _NOT_OPTIONS:
-            yield from reader.expanded(Option(name[len("UWSGI_"):].lower().replace("_", "-"), value, (
-                "the variable %s=%s" % (name, shown(value))), kind="variable"))
 
 
 def _from_words(command: Command, reader: "_Reader") -> Iterator[Option]:
@@ -217,7 +203,7 @@ class _Reader:
         except CannotTell as error:
             trouble = CannotTell(error.evidence, "pin it: " + PIN, error.file or option.file, error.line or option.line)
             inner = [option._replace(name="", trouble=trouble)]
-        return [option] + [each._replace(is_conditional=option.is_conditional or each.is_conditional) for each in inner]
+        return [option] + [each._replace(trouble=each.trouble or option.trouble) for each in inner]
 
     def load(self, path: str, kind: str, seen: Tuple[str, ...], text: Optional[Source] = None) -> List[Option]:
         """The options of the file *path* (``file.ini:section``), and of those that it includes. Raises `Unreadable`."""
@@ -225,8 +211,9 @@ class _Reader:
         self._files += 1
         if self._files > _MOST_FILES or path in seen:
             raise Unreadable("it includes itself, or more than %d files" % _MOST_FILES, name)
+        by_default = "ini" if text else ""
         text = text or self._command.tree.read(name)
-        kind = kind or kind_of(text) or "ini" * text.name.endswith(".ini")
+        kind = kind or _KINDS.get(text.name.rpartition(".")[2].lower(), by_default)
         if not kind:
             raise CannotTell("%s is in a format that only a plugin of uWSGI reads" % name)
         options: List[Option] = []
@@ -235,7 +222,9 @@ class _Reader:
         for key, value, line in _READERS[kind](text, section or "uwsgi"):
             depth = not re.match("end(-?if|-?for)?$", key) and (depth or _LOGIC.match(key) is not None)
             written = lines[line - 1].strip().rstrip(",")[:100] if line else "%s = %s" % (key, value)
-            option = Option(key, _magic(value, name), shown(written), name, line, kind, depth)
+            option = Option(key, _magic(value, name), shown(written), name, line, kind, CannotTell(
+                "%s stands in an if- or for- of uWSGI's, which only uWSGI decides" % shown(written), "pin it: " + PIN,
+                name, line) if depth else None)
             (late if key == "inherit" else options).extend(self.expanded(option, text, seen + (path,)))
             if len(options) + len(late) > _MOST_OPTIONS:
                 raise Unreadable("it sets more than %d options" % _MOST_OPTIONS, name)

@@ -3,6 +3,7 @@
 What is not known here stays in a word as it is written, behind a mark, so that `is_known` tells and messages quote it.
 """
 
+import os
 import re
 import shlex
 from dataclasses import dataclass, field, replace
@@ -48,10 +49,10 @@ class Environment:
     others: str = ""
     """Who may set others, as the subject of a sentence: ``the platform``."""
 
-    def having(self, name: str, value: Optional[str]) -> "Environment":
-        """This one with another variable, or for None without it."""
-        kept = {key: word for key, word in self.variables.items() if key != name}
-        return replace(self, variables=kept if value is None else {**kept, name: Word.of(value)})
+    def having(self, given: Mapping[str, Optional[str]]) -> "Environment":
+        """This one with other variables, and without those that are None."""
+        found = {**self.variables, **{name: None if value is None else Word.of(value) for name, value in given.items()}}
+        return replace(self, variables={name: word for name, word in found.items() if word is not None})
 
 
 def is_known(word: str) -> bool:
@@ -89,10 +90,8 @@ def expand(text: str, environment: Environment, literal: bool = False) -> Word:
 
 def plain(text: str, environment: Environment) -> List[Word]:
     """The words of *text* if a shell takes it for one plain command. Raises `CannotTell` for more, and `Unreadable`."""
-    if len(text) > LONGEST:
-        raise Unreadable("the command is longer than %d KiB" % (LONGEST // 1024))
     words: List[List[Word]] = [[]]
-    for match in _PIECE.finditer(text.replace("\\\n", " ").strip()):
+    for match in _PIECE.finditer(_bounded(text).replace("\\\n", " ").strip()):
         kind, piece = str(match.lastgroup), match.group()
         if kind == "bare" and piece.startswith("#") and not words[-1]:
             break
@@ -116,17 +115,27 @@ def plain(text: str, environment: Environment) -> List[Word]:
 
 def split(text: str) -> List[str]:
     """The words of *text*, which no shell sees: a process manager or a server splits it. Raises `Unreadable`."""
-    if len(text) > LONGEST:
-        raise Unreadable("the command is longer than %d KiB" % (LONGEST // 1024))
     try:
-        return shlex.split(text)
+        return shlex.split(_bounded(text))
     except ValueError as error:
         raise Unreadable("%s cannot be split into words: %s" % (shorten(text), error)) from None
+
+
+def _bounded(text: str) -> str:
+    if len(text) > LONGEST:
+        raise Unreadable("the command is longer than %d KiB" % (LONGEST // 1024))
+    return text
 
 
 def shorten(text: str) -> str:
     """*text* as a message quotes it."""
     return repr(shown(text) if len(text) <= 80 else shown(text)[:77] + "...")
+
+
+def program_of(word: str) -> str:
+    """The name of the program that *word* starts, without its directory."""
+    name = os.path.basename(shown(word).replace("\\", "/"))
+    return name[:-4] if name.endswith(".exe") else name
 
 
 class Given(NamedTuple):
