@@ -257,8 +257,8 @@ def _bodies(found: Dict[str, Any]) -> List[str]:
         ["body, policy"] + [_name(each) for each in found.values()], rows)
 
 
-_ROW = """<text x="280" y="{0}" text-anchor="end" fill="#f0f6fc">{1}</text>
-<rect x="290" y="{2}" width="{3:.1f}" height="16" fill="{4}"/>
+_ROW = """<text x="250" y="{0}" text-anchor="end" fill="#f0f6fc">{1}</text>
+<rect x="258" y="{2}" width="{3:.1f}" height="16" fill="{4}"/>
 <line x1="{5:.1f}" x2="{6:.1f}" y1="{7}" y2="{7}" stroke="#f0f6fc"/>
 <text x="{8:.1f}" y="{0}" fill="#f0f6fc">{9:.0f} ns</text>"""
 
@@ -272,11 +272,11 @@ def _plot(requests: Dict[str, Any], python: str) -> str:
     height = 26 * len(rows) + 62
 
     def x(nanoseconds: float) -> float:
-        return 290 + 95 * (log10(max(nanoseconds, 10)) - 1)
+        return 258 + 42 * (log10(max(nanoseconds, 10)) - 1)
 
-    parts = ['<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 820 %d" font-family="sans-serif" font-size="13">'
-             % height, '<rect width="820" height="%d" rx="8" fill="#1f2328"/>' % height]
-    for power, label in enumerate(["10 ns", "100 ns", "1 µs", "10 µs", "100 µs"], 1):
+    parts = ['<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 530 %d" font-family="sans-serif" font-size="12">'
+             % height, '<rect width="530" height="%d" rx="8" fill="#1f2328"/>' % height]
+    for power, label in enumerate(["10 ns", "", "1 µs", "", "100 µs"], 1):
         parts.append('<line x1="{0}" x2="{0}" y1="14" y2="{1}" stroke="#3d444d"/><text x="{0}" y="{2}" '
                      'text-anchor="middle" fill="#9198a1">{3}</text>'.format(
                          x(10 ** power), height - 44, height - 28, label))
@@ -284,8 +284,8 @@ def _plot(requests: Dict[str, Any], python: str) -> str:
         y = 18 + 26 * row
         colour = "#7ee787" if name.startswith("threadguard") else "#59636e"
         parts.append(_ROW.format(
-            y + 13, escape(name), y, x(each["median"]) - 290, colour, x(each["low"]), x(each["high"]), y + 8,
+            y + 13, escape(name), y, x(each["median"]) - 258, colour, x(each["low"]), x(each["high"]), y + 8,
             x(each["high"]) + 6, each["median"]))
-    parts.append('<text x="410" y="%d" text-anchor="middle" fill="#9198a1">added to a request with a list for a body, '
+    parts.append('<text x="265" y="%d" text-anchor="middle" fill="#9198a1">added to a request with a list for a body, '
                  'CPython %s (logarithmic)</text></svg>\n' % (height - 8, python))
     return "\n".join(parts)

@@ -1,8 +1,9 @@
 """Screenshots of the health page in each of its states, light, dark and narrow, by headless Chromium.
 
-    python docs/screenshots.py [DIRECTORY]
+    python docs/screenshots.py [DIRECTORY [FILE.html ...]]
 
-Without a directory it makes the one picture of docs/health.md anew. Needs Debian's chromium and chromium-driver, and
+Without a directory it makes the one picture of docs/health.md anew; with files it pictures these instead, as make docs
+has built them. A page that is wider than its window is an error. Needs Debian's chromium and chromium-driver, and
 waitress and selenium beside threadguard.
 """
 
@@ -130,9 +131,11 @@ def each_state(directory: Path) -> Iterator[Any]:
 
 
 def main(arguments: List[str]) -> None:
-    """Every state in every look, into a directory; or the one picture of the documentation."""
+    """Every state, or every page that is named, in every look; or the one picture of the documentation."""
+    files = [Path(name).resolve() for name in arguments[1:]]
     with tempfile.TemporaryDirectory() as name, browser() as driver:
-        for state, url in each_state(Path(name)):
+        states = ((path.stem, path.as_uri()) for path in files) if files else each_state(Path(name))
+        for state, url in states:
             if arguments:
                 for look, picture in zip(LOOKS, pictures(driver, url, list(LOOKS), unfolded=state == "log")):
                     (Path(arguments[0]) / ("%s-%s.png" % (state, look))).write_bytes(picture)
