@@ -1,6 +1,6 @@
 """The race, the damage, and the guard: Mercurial's hgweb over two repositories, alone and behind real waitress servers.
 
-    python demo.py [SECONDS]       seconds that each row is measured, 9 unless told
+    python demo.py [SECONDS]       seconds that each row is measured, 6 unless told
 
 Exit status 0: the race was proved, the unguarded server sent wrong pages, and no guarded one sent any.
 """
@@ -63,4 +63,4 @@ def tried(row: Row, config: Path, seconds: float) -> Outcome:
 
 if __name__ == "__main__":
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    sys.exit(main(float(sys.argv[1]) if len(sys.argv) > 1 else 9.0))
+    sys.exit(main(float(sys.argv[1]) if len(sys.argv) > 1 else 6.0))

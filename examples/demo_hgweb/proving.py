@@ -10,7 +10,7 @@ from rows import HERE
 from showing import told
 
 REQUESTS = tuple("/%s/raw-rev/tip" % name for name in ("orleans", "kyoto"))
-COMMAND = ("race", "site_hgweb:application", *REQUESTS, "--within", "mercurial.hgweb", "--points", "20")
+COMMAND = ("race", "site_hgweb:application", *REQUESTS, "--within", "mercurial.hgweb", "--points", "10")
 DEADLINE = 600.0
 SHOWN = ("because:", "was paused in", "tried again", "remedy:")
 """What is shown of the report, beside the findings themselves."""
@@ -48,7 +48,12 @@ def shown_of(report: List[str]) -> List[str]:
     """The first finding of *report*, shortened."""
     home = str(Path(sys.prefix)) + "/"
     first = [line for line in report if "TG308" in line or any(word in line for word in SHOWN)][:5]
-    return [line.replace(home, "")[:240] for line in first]
+    return [shorten(line.replace(home, "")) for line in first]
+
+
+def shorten(line: str) -> str:
+    """*line*, or its beginning."""
+    return line if len(line) <= 240 else line[:239] + "…"
 
 
 def is_proof(report: List[str]) -> bool:

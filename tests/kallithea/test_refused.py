@@ -31,7 +31,7 @@ PASTE = "gunicorn", "--paste", "refused.ini", "--bind", "127.0.0.1:0", "--worker
     pytest.param("gunicorn", "worker_class=gevent", "worker_class = gevent", Said(
         GEVENT, "[server:main] " + CONNECTIONS, GUNICORN), (), id="gunicorn, worker_class = gevent"),
     pytest.param("gunicorn", "workers=1", None, Said(
-        GEVENT, "gunicorn's Config on the stack " + CONNECTIONS,
+        GEVENT, "gunicorn's configuration " + CONNECTIONS,
         "--worker-class sync --threads 1, and --workers N for more throughput"), PASTE, id="gunicorn --paste, gevent"),
 ])
 def test_a_threaded_kallithea_does_not_start(instance, http_server, setting, culprit, said, command):

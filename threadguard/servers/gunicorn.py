@@ -163,4 +163,4 @@ def _threads(holder: Any, kind: str) -> Any:
 def _reading(holder: Any, kind: str, threads: Any) -> Optional[Reading]:
     listeners = getattr_path(holder, "sockets") or getattr_path(holder, "cfg.bind") or ("one",)
     return read_settings(kind, count(threads), count(getattr_path(holder, "cfg.worker_connections")), len(listeners),
-                         "gunicorn's Config on the stack")
+                         "gunicorn's configuration")

@@ -33,4 +33,4 @@ def read_settings(application_path: str, where: str = "hypercorn's configuration
 def at_startup(process: Process) -> Optional[Reading]:
     """The path of the application that hypercorn imports."""
     path = getattr_path(process.look_up("config", "hypercorn."), "application_path")
-    return read_settings(path, "hypercorn's Config on the stack") if isinstance(path, str) else None
+    return read_settings(path, "hypercorn's configuration") if isinstance(path, str) else None

@@ -41,7 +41,7 @@ def at_startup(process: Process) -> Optional[Reading]:
         return None
     workers = count(arguments_of(frame.f_globals.get("WSGIMiddleware")).get("workers"))
     interface = getattr_path(local(frame, "self"), "interface")
-    return read_settings(str(interface), workers, "uvicorn's Config on the stack")
+    return read_settings(str(interface), workers, "uvicorn's configuration")
 
 
 def serves(process: Process) -> bool:
