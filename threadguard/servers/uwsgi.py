@@ -35,7 +35,8 @@ def read_settings(cores: Optional[int], loop: Optional[str] = None,
     if count(cores) is None:
         return None
     server = "uWSGI's %s loop" % loop if loop else NAME
-    return Reading(Source.SETTING, server, cores, "%s has cores = %r and loop = %r" % (where, cores, loop), REMEDY)
+    return Reading(Source.SETTING, server, cores, "%s has cores = %r (set by threads or async) and loop = %r" % (
+        where, cores, loop), REMEDY)
 
 
 def at_startup(process: Process) -> Optional[Reading]:
