@@ -30,7 +30,7 @@ def at_startup(process: Process) -> Optional[Reading]:
     """The setting of the ``runserver`` whose frame is on the stack."""
     options = process.look_up("options", "django.core.management.commands.runserver", "inner_run")
     use_threading = options.get("use_threading") if isinstance(options, dict) else None
-    return None if use_threading is None else read_settings(bool(use_threading), "the runserver on the stack")
+    return None if use_threading is None else read_settings(bool(use_threading), "runserver")
 
 
 def serves(process: Process) -> bool:

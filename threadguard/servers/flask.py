@@ -33,7 +33,7 @@ def at_startup(process: Process) -> Optional[Reading]:
     with_threads = process.look_up("with_threads", "flask.cli", "run_command")
     if with_threads is None and process.frame("flask.cli", "_load_unlocked"):
         with_threads = process.look_up("with_threads", "flask.cli", "run_command", main=True)
-    return None if with_threads is None else read_settings(bool(with_threads), "the flask run on the stack")
+    return None if with_threads is None else read_settings(bool(with_threads), "flask run")
 
 
 def serves(process: Process) -> bool:
