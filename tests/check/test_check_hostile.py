@@ -1,6 +1,7 @@
 """Broken and hostile input: exit status 2 or 3, clear lines, nothing that lasts, nothing raised."""
 
 import os
+import resource
 import select
 import signal
 import sys
@@ -304,6 +305,10 @@ def test_deep_python_breaks_no_reader(code, place, check):
     pytest.param("supervisord.conf", "[program:a]\ncommand" + " " * 400000 + "x\n", id="blanks before no sign"),
     pytest.param("supervisord.conf", "[program:a]\ncommand = uwsgi\n" + " a\n" * 100000, id="lines of a value"),
     pytest.param("site.service", "[Service]\nExecStart=" + "\\\n" * 100000 + "uwsgi 'x\n", id="continued lines"),
+    pytest.param("site.conf", "Define A %s\n" % ("a" * 60000) + "X ${A}\n" * 49000, id="a long variable of Apache's"),
+    pytest.param("Dockerfile", "FROM a\nENV A=%s\nCMD uwsgi %s" % ("a" * 60000, "$A " * 15000), id="a long variable"),
+    pytest.param("Dockerfile", "FROM a\nENV A=%s\n" % ("a" * 2000) + "ENV %s\n" % " ".join(
+        "b%d=$A" % number for number in range(900)) * 50, id="many variables of one"),
     pytest.param("Procfile", "web: uwsgi %s\n" % ("a" * 1000000), id="a command of a megabyte"),
     pytest.param("Procfile", "".join("p%d: uwsgi\n" % number for number in range(100000)), id="many processes"),
     pytest.param("Procfile", "web: " + "uwsgi;" * 10000 + "\n", id="many commands"),
@@ -320,9 +325,11 @@ def test_a_file_that_blows_up_is_unreadable_or_unknown(name, text, place, check)
     if name.endswith(".ini"):
         pytest.importorskip("paste.deploy", reason="PasteDeploy is not installed")
     (place / name).write_text(text)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     status, lines = check(name)
     assert status in (2, 3)
     assert len(headlines(lines)) == 1
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200 * 1024
 
 
 def test_filters_of_filters_do_not_last(place, check):

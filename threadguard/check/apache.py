@@ -15,7 +15,7 @@ from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Set, Tu
 from threadguard.check import execute
 from threadguard.check.model import Command, Item, Server, at_most, number, quote
 from threadguard.check.source import CannotTell, Source, Tree, Unreadable
-from threadguard.check.words import LONGEST, MARK, shown
+from threadguard.check.words import MARK, MOST, shown
 from threadguard.model import Reading
 from threadguard.servers import mod_wsgi
 
@@ -26,6 +26,7 @@ _MPMS = {"event": 25, "worker": 25, "prefork": 1}
 """The threads of a child by default: prefork has none but its own; DEFAULT_THREADS_PER_CHILD of the others."""
 _CONDITIONS = "ifmodule ifdefine ifversion iffile ifdirective ifsection macro if elseif else".split()
 _WORDS = re.compile(r'"((?:\\.|[^"\\])*)"|\'((?:\\.|[^\'\\])*)\'|(\S+)')
+_VARIABLE = re.compile(r"\$\{(\w+)\}")
 _BUILT_IN = {"core", "so", "http", "http_core", "unixd", "log_config", "logio", "version", "watchdog", "systemd"}
 """Compiled in, as `apachectl -l` says of the usual builds."""
 _WHOLE = "check the file that includes all others"
@@ -47,23 +48,16 @@ class Directive(NamedTuple):
     written: str
     file: str
     line: int
+    first: str
+    """Its first argument."""
+    options: Dict[str, str]
+    """Its arguments ``name=value``."""
     sections: Tuple[Section, ...]
     """Without virtual hosts and conditions, outermost first."""
     host: Optional[Section]
     """The virtual host around it, or None."""
     conditions: Tuple[Section, ...]
     """Those around it of which the files do not tell whether they hold."""
-
-    @property
-    def first(self) -> str:
-        """Its first argument."""
-        return self.words[0] if self.words else ""
-
-    @property
-    def options(self) -> Dict[str, str]:
-        """Its arguments ``name=value``."""
-        found = (word.partition("=") for word in self.words)
-        return {name.lower(): value.strip("\"'") for name, equals, value in found if equals}
 
 
 @dataclass
@@ -81,6 +75,8 @@ class Conf:
     missing: List[CannotTell] = field(default_factory=list)
     """Files that it includes and that are not here."""
     lines: int = 0
+    length: int = 0
+    """Of the variables that were filled in."""
 
     def named(self, *names: str) -> List[Directive]:
         """The directives of these names."""
@@ -156,11 +152,15 @@ def _read_line(line: str, place: int, text: Source, conf: Conf, stack: _Stack, p
         section = Section(begin.group(1).lower(), words, conf.lines)
         stack.append((section, _holds(section, conf)))
     elif all(holds is not False for _, holds in stack):
-        words, around = _split(line, conf), [section for section, _ in stack if section.name not in _CONDITIONS]
-        _obey(Directive(words[0].lower(), words[1:], line[:120], text.path, place, tuple(
-            section for section in around if section.name != "virtualhost"), next(
-            (section for section in around if section.name == "virtualhost"), None), tuple(
-            section for section, holds in stack if holds is None)), text, conf, stack, parents)
+        words = _split(line, conf)
+        options = (word.partition("=") for word in words[1:])
+        hosts = [section for section, _ in stack if section.name == "virtualhost"]
+        _obey(Directive(
+            words[0].lower(), words[1:], line[:120], text.path, place, "".join(words[1:2]),
+            {name.lower(): value.strip("\"'") for name, equals, value in options if equals},
+            tuple(section for section, _ in stack if section.name not in ("virtualhost", *_CONDITIONS)),
+            hosts[0] if hosts else None, tuple(section for section, holds in stack if holds is None)),
+            text, conf, stack, parents)
 
 
 def _obey(directive: Directive, text: Source, conf: Conf, stack: _Stack, parents: Tuple[str, ...]) -> None:
@@ -185,15 +185,10 @@ def _obey(directive: Directive, text: Source, conf: Conf, stack: _Stack, parents
 
 
 def _split(text: str, conf: Conf) -> Tuple[str, ...]:
-    left = [LONGEST]
-
-    def fill(match: "re.Match[str]") -> str:
-        value = conf.filled.get(match.group(1), MARK + match.group())
-        left[0] -= len(value)
-        if left[0] < 0:
-            raise Unreadable("a line is longer than %d KiB once its variables are filled in" % (LONGEST // 1024))
-        return value
-    filled = re.sub(r"\$\{(\w+)\}", fill, text)
+    conf.length += sum(len(conf.filled.get(name, "")) for name in _VARIABLE.findall(text))
+    if conf.length > MOST:
+        raise Unreadable("it is longer by %d KiB once its variables are filled in" % (MOST // 1024))
+    filled = _VARIABLE.sub(lambda match: conf.filled.get(match.group(1), MARK + match.group()), text)
     return tuple(match.group(match.lastindex or 0) for match in _WORDS.finditer(filled))
 
 
@@ -218,17 +213,13 @@ def _judge(conf: Conf) -> Iterator[Item]:
                                      if each.first == "wsgi-script"]
     daemons = at_most(conf.named("wsgidaemonprocess"), "WSGIDaemonProcess", 300)
     groups = at_most(conf.named("wsgiprocessgroup"), "WSGIProcessGroup", 300)
-    found: Dict[Tuple[object, ...], Reading] = {}
+    if not mounts and not daemons:
+        raise CannotTell("it has neither WSGIScriptAlias nor WSGIDaemonProcess", _WHOLE)
     for mount in at_most(mounts, "applications", 300):
         for group, where in _groups_of(mount, groups):
-            reading = _of_group(mount, group, where, daemons, conf)
-            found.setdefault((reading.server, reading.file, reading.line, reading.capacity), reading)
+            yield _of_group(mount, group, where, daemons, conf)
     for daemon in () if mounts else daemons:
-        reading = _of_daemon(daemon, None)
-        found.setdefault((reading.file, reading.line, reading.capacity), reading)
-    if not found:
-        raise CannotTell("it has neither WSGIScriptAlias nor WSGIDaemonProcess", _WHOLE)
-    yield from found.values()
+        yield _of_daemon(daemon, None)
 
 
 def _groups_of(mount: Directive, groups: Sequence[Directive]) -> Iterator[Tuple[str, str]]:

@@ -13,7 +13,9 @@ from threadguard.check.source import CannotTell, Unreadable
 
 MARK = "\ue000"
 LONGEST = 64 * 1024
-"""Characters of a command or a value: none that is meant is longer, and variables in variables can grow for ever."""
+"""Characters of a command: none that is meant is longer, and variables in variables can grow for ever."""
+LONGEST_VALUE, MOST = 2 * 1024, 4 * 1024 * 1024
+"""Characters of a variable, and of all of them together: a file may fill one in a hundred thousand times."""
 KNOWN, ASSUMED, UNKNOWN_OTHERS = "known", "assumed", "unknown"
 NAME_THE_COMMAND = "name the command that it ends in: threadguard check -- COMMAND"
 OPTIONS_THEMSELVES = "write the options themselves"
@@ -52,6 +54,8 @@ class Environment:
     def having(self, given: Mapping[str, Optional[str]]) -> "Environment":
         """This one with other variables, and without those that are None."""
         found = {**self.variables, **{name: None if value is None else Word.of(value) for name, value in given.items()}}
+        if sum(len(word or "") for word in found.values()) > MOST:
+            raise Unreadable("its variables are longer than %d KiB" % (MOST // 1024))
         return replace(self, variables={name: word for name, word in found.items() if word is not None})
 
 
@@ -77,6 +81,8 @@ def expand(text: str, environment: Environment, literal: bool = False) -> Word:
         is_nameless = not (match.group("name") or match.group("braced"))
         if is_nameless or value is None and environment.kind != KNOWN or value is not None and not is_known(value):
             return MARK + match.group()
+        if value is not None and len(value) > LONGEST_VALUE:
+            raise Unreadable("the variable in %s is longer than %d KiB" % (match.group(), LONGEST_VALUE // 1024))
         is_set = value is not None and (bool(value) or not operator.startswith(":"))
         chosen = value if is_set and value is not None else other
         if operator.endswith("+"):
