@@ -31,7 +31,7 @@ FORMATS: Tuple[Format, ...] = (
     Format("Procfile", r"^Procfile", "", starters.read_procfile),
     Format("compose file", r"compose.*\.ya?ml$", "", containers.read_compose),
     Format("compose file", r"\.ya?ml$", r"^services:\s*(#.*)?$|^services: *\{", containers.read_compose),
-    Format("Kubernetes manifest", r"\.ya?ml$", r"^apiVersion:[\s\S]*^kind:|^kind:[\s\S]*^apiVersion:",
+    Format("Kubernetes manifest", r"\.ya?ml$", r"\A(?=[\s\S]*^apiVersion:)(?=[\s\S]*^kind:)",
            containers.read_kubernetes),
     Format("systemd unit", r"\.service$", "", starters.read_unit),
     Format("systemd unit", "", r"^\[Service\]", starters.read_unit),
