@@ -306,6 +306,8 @@ def test_deep_python_breaks_no_reader(code, place, check):
     pytest.param("supervisord.conf", "[program:a]\ncommand = uwsgi\n" + " a\n" * 100000, id="lines of a value"),
     pytest.param("site.service", "[Service]\nExecStart=" + "\\\n" * 100000 + "uwsgi 'x\n", id="continued lines"),
     pytest.param("site.conf", "Define A %s\n" % ("a" * 60000) + "X ${A}\n" * 49000, id="a long variable of Apache's"),
+    pytest.param("site.conf", "Define A0 %s\n" % ("x" * 16) + "".join(
+        'Define A%d "${A%d}${A%d}"\n' % (number + 1, number, number) for number in range(32)), id="twice as long"),
     pytest.param("Dockerfile", "FROM a\nENV A=%s\nCMD uwsgi %s" % ("a" * 60000, "$A " * 15000), id="a long variable"),
     pytest.param("Dockerfile", "FROM a\nENV A=%s\n" % ("a" * 2000) + "ENV %s\n" % " ".join(
         "b%d=$A" % number for number in range(900)) * 50, id="many variables of one"),

@@ -15,7 +15,7 @@ from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Set, Tu
 from threadguard.check import execute
 from threadguard.check.model import Command, Item, Server, at_most, number, quote
 from threadguard.check.source import CannotTell, Source, Tree, Unreadable
-from threadguard.check.words import MARK, MOST, shown
+from threadguard.check.words import MARK, shown
 from threadguard.model import Reading
 from threadguard.servers import mod_wsgi
 
@@ -25,8 +25,10 @@ _MOUNTS = ("wsgiscriptalias", "wsgiscriptaliasmatch", "wsgihandlerscript")
 _MPMS = {"event": 25, "worker": 25, "prefork": 1}
 """The threads of a child by default: prefork has none but its own; DEFAULT_THREADS_PER_CHILD of the others."""
 _CONDITIONS = "ifmodule ifdefine ifversion iffile ifdirective ifsection macro if elseif else".split()
-_WORDS = re.compile(r'"((?:\\.|[^"\\])*)"|\'((?:\\.|[^\'\\])*)\'|(\S+)')
+_WORDS = re.compile(r'"([^"\\]*(?:\\.[^"\\]*)*)"|\'([^\'\\]*(?:\\.[^\'\\]*)*)\'|(\S+)')
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
+_MOST = 256 * 1024
+"""Characters of variables that are filled in: they may be variables of variables."""
 _BUILT_IN = {"core", "so", "http", "http_core", "unixd", "log_config", "logio", "version", "watchdog", "systemd"}
 """Compiled in, as `apachectl -l` says of the usual builds."""
 _WHOLE = "check the file that includes all others"
@@ -186,8 +188,8 @@ def _obey(directive: Directive, text: Source, conf: Conf, stack: _Stack, parents
 
 def _split(text: str, conf: Conf) -> Tuple[str, ...]:
     conf.length += sum(len(conf.filled.get(name, "")) for name in _VARIABLE.findall(text))
-    if conf.length > MOST:
-        raise Unreadable("it is longer by %d KiB once its variables are filled in" % (MOST // 1024))
+    if conf.length > _MOST:
+        raise Unreadable("it is longer by %d KiB once its variables are filled in" % (_MOST // 1024))
     filled = _VARIABLE.sub(lambda match: conf.filled.get(match.group(1), MARK + match.group()), text)
     return tuple(match.group(match.lastindex or 0) for match in _WORDS.finditer(filled))
 
