@@ -1,6 +1,5 @@
 """`race` finds the races of twelve small applications and none in twelve right ones, each time, with the line."""
 
-import gc
 import os
 import subprocess
 import sys
@@ -17,55 +16,47 @@ REPEATS = int(os.environ.get("RACE_REPEATS", "1"))
 """How often each application is tried: `RACE_REPEATS=20 pytest tests/testing/test_race.py` tries the promise."""
 
 
-def wrapped(app):
-    """*app* behind a guard, which is behind another middleware."""
-    guard = ThreadGuard(app)
+@pytest.fixture(params=[False, True], ids=["bare", "guarded"])
+def tried(request, guarded):
+    """What makes of an application what is tried: itself, or a guard of it below another middleware. Afterwards no
+    guard has counted a request, or judged."""
+    guards = []
 
-    def middleware(environ, start_response):
-        return guard(environ, start_response)
+    def tried(app):
+        if not request.param:
+            return app
+        guard = guarded(app)
+        guards.append(guard)
+        return lambda environ, start_response: guard(environ, start_response)
 
-    return middleware, guard
-
-
-def first_of(report):
-    """The first difference of the first pair."""
-    return report.pairs[0].differences[0]
-
-
-@pytest.mark.parametrize("name", RACY)
-def test_race_is_found(name):
-    """An application with a race is told so in every run, with a line that reproduces it ten of ten times."""
-    for _ in range(REPEATS):
-        report = race(RACY[name], "/a", "/b")
-        assert report.status == 1, report
-        assert [one.times for pair in report.pairs for one in pair.differences if one.times != 10] == []
-        assert "race_apps.py" in str(report) and "TG308" in str(report)
-
-
-@pytest.mark.parametrize("name", RACY)
-def test_race_is_found_through_a_guard(name):
-    """A guard, also below a middleware, lets the requests of a race pass, and counts none of them."""
-    for _ in range(REPEATS):
-        app, guard = wrapped(RACY[name])
-        assert race(app, "/a", "/b").status == 1
+    yield tried
+    for guard in guards:
         assert (guard.stats().requests, guard.stats().overlaps, guard.verdict.status) == (0, 0, "unknown")
 
 
+@pytest.mark.parametrize("name", RACY)
+def test_race_is_found(name, tried):
+    """An application with a race is told so in every run, with a line that reproduces it ten of ten times."""
+    for _ in range(REPEATS):
+        report = race(tried(RACY[name]), "/a", "/b")
+        assert report.status == 1, report
+        assert [one.happened for pair in report.pairs for one in pair.wrong if one.happened != 10] == []
+        assert "race_apps.py" in str(report) and "TG308" in str(report)
+
+
 @pytest.mark.parametrize("name", RIGHT)
-@pytest.mark.parametrize("guarded", [False, True], ids=["bare", "guarded"])
-def test_nothing_is_found(name, guarded):
+def test_nothing_is_found(name, tried):
     """An application that is right, by a lock or because its requests share nothing, is never accused."""
     for _ in range(REPEATS):
-        app = wrapped(RIGHT[name])[0] if guarded else RIGHT[name]
-        report = race(app, "/a", "/b")
+        report = race(tried(RIGHT[name]), "/a", "/b")
         assert report.status == 0, report
 
 
-def test_guard_frames_are_not_stepped():
+def test_guard_frames_are_not_stepped(guarded):
     """A guarded function has as many lines as a bare one."""
-    bare, guarded = (race(app, "/a", "/b", points=1).pairs[0].lines
-                     for app in (RIGHT["pure_function"], ThreadGuard(RIGHT["pure_function"])))
-    assert bare == guarded == 4
+    bare, with_guard = (race(app, "/a", "/b", points=1).pairs[0].lines
+                        for app in (RIGHT["pure_function"], guarded(RIGHT["pure_function"])))
+    assert bare == with_guard == 4
 
 
 def test_guard_guards_again_afterwards():
@@ -78,17 +69,16 @@ def test_guard_guards_again_afterwards():
     with pytest.raises(KeyboardInterrupt):
         race(RIGHT["pure_function"], "/a", "/b", progress=interrupt)
     assert ThreadGuard.__call__ is call
-    assert gc.isenabled()
 
 
-def test_request_from_elsewhere_is_guarded_meanwhile():
+def test_request_from_elsewhere_is_guarded_meanwhile(guarded):
     """A thread that was there before the race is none of its requests: its guard counts."""
-    guard, go, done = ThreadGuard(lambda environ, start_response: answer(start_response, "fine")), *(
-        threading.Event() for _ in range(2))
+    go, done = threading.Event(), threading.Event()
+    guard = guarded(RIGHT["pure_function"])
 
     def other():
         go.wait(60)
-        guard({"REQUEST_METHOD": "GET", "wsgi.multithread": False}, lambda status, headers: None)
+        guard({"REQUEST_METHOD": "GET", "PATH_INFO": "/", "wsgi.multithread": False}, lambda status, headers: None)
         done.set()
 
     threading.Thread(target=other, daemon=True).start()
@@ -112,8 +102,8 @@ def test_first_line_of_the_window_is_that_after_the_write():
         unimportant = [number for number in unimportant[:150]]
         return answer(start_response, text + shared)
 
-    found = first_of(race(app, "/a", "/b", points=5))
-    assert found.seen[0].stack[0][1] == app.__code__.co_firstlineno + 4
+    found = race(app, "/a", "/b", points=5).pairs[0].wrong[0]
+    assert found.stack[0][1] == app.__code__.co_firstlineno + 4
 
 
 def test_at_tries_one_place():
@@ -125,48 +115,33 @@ def test_at_tries_one_place():
     assert race(RACY["file_mask"], "/a", "/b", at=4).status == 1  # where one pause finds nothing, both are paused
 
 
-def test_single_request_meets_itself():
-    """One request is sent against itself."""
+def test_all_pairs_of_the_requests():
+    """Of three requests each is paused for each other one; a single one meets itself."""
+    pairs = race(RIGHT["pure_function"], "/a", "/b", "/c?x=1", points=1).pairs
+    assert [pair.indexes for pair in pairs] == [(0, 1), (0, 2), (1, 0), (1, 2), (2, 0), (2, 1)]
+    assert {pair.a for pair in pairs} == {pair.b for pair in pairs} == {"GET /a", "GET /b", "GET /c?x=1"}
     report = race(RACY["module_global"], "/a")
-    assert [(pair.a, pair.b) for pair in report.pairs] == [("GET /a", "GET /a")]
-    assert report.status == 0
+    assert [(pair.a, pair.b, pair.status) for pair in report.pairs] == [("GET /a", "GET /a", 0)]
 
 
-def test_all_pairs_of_several_requests():
-    """Of three requests each is paused for each other one."""
-    report = race(RIGHT["pure_function"], "/a", "/b", "/c?x=1", points=1)
-    assert len(report.pairs) == 6
-    assert {pair.a for pair in report.pairs} == {"GET /a", "GET /b", "GET /c?x=1"}
+numbers = iter(range(1000000))
 
 
-def clock(environ, start_response):
-    return answer(start_response, "at %f" % time.time())
+def number_in_a_header(environ, start_response):
+    start_response("200 OK", [("X-Number", str(next(numbers)))])
+    return [b""]
 
 
-def seconds(environ, start_response):
-    return answer(start_response, "at %d" % time.time())
-
-
-@pytest.mark.parametrize("app", [clock, seconds])
-def test_answers_that_differ_anyway(app):
-    """Where the answers tell the time they cannot be compared, unless that is taken out."""
-    report = race(app, "/a", "/b")
-    assert report.status == 3
+@pytest.mark.parametrize("app, left_out", [
+    (lambda environ, start: answer(start, "at %f" % time.time()), {"normalize": lambda body: body[:2]}),
+    (lambda environ, start: answer(start, "at %d" % time.time()), {"normalize": lambda body: body[:2]}),
+    (number_in_a_header, {"ignore_headers": ["x-number"]})], ids=["time", "seconds", "header"])
+def test_answers_that_differ_anyway(app, left_out):
+    """Where the answers tell the time, or a number that is new each time, they cannot be compared until that is left
+    out; also a second that is the same during the race is noticed."""
     with pytest.raises(AssertionError, match="cannot compare|otherwise than before"):
         assert_no_race(app, "/a", "/b")
-    assert race(app, "/a", "/b", normalize=lambda body: body[:2]).status == 0
-
-
-def test_ignored_header():
-    """A header that differs each time can be left out of the comparison."""
-    numbers = iter(range(100000))
-
-    def app(environ, start_response):
-        start_response("200 OK", [("X-Number", str(next(numbers)))])
-        return [b""]
-
-    assert race(app, "/a", "/b").status == 3
-    assert race(app, "/a", "/b", ignore_headers=["x-number"]).status == 0
+    assert race(app, "/a", "/b", **left_out).status == 0
 
 
 def test_state_that_a_pause_changes_for_good_is_said():
@@ -214,9 +189,9 @@ def test_deadlock_is_found():
             with locks[other]:
                 return answer(start_response, "both")
 
-    report = race(app, "/a", "/b", timeout=1)
+    report = race(app, "/a", "/b", timeout=0.5)
     assert report.status == 3
-    assert "no answer after 1 seconds: one request is at " in str(report)
+    assert "no answer after 0.5 seconds: one request is at " in str(report)
     assert str(report).count("test_race.py:%d in app" % (app.__code__.co_firstlineno + 4)) == 2
     assert len(report.pairs) == 1
 
@@ -239,9 +214,9 @@ def test_slow_request_is_no_waiting_one():
         worker.join()
         return answer(start_response, environ["PATH_INFO"])
 
-    report = race(app, "/a", "/b", points=2)
+    report = race(app, "/a", points=2)
     assert report.status == 0
-    assert [pair.waited for pair in report.pairs] == [{}, {}]
+    assert report.pairs[0].waited == {}
 
 
 def test_tracer_is_given_back():
@@ -270,16 +245,12 @@ def test_tracer_is_given_back():
     assert {"app", "was_paused"} <= traced
 
 
-def no_start(environ, start_response):
-    return [b""]
+def raises(environ, start_response):
+    raise KeyError(environ["PATH_INFO"])
 
 
 async def asynchronous(scope, receive, send):
     pass
-
-
-def raises(environ, start_response):
-    raise KeyError(environ["PATH_INFO"])
 
 
 def text_body(environ, start_response):
@@ -292,49 +263,35 @@ def bad_headers(environ, start_response):
     return [b""]
 
 
+def without_end(environ, start_response):
+    threading.Event().wait(60)
+
+
 @pytest.mark.parametrize("app, said", [
     (text_body, "both requests fail also alone"), (bad_headers, "both requests fail also alone"),
-    (no_start, "without a call of start_response"), (asynchronous, "no line of GET /a was counted"),
-    (raises, "both requests fail also alone"), (dict, "no line of GET /a was counted")])
+    (raises, "both requests fail also alone: GET /a (no status, 0 bytes, raises KeyError: '/a')"),
+    (lambda environ, start_response: [b""], "without a call of start_response"),
+    (asynchronous, "no line of GET /a was counted"), (dict, "no line of GET /a was counted"),
+    (without_end, "no answer after 0.5 seconds: one request is at test_race.py:%d in without_end" % (
+        without_end.__code__.co_firstlineno + 1))])
 def test_what_is_no_application(app, said):
-    """What answers nothing alone is not called thread-safe."""
-    report = race(app, "/a", "/b")
-    assert report.status == 3
-    assert said in str(report)
-
-
-def test_request_without_an_answer():
-    """A request that does not end is given up, with the place where it stands."""
-    def app(environ, start_response):
-        threading.Event().wait(60)
-
+    """What answers nothing alone is not called thread-safe; a request that does not end is given up."""
     report = race(app, "/a", "/b", timeout=0.5)
     assert report.status == 3
-    assert "no answer after 0.5 seconds: one request is at " in str(report)
-    assert "test_race.py" in str(report)
+    assert said in str(report).replace(os.path.join("tests", "testing", ""), "")
 
 
-@pytest.mark.parametrize("keywords", [{"points": 0}, {"at": 0}, {"at": 99}])
-def test_numbers_that_are_not_allowed(keywords):
-    """Lines count from 1, and end with the request."""
-    with pytest.raises(ValueError, match="not allowed|there is no line"):
-        race(RIGHT["pure_function"], "/a", "/b", **keywords)
-
-
-def test_no_request():
-    """There is nothing to pause without a request, and what is none is refused."""
-    with pytest.raises(TypeError, match="one request or more"):
-        race(RIGHT["pure_function"])
-    with pytest.raises(TypeError, match="is none of these"):
-        race(RIGHT["pure_function"], 5)
-
-
-@pytest.mark.parametrize("normalize, said", [
-    (lambda body: "text", "concat str to bytes"), (lambda body: 1 / 0, "ZeroDivision")])
-def test_normalize_that_fails(normalize, said):
-    """A function that makes no bytes is named."""
-    with pytest.raises(TypeError, match=said):
-        race(RIGHT["pure_function"], "/a", "/b", normalize=normalize)
+@pytest.mark.parametrize("requests, keywords, error, said", [
+    ("ab", {"points": 0}, ValueError, "0 is not allowed"), ("ab", {"at": 0}, ValueError, "0 is not allowed"),
+    ("ab", {"at": 99}, ValueError, "GET /a has 4 lines: there is no line 99"),
+    ("", {}, TypeError, "one request or more"), ([5], {}, TypeError, "is none of these"),
+    ("ab", {"normalize": lambda body: "text"}, TypeError, "concat str to bytes"),
+    ("ab", {"normalize": lambda body: 1 / 0}, TypeError, "ZeroDivision"),
+    ("ab", {"within": ["race_app"]}, ValueError, "within 'race_app': No module named 'race_app'")])
+def test_wrong_use(requests, keywords, error, said):
+    """What is not allowed is said before or while the first request is sent."""
+    with pytest.raises(error, match=said):
+        race(RIGHT["pure_function"], *("/" + one if isinstance(one, str) else one for one in requests), **keywords)
 
 
 @pytest.mark.parametrize("library", ["gevent", "eventlet"])
@@ -348,26 +305,12 @@ def test_greenlets(library):
     assert b"ValueError: race needs threads" in ended.stderr
 
 
-def test_within_a_package():
-    """Only lines of the named packages count."""
-    report = race(RACY["module_global"], "/a", "/b", within=["race_apps"], points=1)
-    assert report.pairs[0].lines == 5
-    assert race(RACY["module_global"], "/a", "/b", within=["json"]).status == 3
-    with pytest.raises(ValueError, match="within 'race_app': No module named 'race_app'"):
-        race(RACY["module_global"], "/a", "/b", within=["race_app"])
-
-
-def test_lines_of_the_standard_library_do_not_count():
-    """What json or logging do is not stepped."""
+def test_which_lines_count():
+    """By default all but those of the standard library, such as of json; otherwise those of the named packages."""
     def app(environ, start_response):
         import json
-        return answer(start_response, json.dumps([1], indent=1))
+        return answer(start_response, json.dumps(["x"], indent=1))
 
     assert race(app, "/a", "/b", points=1).pairs[0].lines == 4
-
-
-def test_import_of_the_module_leaves_the_function():
-    """`threadguard.testing.race` is the function, whatever of the package was imported before."""
-    program = ("import threadguard.testing.racing, threadguard.testing.sending, threadguard.testing as t\n"
-               "assert callable(t.race) and callable(t.together) and callable(t.assert_no_race)")
-    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+    assert race(app, "/a", "/b", points=1, within=["race_apps"]).pairs[0].lines == 2
+    assert race(app, "/a", "/b", within=["sqlite3"]).status == 3

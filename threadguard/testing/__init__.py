@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 __all__ = ["RaceReport", "assert_no_race", "race", "together"]
 
 if TYPE_CHECKING:
-    from threadguard.testing.race_report import RaceReport
-    from threadguard.testing.racing import assert_no_race, race
+    from threadguard.testing.racing import RaceReport, assert_no_race, race
     from threadguard.testing.sending import together
 else:
-    _HOMES = {"RaceReport": "race_report", "assert_no_race": "racing", "race": "racing", "together": "sending"}
+    _HOMES = {"RaceReport": "racing", "assert_no_race": "racing", "race": "racing", "together": "sending"}
 
     def __getattr__(name: str) -> Any:
         if name not in _HOMES:

@@ -23,7 +23,6 @@ from threadguard.model import Finding
 from threadguard.process import contexts
 from threadguard.report import text as report
 from threadguard.servers.reach import guards_from
-from threadguard.testing.race_report import RaceReport
 from threadguard.testing.racing import assert_no_race, race
 from threadguard.testing.sending import PATIENCE, Entrance, WSGIApp, together
 from threadguard.testing.stepping import is_of_application
@@ -108,14 +107,8 @@ class Guards:
         is_thread_unsafe = item is not None and item.get_closest_marker("thread_unsafe") is not None
         return together(app, requests, threads=1 if is_thread_unsafe else threads, timeout=timeout, patience=patience)
 
-    def race(self, app: WSGIApp, *requests: Any, **options: Any) -> RaceReport:
-        """See `threadguard.testing.race`. The guards on the way see nothing of it."""
-        return race(app, *requests, **options)
-
-    def assert_no_race(self, app: WSGIApp, *requests: Any, **options: Any) -> RaceReport:
-        """See `threadguard.testing.assert_no_race`."""
-        __tracebackhide__ = True
-        return assert_no_race(app, *requests, **options)
+    race = staticmethod(race)
+    assert_no_race = staticmethod(assert_no_race)
 
     def _renew(self, test: "_Test") -> None:
         """Before a test: give each guard that lives on a new group, if its own is used."""

@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import json
 import os
+import re
 import shlex
 import sys
 import traceback
@@ -12,6 +13,8 @@ from typing import Any, List
 HELP = "prove that an application is not thread-safe: pause a request at each of its lines and run another one there"
 
 _WRONG_USE = 2
+_REQUEST = re.compile("(?:([A-Z]+):)?(/[ -~]*)")
+_HEADER = re.compile(r"\s*([^:\s]+)\s*:(.*)")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,8 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
         return _WRONG_USE
     from threadguard.report.text import visible
     print(json.dumps(report.as_dict(), indent=2) if arguments.json else visible(str(report)))
-    status: int = report.status
-    return status
+    return int(report.status)
 
 
 def _race(arguments: argparse.Namespace) -> Any:
@@ -63,7 +65,13 @@ def _race(arguments: argparse.Namespace) -> Any:
         arguments.target), file=sys.stderr)
     report = race(app, *requests, within=arguments.within, points=None if arguments.all else arguments.points,
                   at=arguments.at, ignore_headers=arguments.ignore_header, normalize=normalize, progress=_progress)
-    report.again = lambda pair, at: _command(arguments, [arguments.requests[one] for one in pair.indexes], at)
+    for pair, one in ((pair, one) for pair in report.pairs for one in pair.wrong):
+        words = [arguments.target, *(arguments.requests[number] for number in pair.indexes)]
+        for option in ("header", "body", "within", "ignore_header", "normalize"):
+            given = getattr(arguments, option) or []
+            for value in [given] if isinstance(given, str) else given:
+                words += ["--" + option.replace("_", "-"), value]
+        one.again = " ".join(["threadguard race", *map(shlex.quote, words), "--at %d" % one.at[0]])
     return report
 
 
@@ -76,28 +84,26 @@ def _progress(done: int, total: int) -> None:
 def _requests(arguments: argparse.Namespace) -> List[Any]:
     from threadguard.testing.sending import _webob
 
-    body = b""
+    headers, body, requests = {}, b"", []
+    for text in arguments.header:
+        header = _HEADER.fullmatch(text)
+        if header is None or not text.isprintable():
+            raise ValueError("%r is no header: it takes 'NAME: VALUE'" % text)
+        headers[header.group(1)] = header.group(2).strip()
     if arguments.body is not None:
         try:
             with open(arguments.body, "rb") as file:
                 body = file.read()
         except OSError as error:
             raise ValueError("--body %s cannot be read: %s" % (arguments.body, error.strerror)) from None
-    requests = []
     for text in arguments.requests:
-        method, _, path = ("GET", "", text) if text.startswith("/") else text.partition(":")
-        if not (path.startswith("/") and path.isascii() and method.isalpha() and method.isascii() and method.isupper()):
+        request = _REQUEST.fullmatch(text)
+        if request is None:
             raise ValueError("%r is no request: it takes a path in ASCII, such as /a, or METHOD:PATH, such as POST:/a"
                              % text)
-        request = _webob().Request.blank(path, method=method)
-        if method not in ("GET", "HEAD"):
-            request.body = body
-        for header in arguments.header:
-            name, colon, value = header.partition(":")
-            if not colon or not name.strip() or not header.isprintable():
-                raise ValueError("%r is no header: it takes 'NAME: VALUE'" % header)
-            request.headers[name.strip()] = value.strip()
-        requests.append(request)
+        method = request.group(1) or "GET"
+        sent = {} if method in ("GET", "HEAD") else {"body": body}
+        requests.append(_webob().Request.blank(request.group(2), method=method, headers=headers, **sent))
     return requests
 
 
@@ -115,13 +121,3 @@ def _load(name: str, target: str, kind: str = "WSGI application") -> Any:
     except (Exception, SystemExit) as error:  # noqa: B902  the application's own, while it is imported
         traceback.print_exc()
         raise ValueError("%s %r cannot be loaded: %s: %s" % (name, target, type(error).__name__, error)) from None
-
-
-def _command(arguments: argparse.Namespace, requests: List[str], at: int) -> str:
-    """The command line that tries one pause of *requests* again."""
-    words = ["threadguard", "race", arguments.target, *requests]
-    for option in ("header", "body", "within", "ignore_header", "normalize"):
-        given = getattr(arguments, option) or []
-        for value in [given] if isinstance(given, str) else given:
-            words += ["--" + option.replace("_", "-"), value]
-    return " ".join(shlex.quote(word) for word in [*words, "--at", str(at)])

@@ -4,23 +4,32 @@ What is compared with: the answers that the same two requests get one after the 
 of threads. Only what no order gives is wrong, so an application whose second answer depends on the first is no race.
 """
 
+import os
+import re
 import threading
 import time
-from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
 from importlib import import_module
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Tuple
+from itertools import permutations
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
+from unittest import mock
 
 from threadguard.guard.middleware import ThreadGuard
+from threadguard.model import Finding
 from threadguard.report import text
-from threadguard.testing.race_report import Answers, Difference, PairReport, RaceReport, differences
 from threadguard.testing.sending import SentRequest, WSGIApp
-from threadguard.testing.stepping import Answer, NoAnswerError, Outcome, Stepper, stepped_code
+from threadguard.testing.stepping import Answer, NoAnswerError, Outcome, Stack, Stepper
 
 REPLAYS = 10
 _ROUNDS = 6
 _one_at_a_time = threading.Lock()
+_AROUND = 24
+_REMEDY = ("let one request at a time into each process, with ThreadGuard(app); or keep what is shared from here on in"
+           " the request, or behind a lock")
 
-Progress = Callable[[int, int], object]
+Answers = Tuple[Answer, Answer]
+Kind = Tuple[str, str, str]
+"""Of a wrong answer: the side, ``A`` or ``B``, its status, and the type of its exception."""
 
 
 class CannotCompareError(RuntimeError):
@@ -30,7 +39,7 @@ class CannotCompareError(RuntimeError):
 def race(app: WSGIApp, *requests: Any, within: Iterable[str] = (), points: Optional[int] = 200,
          at: Optional[int] = None, ignore_headers: Iterable[str] = (),
          normalize: Optional[Callable[[bytes], bytes]] = None, timeout: float = 30.0,
-         progress: Progress = lambda done, total: None) -> RaceReport:
+         progress: Callable[[int, int], object] = lambda done, total: None) -> "RaceReport":
     """Send *requests* in pairs: A is paused before one of its lines, all of B runs, A goes on; then the next line.
 
     :param requests: WebOb requests, objects of Werkzeug's `EnvironBuilder`, environs, paths. Each is A once to each
@@ -48,27 +57,22 @@ def race(app: WSGIApp, *requests: Any, within: Iterable[str] = (), points: Optio
 
     Guards of `ThreadGuard` on the way let the requests pass, and do not count them.
     """
-    packages, ignored = tuple(within), frozenset(name.lower() for name in ignore_headers)
-    _check(requests, packages, [points, at])
-    names = [_name(SentRequest(request).environ) for request in requests]
+    _check(requests, tuple(within), [points, at])
 
-    def compared(answer: Answer) -> Answer:
+    def normalized(body: bytes) -> bytes:
         try:
-            body = b"" + (normalize(answer.body) if normalize is not None else answer.body)
+            return b"" + normalize(body) if normalize is not None else body
         except Exception as error:  # noqa: B902  the user's own
             raise TypeError("normalize makes no bytes of bytes: %s: %s" % (type(error).__name__, error)) from error
-        return answer._replace(body=body, headers=tuple(one for one in answer.headers if one[0].lower() not in ignored))
 
-    stepper, report = Stepper(app, stepped_code(packages), compared, timeout), RaceReport()
-    places = range(len(requests))
-    with _one_at_a_time, _guards_let_pass():
-        for a, b in [(a, b) for a in places for b in places if a != b or len(requests) == 1][:at and 1]:
-            if any(one.problem and one.indexes == (b, a) != (a, b) for one in report.pairs):
-                continue
-            pair = PairReport(names[a], names[b], (a, b))
+    stepper = Stepper(app, tuple(within), {name.lower() for name in ignore_headers}, normalized, timeout)
+    pairs = [_Pair(stepper, requests, a, b) for a, b in list(permutations(range(len(requests)), 2)) or [(0, 0)]]
+    report = RaceReport()
+    with _one_at_a_time, mock.patch.object(ThreadGuard, "__call__", _let_pass()):
+        for pair in pairs[:at and 1]:
             report.pairs.append(pair)
             try:
-                _Pair(stepper, requests[a], requests[b], pair).run(points, at, progress)
+                pair.run(points, at, progress)
             except CannotCompareError as error:
                 pair.problem = str(error)
             except NoAnswerError as error:
@@ -77,7 +81,7 @@ def race(app: WSGIApp, *requests: Any, within: Iterable[str] = (), points: Optio
     return report
 
 
-def assert_no_race(app: WSGIApp, *requests: Any, **options: Any) -> RaceReport:
+def assert_no_race(app: WSGIApp, *requests: Any, **options: Any) -> "RaceReport":
     """Fail, with the report as the message, if `race` finds one or cannot compare. It takes the same arguments."""
     __tracebackhide__ = True
     report = race(app, *requests, **options)
@@ -102,15 +106,8 @@ def _check(requests: Tuple[Any, ...], packages: Tuple[str, ...], numbers: List[O
             raise ValueError("within %r: %s" % (package, error)) from None
 
 
-def _name(environ: Dict[str, Any]) -> str:
-    """Of a request, with its query: who reads the report has sent it."""
-    query = environ.get("QUERY_STRING")
-    return text.request_line(environ) + (text.escaped("?" + query) if query else "")
-
-
-@contextmanager
-def _guards_let_pass() -> Iterator[None]:
-    """Every `ThreadGuard` hands on what comes in a thread that began meanwhile, whatever wraps the guard."""
+def _let_pass() -> Callable[..., Iterable[bytes]]:
+    """What every guard does during a race, whatever wraps it: hand on what comes in a thread that began meanwhile."""
     call, others = ThreadGuard.__call__, set(threading.enumerate())
 
     def let_pass(guard: ThreadGuard, environ: Dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -118,131 +115,253 @@ def _guards_let_pass() -> Iterator[None]:
             return call(guard, environ, start_response)
         return guard.app(environ, start_response)
 
-    setattr(ThreadGuard, "__call__", let_pass)
-    try:
-        yield
-    finally:
-        setattr(ThreadGuard, "__call__", call)
+    return let_pass
 
 
-class _Pair:
+@dataclass
+class Difference:
+    """The wrong answers of one kind."""
+
+    wrong: str
+    """``A`` or ``B``: whose answer it is."""
+    what: str
+    """What it was instead of what it should have been."""
+    kind: Kind
+    is_both: bool
+    """Whether B was paused as well."""
+    stack: Stack
+    last_stack: Stack = ()
+    at: List[int] = field(default_factory=list)
+    """Before which of its lines A was paused. The stacks are those of the first and the last, innermost frame first."""
+    happened: int = 0
+    of: int = 0
+    """How often it happened when it was tried again, and how often it was tried."""
+    again: str = ""
+    code: str = "TG308"
+
+
+def differences(right: Sequence[Answers], answers: Answers) -> Dict[Kind, str]:
+    """What is wrong in *answers*, compared with the pair of *right* that is most like it."""
+    nearest = max(right, key=lambda pair: [one == other for one, other in zip(pair, answers)].count(True))
+    return {(side, did.status, did.raised.partition(":")[0]): _compared(did, should)
+            for side, did, should in zip("AB", answers, nearest) if did != should}
+
+
+def _compared(did: Answer, should: Answer) -> str:
+    has, misses = set(did.headers) - set(should.headers), set(should.headers) - set(did.headers)
+    parts = [("raised", did.raised, should.raised), ("status", did.status, should.status),
+             ("headers", sorted(has), sorted(misses))]
+    found = ["%s %r instead of %r" % part for part in parts if part[1] != part[2]]
+    if did.body != should.body:
+        same = len(os.path.commonprefix([did.body, should.body]))
+        part = slice(max(0, same - _AROUND), same + _AROUND)
+        found.append("body %r instead of %r, at byte %d" % (did.body[part], should.body[part], same))
+    return "; ".join(found)
+
+
+def short(name: str, answer: Answer) -> str:
+    """A request with what it got, in short."""
+    return "%s (%s, %d bytes%s)" % (name, answer.status or "no status", len(answer.body),
+                                    answer.raised and ", raises " + text.escaped(answer.raised))
+
+
+@dataclass
+class PairReport:
+    """What came of pausing *a* while *b* ran."""
+
+    a: str
+    b: str
+    indexes: Tuple[int, int]
+    """Which of the given requests they are."""
+    alone: List[str] = field(default_factory=list)
+    """Both, with what they get alone."""
+    lines: int = 0
+    tried: int = 0
+    waited: Dict[int, str] = field(default_factory=dict)
+    """Where one waited for what the other held, by the line before which A was paused."""
+    drifts: List[str] = field(default_factory=list)
+    """When the answers that they get alone were found to have changed."""
+    wrong: List[Difference] = field(default_factory=list)
+    problem: str = ""
+
+    @property
+    def status(self) -> int:
+        """The exit status: 0 nothing found, 1 found, 3 it could not be compared."""
+        if not self.problem and any(one.happened for one in self.wrong):
+            return 1
+        return 3 if self.problem or self.wrong or self.drifts else 0
+
+    def finding(self, one: Difference) -> Finding:
+        """*one* as a TG308."""
+        (file, line, function), *callers = one.stack
+        lines = [one.what, "%s was paused in %s, before line %d of its %d" % (self.a, function, one.at[0], self.lines)]
+        lines += ["called from %s:%d in %s" % frame for frame in callers]
+        if one.is_both:
+            lines.append("%s was paused at the same line, until the other had ended" % self.b)
+        if len(one.at) > 1:
+            lines.append("it went wrong at %d places, the last before line %d, at %s:%d in %s" % (
+                len(one.at), one.at[-1], *one.last_stack[0]))
+        lines.append("tried again it happened %d of %d times: %s" % (one.happened, one.of, one.again))
+        wrong, other, paused = (self.a, self.b, "it") if one.wrong == "A" else (self.b, "it", self.a)
+        return Finding(one.code, "%s is answered wrongly when %s runs while %s is paused here" % (wrong, other, paused),
+                       "\n           ".join(lines), _REMEDY, file, line)
+
+    def summary(self) -> str:
+        """What was tried."""
+        if self.problem:
+            return "cannot compare: " + self.problem
+        lines = ["%s, paused at %d of its %d lines while %s ran: %s" % (
+            self.alone[0], self.tried, self.lines, self.alone[1],
+            "answered wrongly" if self.wrong else "nothing found")]
+        if self.waited:
+            lines.append("  at %d of these one waited for what the other held, such as at %s: there is no pause" % (
+                len(self.waited), next(iter(self.waited.values()))))
+        if self.drifts:
+            lines.append("  alone they are answered otherwise than before, noticed %s (of %d times): a clock, or state"
+                         " that a pause has changed for good" % (self.drifts[0], len(self.drifts)))
+        return "\n".join(lines)
+
+
+@dataclass
+class RaceReport:
+    """What `race` found."""
+
+    pairs: List[PairReport] = field(default_factory=list)
+    """One for each two requests, as A and B and as B and A."""
+
+    @property
+    def status(self) -> int:
+        """The exit status: 0 nothing found, 1 found, 3 it could not be compared."""
+        statuses = [pair.status for pair in self.pairs]
+        return 1 if 1 in statuses else max(statuses)
+
+    @property
+    def findings(self) -> List[Finding]:
+        """A `threadguard.Finding` TG308 for each kind of wrong answer."""
+        return [pair.finding(one) for pair in self.pairs for one in pair.wrong]
+
+    def __str__(self) -> str:
+        return "\n".join([text.text_of(one) for one in self.findings] + [pair.summary() for pair in self.pairs])
+
+    def as_dict(self) -> Dict[str, Any]:
+        """The report as plain data, for JSON."""
+        return {"version": 1, "status": self.status, "pairs": [
+            dict(asdict(pair), waited=len(pair.waited)) for pair in self.pairs]}
+
+
+class _Pair(PairReport):
     """Two requests, the first of which is paused."""
 
-    def __init__(self, stepper: Stepper, a: Any, b: Any, report: PairReport) -> None:
-        self._stepper, self._a, self._b, self._report = stepper, a, b, report
+    def __init__(self, stepper: Stepper, requests: Sequence[Any], a: int, b: int) -> None:
+        super().__init__(str(SentRequest(requests[a])), str(SentRequest(requests[b])), (a, b))
+        self._stepper, self._a, self._b = stepper, requests[a], requests[b]
         self._right: List[Answers] = []
+        self._learned = 0.0
 
-    def run(self, points: Optional[int], at: Optional[int], progress: Progress) -> None:
+    def run(self, points: Optional[int], at: Optional[int], progress: Callable[[int, int], object]) -> None:
         """Try all places, and make the report. Both requests are paused where one pause finds nothing."""
-        began, report = int(time.time()), self._report
         self._learn()
-        if at is not None and at > report.lines:
-            raise ValueError("%s has %d lines: there is no line %d" % (report.a, report.lines, at))
-        places = [at] if at is not None else _spread(report.lines, points or report.lines)
-        report.tried = len(places)
+        if at and at > self.lines:
+            raise ValueError("%s has %d lines: there is no line %d" % (self.a, self.lines, at))
+        some = min(points or self.lines, self.lines)
+        places = [at] if at else [1 + self.lines * number // some for number in range(some)]
+        self.tried = len(places)
         for is_both in (False, True):
-            left = [] if report.differences else [place for place in places if place not in report.waited]
+            left = [] if self.wrong else [place for place in places if place not in self.waited]
             for done, place in enumerate(left):
                 progress(done + is_both * len(places), 2 * len(places))
                 self._try(place, is_both)
         progress(1, 1)
-        for difference in report.differences:
-            if at is None:
-                self._narrow(difference, max((one for one in places if one < difference.seen[0].at), default=0))
-            self._replay(difference)
-        if report.status == 0:
-            time.sleep(max(0.0, began + 1 - time.time()))  # an answer may tell the second
+        for one in self.wrong:
+            if not at:
+                self._narrow(one, max((place for place in places if place < one.at[0]), default=0))
+            self._replay(one)
+        if self.status == 0:
+            answers = [answer for pair in self._right for answer in pair]
+            if any(re.search(rb"[0-9\x80-\xff]", ascii(one.headers).encode() + one.body) for one in answers):
+                time.sleep(max(0.0, int(self._learned) + 1 - time.time()))  # it may tell the second, perhaps packed
             self._is_right_alone("at the end")
 
-    def _ask(self) -> List[Tuple[Answers, int]]:
+    def _ask(self) -> Tuple[List[Answers], List[int]]:
         """What both get alone, in each order and from each state that an order leaves, and how many lines A has."""
-        found: List[Tuple[Answers, int]] = []
-        for is_a_first in (True, True, False, False):
-            outcome = self._stepper.run(*(self._a, self._b) if is_a_first else (self._b, self._a))
-            one, other = outcome.answers
-            found.append(((one, other), outcome.lines) if is_a_first else ((other, one), found[0][1]))
-        return found
+        there = [self._stepper.run(self._a, self._b) for _ in range(2)]
+        back = [self._stepper.run(self._b, self._a) for _ in range(2)]
+        return ([one.answers for one in there] + [(one.answers[1], one.answers[0]) for one in back],
+                [one.lines for one in there])
 
     def _learn(self) -> None:
         """Ask until it is the same twice: then what is loaded and cached once is there. Raises `CannotCompareError` if
         the answers never are."""
-        report, now = self._report, self._ask()
+        now = self._ask()
         for _ in range(_ROUNDS):
             before, now = now, self._ask()
             if now == before:
                 break
-        wrong = [one.words() for (right, _), (did, _) in zip(before, now) for one in differences([right], did)]
+        self._right, (self.lines, _), self._learned = *now, time.time()
+        self.alone = [short(name, answer) for name, answer in zip((self.a, self.b), self._right[0])]
+        wrong = [what for right, did in zip(before[0], self._right) for what in differences([right], did).values()]
         if wrong:
             raise CannotCompareError(
                 "the answers differ already when the requests run one after the other: %s\n  remedy:  leave out what"
                 " differs each time, such as a token or a time: --normalize, --ignore-header" % wrong[0])
-        self._right = [answers for answers, _ in now]
-        report.alone, report.lines = now[0]
-        if not report.lines:
+        if not self.lines:
             raise CannotCompareError("no line of %s was counted: only code that is not Python, of the standard library,"
-                                     " or of other packages than were asked for ran" % report.a)
-        if all(answer.raised for answer in report.alone):
-            raise CannotCompareError("both requests fail also alone: %s; %s" % (
-                report.request("A"), report.request("B")))
+                                     " or of other packages than were asked for ran" % self.a)
+        if all(answer.raised for answer in self._right[0]):
+            raise CannotCompareError("both requests fail also alone: %s; %s" % tuple(self.alone))
 
     def _is_right_alone(self, when: str) -> bool:
         """Whether the requests still get the same answers alone. If not, what is right is learned anew."""
-        if all(answers in self._right for answers, _ in self._ask()):
+        if all(answers in self._right for answers in self._ask()[0]):
             return True
-        self._report.drifts.append(when)
+        self.drifts.append(when)
         self._learn()
         return False
 
-    def _wrong(self, outcome: Outcome) -> List[Difference]:
-        """What no order gives. Where one waited for the other there was no pause to speak of."""
-        if outcome.waited or not outcome.stack or outcome.answers in self._right:
-            return []
-        return differences(self._right, outcome.answers)
+    def _pause(self, at: int, is_both: bool) -> Tuple[Outcome, Dict[Kind, str]]:
+        """Pause A before its line *at*. What came of it, and what of that no order gives: nothing where one waited for
+        the other, or A had fewer lines, as there was no pause to speak of."""
+        outcome = self._stepper.run(self._a, self._b, at, is_both)
+        is_right = outcome.waited or not outcome.stack or outcome.answers in self._right
+        return outcome, {} if is_right else differences(self._right, outcome.answers)
 
     def _try(self, at: int, is_both: bool) -> None:
         """Pause A before its line *at*, and note what came of it."""
-        report, known = self._report, {one.kind: one for one in self._report.differences}
-        outcome = self._stepper.run(self._a, self._b, at, is_both)
+        outcome, wrong = self._pause(at, is_both)
         if outcome.waited:
-            report.waited[at] = outcome.waited
-        is_new = any(one.kind not in known for one in self._wrong(outcome))
+            self.waited[at] = outcome.waited
+        known = {one.kind: one for one in self.wrong}
+        is_new = wrong.keys() - known.keys()
         if is_new and not self._is_right_alone("after A was paused at %s:%d in %s" % outcome.stack[0]):
-            outcome = self._stepper.run(self._a, self._b, at, is_both)
-        for difference in self._wrong(outcome):
-            known.setdefault(difference.kind, difference).seen.append(outcome)
-        report.differences = list(known.values())
+            outcome, wrong = self._pause(at, is_both)
+        for kind, what in wrong.items():
+            if kind not in known:
+                known[kind] = Difference(kind[0], what, kind, is_both, stack=outcome.stack)
+                self.wrong.append(known[kind])
+            known[kind].at.append(at)
+            known[kind].last_stack = outcome.stack
 
-    def _has(self, found: Difference, at: int) -> Tuple[bool, Outcome]:
-        """Whether *found* comes of a pause before A's line *at*."""
-        outcome = self._stepper.run(self._a, self._b, at, found.seen[0].is_both)
-        return found.kind in [one.kind for one in self._wrong(outcome)], outcome
-
-    def _narrow(self, found: Difference, right: int) -> None:
+    def _narrow(self, one: Difference, right: int) -> None:
         """Find the first line of the window, behind *right*, where it was not seen: the line before it wrote."""
-        while found.seen[0].at - right > 1:
-            middle = (found.seen[0].at + right) // 2
-            is_wrong, outcome = self._has(found, middle)
-            if not is_wrong:
-                is_wrong, outcome = self._has(found, middle)  # see `_replay`: the first time it may have led elsewhere
-            if is_wrong:
-                found.seen.insert(0, outcome)
+        while one.at[0] - right > 1:
+            middle = (one.at[0] + right) // 2
+            outcome, wrong = self._pause(middle, one.is_both)
+            if one.kind not in wrong:
+                outcome, wrong = self._pause(middle, one.is_both)  # see `_replay`: the first may have led elsewhere
+            if one.kind in wrong:
+                one.at.insert(0, middle)
+                one.stack = outcome.stack
             else:
                 right = middle
 
-    def _replay(self, found: Difference) -> None:
+    def _replay(self, one: Difference) -> None:
         """Try it again. A line's number may lead elsewhere where an application does more now and then, such as to look
         whether a file has changed: that does not count."""
+        one.again = "at=%d" % one.at[0]
         for _ in range(2 * REPLAYS):
-            is_wrong, outcome = self._has(found, found.seen[0].at)
-            if outcome.stack == found.seen[0].stack:
-                found.replays += 1
-                found.times += is_wrong
-            if found.replays == REPLAYS:
+            outcome, wrong = self._pause(one.at[0], one.is_both)
+            if outcome.stack == one.stack:
+                one.of += 1
+                one.happened += one.kind in wrong
+            if one.of == REPLAYS:
                 break
-
-
-def _spread(lines: int, points: int) -> List[int]:
-    """*points* of the numbers from 1 to *lines*, evenly spread, the first and the last among them."""
-    if points >= lines:
-        return list(range(1, lines + 1))
-    return sorted({1 + (lines - 1) * number // max(points - 1, 1) for number in range(points)})

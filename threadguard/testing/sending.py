@@ -186,7 +186,9 @@ class SentRequest:
         """Whether nothing waits for the response any more: then a body without an end is left."""
 
     def __str__(self) -> str:
-        return report.request_line(self.environ)
+        """With the query: who reads it has sent it."""
+        query = self.environ.get("QUERY_STRING")
+        return report.request_line(self.environ) + (report.escaped("?" + query) if query else "")
 
     def run(self, app: Callable[..., Iterable[bytes]]) -> None:
         """Send the request and read the response to its end. Nothing is raised before `response` is asked for."""

@@ -11,31 +11,32 @@ import itertools
 import os
 import re
 import sys
-import sysconfig
 import threading
+import traceback
+from dataclasses import dataclass
+from functools import lru_cache
 from time import monotonic
 from types import FrameType
-from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple
+from typing import Any, Callable, List, NamedTuple, Optional, Set, Tuple
 
 from threadguard.process import stacks
 from threadguard.testing.sending import SentRequest, WSGIApp
 
 Stack = Tuple[Tuple[str, int, str], ...]
-IsStepped = Callable[[FrameType], bool]
+IsFrame = Callable[[FrameType], bool]
 
 _LOOK = 0.004
-_LOCKED, _STANDING, _SLOW = 0.02, 0.25, 1.0
-"""Seconds without an answer of B after which A goes on: where B stands still in a lock, where it stands still and the
-system does not tell why, and where it moves. They are beside what B took alone, three and five times."""
+_STANDING, _SLOW = 0.03 if sys.platform == "linux" else 0.25, 1.0
+"""Seconds after which A goes on without an answer of B: since B stands still, beside three times what it does so alone;
+and since it began, beside five times what it takes alone."""
 
-_paths = sysconfig.get_paths()
-_STDLIB = tuple(os.path.join(_paths[name], "") for name in ("stdlib", "platstdlib"))
-_SITE = tuple(os.path.join(_paths[name], "") for name in ("purelib", "platlib"))
+_STDLIB = os.path.join(os.path.dirname(os.__file__), "")
 _OWN = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "")
 _HERE = os.path.join(os.getcwd(), "")
+_INSTALLED = re.compile(r".*[/\\](?:site|dist)-packages[/\\](\w+)")
 _NOT_THE_APPLICATION = frozenset((
-    "waitress", "gunicorn", "cheroot", "granian", "uvicorn", "hypercorn", "a2wsgi", "twisted", "tornado", "gevent",
-    "eventlet", "coverage", "pytest", "_pytest", "pluggy", "pydevd", "_pydevd_bundle", "debugpy"))
+    "threadguard", "waitress", "gunicorn", "cheroot", "granian", "uvicorn", "hypercorn", "a2wsgi", "twisted", "tornado",
+    "gevent", "eventlet", "coverage", "pytest", "_pytest", "pluggy", "pydevd", "_pydevd_bundle", "debugpy"))
 
 
 class NoAnswerError(RuntimeError):
@@ -57,191 +58,160 @@ class Outcome(NamedTuple):
     answers: Tuple[Answer, Answer]
     lines: int
     """How many lines A had, where it was not paused."""
-    at: int
     stack: Stack
-    """Before which of its lines A was paused, and the application's frames there, innermost first; empty if it had
-    fewer lines."""
-    is_both: bool
-    """Whether B was to be paused as well."""
+    """The application's frames where A was paused, innermost first; empty if it had fewer lines."""
     waited: str
     """Where one waited for what the other held, if it did: then the pause ended, and the answers tell nothing."""
 
 
-def stepped_code(within: Tuple[str, ...]) -> IsStepped:
-    """Whether a frame's lines are counted: those of the packages *within*, by default of all but the standard library,
-    servers, and tools that look at the tests."""
-    known: Dict[Tuple[str, str], bool] = {}
-
-    def is_stepped(frame: FrameType) -> bool:
-        key = frame.f_code.co_filename, str(frame.f_globals.get("__name__"))
-        if key not in known:
-            module = key[1] + "."
-            known[key] = any(module.startswith(one + ".") for one in within) if within else is_of_application(key[0])
-        return known[key]
-
-    return is_stepped
+@lru_cache(maxsize=None)
+def is_of_application(file: str, module: str = "", within: Tuple[str, ...] = ()) -> bool:
+    """Whether code of *file* is none of the standard library, of threadguard, of a server, or of a tool; with *within*,
+    whether *module* is of one of these packages."""
+    if within:
+        return any((module + ".").startswith(package + ".") for package in within)
+    installed = _INSTALLED.match(file)
+    if installed:
+        return installed.group(1) not in _NOT_THE_APPLICATION
+    return not file.startswith(("<frozen", _OWN, _STDLIB))
 
 
-def is_of_application(file: str) -> bool:
-    """Whether code of *file* is none of the standard library, of threadguard, of a server, or of a tool."""
-    if file.startswith(("<frozen", _OWN)):
-        return False
-    for site in _SITE:
-        if file.startswith(site):
-            return re.split(r"[/\\.]", file[len(site):])[0] not in _NOT_THE_APPLICATION
-    return not file.startswith(_STDLIB)
-
-
+@dataclass
 class Stepper:
-    """Sends two requests, and pauses them. It learns from runs without a pause how long they take, and stand still.
+    """Sends two requests to *app*, and pauses them. It learns from what is not paused how long requests take, and stand
+    still. The parameters are those of `race`."""
 
-    :param compared: makes of an answer what is compared of it.
-    """
+    app: WSGIApp
+    within: Tuple[str, ...]
+    ignored: Set[str]
+    normalize: Callable[[bytes], bytes]
+    timeout: float
+    _seconds: float = 0.0
+    _stood: float = 0.0
 
-    def __init__(self, app: WSGIApp, is_stepped: IsStepped, compared: Callable[[Answer], Answer],
-                 timeout: float) -> None:
-        self._app, self._is_stepped, self._compared, self._timeout = app, is_stepped, compared, timeout
-        self._seconds = self._stood = 0.0
+    def is_stepped(self, frame: FrameType) -> bool:
+        """Whether the lines of *frame* are counted."""
+        return is_of_application(frame.f_code.co_filename, str(frame.f_globals.get("__name__")), self.within)
 
     def run(self, a: Any, b: Any, at: int = 0, is_both: bool = False) -> Outcome:
         """Send *a*, paused before its line *at*, and *b* meanwhile; with 0 one after the other. Raises `NoAnswerError`.
         """
         count = itertools.count(1).__next__
-        first = _Sending(self._app, a, self._is_stepped, lambda frame: count() == at)
-        second = _Sending(self._app, b, self._is_stepped, first.is_paused_at if is_both else None)
+        first = _Sending(self, a, lambda frame: count() == at)
+        at_the_same: IsFrame = lambda frame: first.place == (frame.f_code, frame.f_lineno)
+        second = _Sending(self, b, at_the_same if is_both else None)
+        waited = ""
         try:
-            waited = self._interleave(first, second)
-            if not (first.ends.is_set() and second.ends.is_set()):
-                raise NoAnswerError("no answer after %g seconds: one request is at %s, the other at %s" % (
-                    self._timeout, first.where(), second.where()))
+            first.start()
+            self._wait(first, first.halts)
+            second.start()
+            if first.stack and not self._wait(second, second.halts, is_brief=True):
+                waited = second.where()
+            first.goes_on.set()
+            if second.stack and not self._wait(first, first.ends, is_brief=True):
+                waited = first.where()
+            second.goes_on.set()
+            self._wait(first, first.ends)
+            self._wait(second, second.ends)
+        except TimeoutError:
+            raise NoAnswerError("no answer after %g seconds: one request is at %s, the other at %s" % (
+                self.timeout, first.where(), second.where())) from None
         finally:
             for one in (first, second):
                 one.sent.is_given_up = True
                 one.goes_on.set()
-        if not at:
-            self._seconds = max(self._seconds, first.seconds, second.seconds)
-            self._stood = max(self._stood, first.stood, second.stood)
-        answers = self._compared(first.answer()), self._compared(second.answer())
-        return Outcome(answers, count() - 1, at, first.stack, is_both, waited)
-
-    def _interleave(self, a: "_Sending", b: "_Sending") -> str:
-        """Let each run in its turn. Returns where one waited for what the other held, if it did."""
-        waited = ""
-        a.thread.start()
-        if not self._wait(a, a.halts):
-            return waited
-        b.thread.start()
-        if a.stack and not self._wait(b, b.halts, is_brief=True):
-            waited = b.where()
-        a.goes_on.set()
-        if b.stack and not self._wait(a, a.ends, is_brief=True):
-            waited = a.where()
-        b.goes_on.set()
-        if self._wait(a, a.ends):
-            self._wait(b, b.ends)
-        return waited
+        return Outcome((first.answer(), second.answer()), count() - 1, first.stack, waited)
 
     def _wait(self, one: "_Sending", event: threading.Event, is_brief: bool = False) -> bool:
-        """Wait for *event* of *one*; briefly: until it stands still, or takes much longer than it does alone."""
-        end = monotonic() + (_SLOW + 5 * self._seconds if is_brief else self._timeout)
+        """Wait for *event* of *one*. Briefly: until it stands still, or takes much longer than alone; then it is false.
+        """
+        began = since = now = monotonic()
+        place, stood = None, 0.0
         while not event.wait(_LOOK):
-            stands, patience = one.stands()
-            if monotonic() > end or is_brief and stands > patience + 3 * self._stood:
+            now, before, place = monotonic(), place, _place(one)
+            since = since if place is not None and place == before else now
+            stood = max(stood, now - since)
+            if is_brief and (now - since > _STANDING + 3 * self._stood or now - began > _SLOW + 5 * self._seconds):
                 return event.is_set()
+            if now - began > self.timeout:
+                raise TimeoutError
+        if not is_brief:
+            self._seconds, self._stood = max(self._seconds, now - began), max(self._stood, stood)
         return True
 
 
-class _Sending:
-    """One request, in a thread of its own, that is paused before the first line for which *is_place* is true."""
+class _Sending(threading.Thread):
+    """A request that is paused before the first line for which *is_place* is true, in a thread of its own."""
 
-    def __init__(self, app: WSGIApp, request: Any, is_stepped: IsStepped,
-                 is_place: Optional[Callable[[FrameType], bool]]) -> None:
-        self._app, self._is_stepped, self._is_place = app, is_stepped, is_place
+    def __init__(self, stepper: Stepper, request: Any, is_place: Optional[IsFrame]) -> None:
+        super().__init__(daemon=True)
+        self._stepper, self._is_place = stepper, is_place
         self.sent = SentRequest(request)
         self.sent.environ["wsgi.multithread"] = True
         self.halts, self.ends, self.goes_on = threading.Event(), threading.Event(), threading.Event()
         """That it is paused or at its end; that it is at its end; and that it need not pause any more."""
-        self._place: Tuple[Any, Any] = None, None
+        self.place: Tuple[Any, ...] = ()
         self.stack: Stack = ()
-        self.seconds = self.stood = self._since = 0.0
-        self._seen: Any = None
-        self.thread = threading.Thread(target=self._run, daemon=True)
 
-    def _run(self) -> None:
+    def run(self) -> None:
         """Send it under the tracer. The one that was there, a debugger's or coverage's, comes back."""
-        others, began = sys.gettrace(), monotonic()
-        sys.settrace(self._tracer(self._is_place, others) if self._is_place is not None else others)
-        try:
-            self.sent.run(self._app)
-        finally:
-            sys.settrace(others)
-            self.seconds = monotonic() - began
-            self.ends.set()
-            self.halts.set()
+        others, is_place = sys.gettrace(), self._is_place
 
-    def _tracer(self, is_place: Callable[[FrameType], bool], others: Any) -> Callable[[FrameType, str, Any], Any]:
         def on_line(frame: FrameType, event: str, arg: Any) -> Any:  # runs for each line: a request may have 200,000
-            if event == "line" and not self.stack and is_place(frame):
+            if event == "line" and not self.stack and is_place and is_place(frame):
                 sys.settrace(others)
-                self._place, self.stack = (frame.f_code, frame.f_lineno), self._stack(frame)
+                self.place, self.stack = (frame.f_code, frame.f_lineno), self._stack(frame)
                 self.halts.set()
                 self.goes_on.wait()
             return on_line
 
-        return lambda frame, event, arg: on_line if self._is_stepped(frame) else None
+        def on_call(frame: FrameType, event: str, arg: Any) -> Any:
+            return on_line if self._stepper.is_stepped(frame) else None
 
-    def is_paused_at(self, frame: FrameType) -> bool:
-        """Whether it is paused where *frame* is."""
-        return self._place == (frame.f_code, frame.f_lineno)
+        sys.settrace(on_call if is_place else others)
+        try:
+            self.sent.run(self._stepper.app)
+        finally:
+            sys.settrace(others)
+            self.ends.set()
+            self.halts.set()
 
     def answer(self) -> Answer:
-        """What came."""
+        """What came, as far as it is compared."""
         sent, raised, body = self.sent, "", b""
-        headers: Tuple[Tuple[str, str], ...] = ()
+        headers: List[Tuple[str, str]] = []
         try:
             body = b"".join(sent._chunks)
-            headers = tuple((str(name), str(value)) for name, value in sent._headers)
+            headers = [(str(name), str(value)) for name, value in sent._headers]
             if sent._raised is not None:
                 raise sent._raised
             if not sent._status:
                 raise RuntimeError("the application answered without a call of start_response")
         except BaseException as error:  # noqa: B902  an answer
             raised = re.sub("0x[0-9a-fA-F]+", "0x…", "%s: %s" % (type(error).__name__, error))
-        return Answer(str(sent._status), headers, body, raised)
+        kept = tuple(sorted(pair for pair in headers if pair[0].lower() not in self._stepper.ignored))
+        return Answer(str(sent._status), kept, self._stepper.normalize(body), raised)
 
-    def _stack(self, frame: Optional[FrameType]) -> Stack:
-        found = []
-        while frame is not None:
-            if self._is_stepped(frame):
-                file = frame.f_code.co_filename
-                found.append((file[len(_HERE):] if file.startswith(_HERE) else file, frame.f_lineno or 0,
-                              frame.f_code.co_name))
-            frame = frame.f_back
-        return tuple(found)
+    def _stack(self, innermost: FrameType) -> Stack:
+        frames = [(frame.f_code, line) for frame, line in traceback.walk_stack(innermost)
+                  if self._stepper.is_stepped(frame)]
+        return tuple((re.sub("^" + re.escape(_HERE), "", code.co_filename), line, code.co_name)
+                     for code, line in frames)
 
     def where(self) -> str:
         """Where its thread stands: in the application's code, if it does at all."""
-        stack = self._stack(stacks.tops().get(self.thread.ident or 0))
+        frame = stacks.tops().get(self.ident or 0)
+        stack = self._stack(frame) if frame is not None else ()
         return "%s:%d in %s" % stack[0] if stack else "no line of the application"
 
-    def stands(self) -> Tuple[float, float]:
-        """For how many seconds the thread has not moved, and how many are too many.
 
-        Linux tells that it sleeps, how often it went to sleep, and in what. Elsewhere its stack stands still; that may
-        be read under a GIL alone.
-        """
-        seen: Any = None
-        now, patience = monotonic(), _STANDING
-        try:
-            task = "/proc/self/task/%d/" % (self.thread.native_id or 0)
-            with open(task + "status") as status, open(task + "wchan") as wchan:
-                lines = [line for line in status if line.startswith(("State:\tS", "voluntary_ctxt"))]
-                seen = lines if len(lines) == 2 else None
-                patience = _LOCKED if "futex" in wchan.read() else _STANDING
-        except (OSError, AttributeError):  # another system, or the thread has just ended
-            frame = sys._current_frames().get(self.thread.ident or 0) if stacks.runs_alone() else None
-            seen = frame and (id(frame), frame.f_lasti)
-        if seen is None or seen != self._seen:
-            self._seen, self._since = seen, now
-        self.stood = max(self.stood, now - self._since)
-        return now - self._since, patience
+def _place(thread: threading.Thread) -> Any:
+    """Where *thread* stands, or None while it runs. Linux tells that it sleeps, and how often it went to sleep.
+    Elsewhere its stack tells, which may be read under a GIL alone."""
+    try:
+        with open("/proc/self/task/%d/status" % (thread.native_id or 0)) as status:
+            found = [line for line in status if line.startswith(("State:\tS", "voluntary_ctxt"))]
+        return found if len(found) == 2 else None
+    except (OSError, AttributeError):  # another system, or the thread has just ended
+        frame = sys._current_frames().get(thread.ident or 0) if stacks.runs_alone() else None
+        return frame and (id(frame), frame.f_lasti)
