@@ -18,7 +18,7 @@ from threadguard.guard.middleware import ThreadGuard
 from threadguard.model import Finding
 from threadguard.report import text
 from threadguard.testing.sending import SentRequest, WSGIApp
-from threadguard.testing.stepping import Answer, NoAnswerError, Outcome, Stack, Stepper
+from threadguard.testing.stepping import Answer, Outcome, Stack, Stepper
 
 REPLAYS = 10
 _ROUNDS = 6
@@ -75,7 +75,7 @@ def race(app: WSGIApp, *requests: Any, within: Iterable[str] = (), points: Optio
                 pair.run(points, at, progress)
             except CannotCompareError as error:
                 pair.problem = str(error)
-            except NoAnswerError as error:
+            except TimeoutError as error:
                 pair.problem = str(error)
                 break
     return report
@@ -157,12 +157,6 @@ def _compared(did: Answer, should: Answer) -> str:
         part = slice(max(0, same - _AROUND), same + _AROUND)
         found.append("body %r instead of %r, at byte %d" % (did.body[part], should.body[part], same))
     return "; ".join(found)
-
-
-def short(name: str, answer: Answer) -> str:
-    """A request with what it got, in short."""
-    return "%s (%s, %d bytes%s)" % (name, answer.status or "no status", len(answer.body),
-                                    answer.raised and ", raises " + text.escaped(answer.raised))
 
 
 @dataclass
@@ -298,7 +292,9 @@ class _Pair(PairReport):
             if now == before:
                 break
         self._right, (self.lines, _), self._learned = *now, time.time()
-        self.alone = [short(name, answer) for name, answer in zip((self.a, self.b), self._right[0])]
+        self.alone = ["%s (%s, %d bytes%s)" % (name, one.status or "no status", len(one.body),
+                                               one.raised and ", raises " + text.escaped(one.raised))
+                      for name, one in zip((self.a, self.b), self._right[0])]
         wrong = [what for right, did in zip(before[0], self._right) for what in differences([right], did).values()]
         if wrong:
             raise CannotCompareError(

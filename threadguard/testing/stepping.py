@@ -32,15 +32,11 @@ and since it began, beside five times what it takes alone."""
 
 _STDLIB = os.path.join(os.path.dirname(os.__file__), "")
 _OWN = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "")
-_HERE = os.path.join(os.getcwd(), "")
+_HERE = re.compile("^" + re.escape(os.path.join(os.getcwd(), "")))
 _INSTALLED = re.compile(r".*[/\\](?:site|dist)-packages[/\\](\w+)")
 _NOT_THE_APPLICATION = frozenset((
     "threadguard", "waitress", "gunicorn", "cheroot", "granian", "uvicorn", "hypercorn", "a2wsgi", "twisted", "tornado",
     "gevent", "eventlet", "coverage", "pytest", "_pytest", "pluggy", "pydevd", "_pydevd_bundle", "debugpy"))
-
-
-class NoAnswerError(RuntimeError):
-    """A request had no answer in time: its thread is left behind in the application."""
 
 
 class Answer(NamedTuple):
@@ -94,7 +90,9 @@ class Stepper:
         return is_of_application(frame.f_code.co_filename, str(frame.f_globals.get("__name__")), self.within)
 
     def run(self, a: Any, b: Any, at: int = 0, is_both: bool = False) -> Outcome:
-        """Send *a*, paused before its line *at*, and *b* meanwhile; with 0 one after the other. Raises `NoAnswerError`.
+        """Send *a*, paused before its line *at*, and *b* meanwhile; with 0 one after the other.
+
+        Raises `TimeoutError`: a request has no answer, and its thread is left behind in the application.
         """
         count = itertools.count(1).__next__
         first = _Sending(self, a, lambda frame: count() == at)
@@ -114,7 +112,7 @@ class Stepper:
             self._wait(first, first.ends)
             self._wait(second, second.ends)
         except TimeoutError:
-            raise NoAnswerError("no answer after %g seconds: one request is at %s, the other at %s" % (
+            raise TimeoutError("no answer after %g seconds: one request is at %s, the other at %s" % (
                 self.timeout, first.where(), second.where())) from None
         finally:
             for one in (first, second):
@@ -155,10 +153,10 @@ class _Sending(threading.Thread):
 
     def run(self) -> None:
         """Send it under the tracer. The one that was there, a debugger's or coverage's, comes back."""
-        others, is_place = sys.gettrace(), self._is_place
+        others, is_place = sys.gettrace(), self._is_place or (lambda frame: False)
 
         def on_line(frame: FrameType, event: str, arg: Any) -> Any:  # runs for each line: a request may have 200,000
-            if event == "line" and not self.stack and is_place and is_place(frame):
+            if event == "line" and not self.stack and is_place(frame):
                 sys.settrace(others)
                 self.place, self.stack = (frame.f_code, frame.f_lineno), self._stack(frame)
                 self.halts.set()
@@ -168,7 +166,7 @@ class _Sending(threading.Thread):
         def on_call(frame: FrameType, event: str, arg: Any) -> Any:
             return on_line if self._stepper.is_stepped(frame) else None
 
-        sys.settrace(on_call if is_place else others)
+        sys.settrace(on_call if self._is_place is not None else others)
         try:
             self.sent.run(self._stepper.app)
         finally:
@@ -193,10 +191,8 @@ class _Sending(threading.Thread):
         return Answer(str(sent._status), kept, self._stepper.normalize(body), raised)
 
     def _stack(self, innermost: FrameType) -> Stack:
-        frames = [(frame.f_code, line) for frame, line in traceback.walk_stack(innermost)
-                  if self._stepper.is_stepped(frame)]
-        return tuple((re.sub("^" + re.escape(_HERE), "", code.co_filename), line, code.co_name)
-                     for code, line in frames)
+        return tuple((_HERE.sub("", frame.f_code.co_filename), line, frame.f_code.co_name)
+                     for frame, line in traceback.walk_stack(innermost) if self._stepper.is_stepped(frame))
 
     def where(self) -> str:
         """Where its thread stands: in the application's code, if it does at all."""
