@@ -159,9 +159,12 @@ class _Sending(threading.Thread):
             if event == "line" and not self.stack and is_place(frame):
                 sys.settrace(others)
                 self.place, self.stack = (frame.f_code, frame.f_lineno), self._stack(frame)
+                for each, _ in traceback.walk_stack(frame):
+                    if each.f_trace is on_line:  # before 3.10 a frame that is traced stays at its last line of these
+                        each.f_trace = None
                 self.halts.set()
                 self.goes_on.wait()
-            return on_line
+            return None if self.stack else on_line
 
         def on_call(frame: FrameType, event: str, arg: Any) -> Any:
             return on_line if self._stepper.is_stepped(frame) else None
