@@ -169,6 +169,25 @@ def test_variable_of_the_guard_is_left_alone(run):
     assert run("site_race:right", "/a", "/b", "--points", "1", THREADGUARD_APP="nowhere:app")[0] == 0
 
 
+def test_coverage_measures_beside_it(tmp_path):
+    """coverage with its own tracer sees what B runs, and race finds what it finds without."""
+    pytest.importorskip("coverage.tracer")
+    (tmp_path / "site_covered.py").write_text(
+        "state = {}\n\n\ndef application(environ, start_response):\n    state['path'] = environ['PATH_INFO']\n"
+        "    start_response('200 OK', [])\n    return [state['path'].encode()]\n")
+    (tmp_path / "run.py").write_text(
+        "from site_covered import application\nfrom threadguard.testing import race\n"
+        "assert race(application, '/a', '/b').status == 1\n")
+    variables = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+    variables.update(PYTHONPATH=os.pathsep.join([str(tmp_path), *sys.path]), COVERAGE_CORE="ctrace")
+    coverage = [sys.executable, "-W", "ignore", "-m", "coverage"]
+    subprocess.run([*coverage, "run", "--include=*/site_covered.py", "run.py"], cwd=str(tmp_path), env=variables,
+                   check=True, timeout=120)
+    done = subprocess.run([*coverage, "report", "-m"], cwd=str(tmp_path), env=variables, check=True, timeout=120,
+                          stdout=subprocess.PIPE, universal_newlines=True)
+    assert "100%" in done.stdout, done.stdout
+
+
 def test_fixture(threadguard):
     """The fixture has both, and a race that is proved is no overlap of its guard."""
     def application(environ, start_response):

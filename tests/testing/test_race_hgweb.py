@@ -41,22 +41,3 @@ def test_the_line_behind_the_write_is_found(tmp_path):
                            cwd=str(tmp_path), env=variables, timeout=600, stdout=subprocess.PIPE,
                            stderr=subprocess.STDOUT, universal_newlines=True)
     assert ended.returncode == 0, ended.stdout
-
-
-def test_coverage_measures_beside_it(tmp_path):
-    """coverage with its own tracer sees what B runs, and race finds what it finds without."""
-    pytest.importorskip("coverage")
-    (tmp_path / "site_covered.py").write_text(
-        "state = {}\n\n\ndef application(environ, start_response):\n    state['path'] = environ['PATH_INFO']\n"
-        "    start_response('200 OK', [])\n    return [state['path'].encode()]\n")
-    (tmp_path / "run.py").write_text(
-        "from site_covered import application\nfrom threadguard.testing import race\n"
-        "assert race(application, '/a', '/b').status == 1\n")
-    variables = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
-    variables.update(PYTHONPATH=os.pathsep.join([str(tmp_path), *sys.path]), COVERAGE_CORE="ctrace")
-    coverage = [sys.executable, "-W", "ignore", "-m", "coverage"]
-    subprocess.run([*coverage, "run", "--include=*/site_covered.py", "run.py"], cwd=str(tmp_path), env=variables,
-                   check=True, timeout=120)
-    done = subprocess.run([*coverage, "report", "-m"], cwd=str(tmp_path), env=variables, check=True, timeout=120,
-                          stdout=subprocess.PIPE, universal_newlines=True)
-    assert "100%" in done.stdout, done.stdout
