@@ -195,7 +195,8 @@ class PairReport:
         if len(one.at) > 1:
             lines.append("it went wrong at %d places, the last before line %d, at %s:%d in %s" % (
                 len(one.at), one.at[-1], *one.last_stack[0]))
-        lines.append("tried again it happened %d of %d times: %s" % (one.happened, one.of, one.again))
+        if one.of:
+            lines.append("tried again it happened %d of %d times: %s" % (one.happened, one.of, one.again))
         wrong, other, paused = (self.a, self.b, "it") if one.wrong == "A" else (self.b, "it", self.a)
         return Finding(one.code, "%s is answered wrongly when %s runs while %s is paused here" % (wrong, other, paused),
                        "\n           ".join(lines), _REMEDY, file, line)
