@@ -142,7 +142,12 @@ without_hooks = pytest.mark.skipif(os.name != "posix" or is_pypy, reason="needs 
 
 def forked_without_hooks(function):
     """Whether *function* is true in a child that is forked as uWSGI forks: none of Python's hooks is run there."""
-    pid = ctypes.PyDLL(None).fork()  # a PyDLL keeps the GIL
+    return forked_with_hooks(function, ctypes.PyDLL(None).fork)  # a PyDLL keeps the GIL
+
+
+def forked_with_hooks(function, fork=getattr(os, "fork", None)):
+    """Whether *function* is true in a child that Python forks."""
+    pid = fork()
     if pid == 0:
         status = 2
         try:

@@ -2,13 +2,12 @@
 
 import asyncio
 import importlib
-import os
 import queue
 import sys
 import threading
 
 import pytest
-from conftest import Response, forked_without_hooks, in_thread, new_environ, without_hooks
+from conftest import Response, forked_with_hooks, forked_without_hooks, in_thread, new_environ, without_hooks
 
 from threadguard import OptionError, ThreadedDeploymentError, ThreadGuard
 from threadguard.model import Reading, Source
@@ -34,6 +33,30 @@ def codes_of(caplog):
 OK, REFUSED = "200 OK", "503 Service Unavailable"
 
 
+@pytest.fixture
+def served(guarded, monkeypatch):
+    """A guard with ``thread = same`` whose calls come from the server, or from where *origins* say, one after the
+    other."""
+    def served(*origins, **options):
+        guard = guarded(hello, **{"thread": "same", **options})
+        left = list(origins)
+        monkeypatch.setattr(guard._group, "origin_of", lambda environ: left.pop(0) if left else Origin.SERVER)
+        return guard
+    return served
+
+
+@pytest.fixture
+def lasting(request):
+    """Makes threads that live until the end of the test; each calls what it is given, and returns the result."""
+    def start():
+        jobs, answers = queue.Queue(), queue.Queue()
+        thread = threading.Thread(target=lambda: [answers.put(job()) for job in iter(jobs.get, None)])
+        thread.start()
+        request.addfinalizer(lambda: (jobs.put(None), thread.join(60)))
+        return lambda job: jobs.put(job) or answers.get(timeout=60)
+    return start
+
+
 def test_main_refuses_a_request_on_another_thread(guarded, caplog):
     """And lets in those that come on the main one, before and after."""
     guard = guarded(hello, thread="main")
@@ -44,31 +67,27 @@ def test_main_refuses_a_request_on_another_thread(guarded, caplog):
     assert guard.verdict.status == "single-threaded", "the thread says nothing of the server's capacity"
 
 
-def test_same_refuses_a_request_on_another_thread(guarded, monkeypatch):
+def test_same_refuses_a_request_on_another_thread(served):
     """Once a request has come from the server."""
-    guard = guarded(hello, thread="same")
-    monkeypatch.setattr(guard._group, "origin_of", lambda environ: Origin.SERVER)
+    guard = served()
     assert (status_of(guard), in_thread(lambda: status_of(guard)), status_of(guard)) == (OK, REFUSED, OK)
     response = in_thread(lambda: Response(guard))
     assert b"TG207" in response.body and guard.stats().refused == 2
 
 
 @pytest.mark.parametrize("thread", ["same", "main"])
-def test_under_log_it_is_reported(guarded, caplog, thread, monkeypatch):
+def test_under_log_it_is_reported(served, caplog, thread):
     """The request enters; it is told once, with the thread that is wanted and the stack."""
-    guard = guarded(hello, thread=thread, policy="log")
-    monkeypatch.setattr(guard._group, "origin_of", lambda environ: Origin.SERVER)
+    guard = served(thread=thread, policy="log")
     assert status_of(guard) == OK
     assert [in_thread(lambda: status_of(guard)) for _ in range(3)] == [OK] * 3
     assert codes_of(caplog).count("TG207") == 1
     assert "wanted: " in caplog.text and "entering: GET /" in caplog.text and guard.stats().requests == 4
 
 
-def test_the_number_of_a_thread_that_has_ended_is_not_taken_for_it(guarded, monkeypatch):
+def test_the_number_of_a_thread_that_has_ended_is_not_taken_for_it(served):
     """The next thread often gets the number that `threading.get_ident` gives, and is another one all the same."""
-    guard = guarded(hello, thread="same")
-    monkeypatch.setattr(guard._group, "origin_of", lambda environ: Origin.SERVER)
-    idents = []
+    guard, idents = served(), []
 
     def request():
         idents.append(threading.get_ident())
@@ -90,59 +109,31 @@ def test_the_answer_says_why(guarded):
 
 
 @pytest.mark.parametrize("origin", [Origin.ELSEWHERE, Origin.POOL])
-def test_a_call_from_elsewhere_never_sets_the_thread(guarded, monkeypatch, origin):
+def test_a_call_from_elsewhere_never_sets_the_thread(served, origin):
     """And is checked only once it is known."""
-    guard = guarded(hello, thread="same")
-    origins = [origin, Origin.SERVER]
-    monkeypatch.setattr(guard._group, "origin_of", lambda environ: origins.pop(0))
+    guard = served(origin)
     assert in_thread(lambda: status_of(guard)) == OK, "a job warms the application up"
     assert status_of(guard) == OK, "the server"
     assert in_thread(lambda: status_of(guard)) == REFUSED, "the job again"
 
 
-def test_a_thread_of_which_nothing_is_known_gives_way_to_the_server_s(guarded, monkeypatch):
+def test_a_thread_of_which_nothing_is_known_gives_way_to_the_server_s(served, lasting):
     """A thread that warmed the application up and still lives does not keep the server out."""
-    guard = guarded(hello, thread="same")
-    origins = [Origin.PLAIN, Origin.SERVER]
-    monkeypatch.setattr(guard._group, "origin_of", lambda environ: origins.pop(0))
-    warmed, end = threading.Event(), threading.Event()
-    warmer = threading.Thread(target=lambda: (status_of(guard), warmed.set(), end.wait(60)))
-    warmer.start()
-    assert warmed.wait(60)
-    assert status_of(guard) == OK
-    end.set()
-    warmer.join(60)
+    guard = served(Origin.PLAIN)
+    assert [lasting()(lambda: status_of(guard)), status_of(guard)] == [OK, OK]
 
 
-class Lasting:
-    """A thread that lives until the end of the test, and does what it is told."""
-
-    def __init__(self, request):
-        self._jobs, self._answers = queue.Queue(), queue.Queue()
-        thread = threading.Thread(target=self._run)
-        thread.start()
-        request.addfinalizer(lambda: (self._jobs.put(None), thread.join(60)))
-
-    def _run(self):
-        for job in iter(self._jobs.get, None):
-            self._answers.put(job())
-
-    def __call__(self, job):
-        self._jobs.put(job)
-        return self._answers.get(timeout=60)
-
-
-def test_nothing_is_refused_where_no_call_is_certain_to_come_from_the_server(guarded, caplog, request):
+def test_nothing_is_refused_where_no_call_is_certain_to_come_from_the_server(guarded, caplog, lasting):
     """A warm-up on the main thread, and then a server that nobody knows, on a thread of its own: it is reported."""
-    guard, server = guarded(hello, thread="same"), Lasting(request)
+    guard, server = guarded(hello, thread="same"), lasting()
     assert status_of(guard) == OK
     assert [server(lambda: status_of(guard)) for _ in range(3)] == [OK] * 3
     assert codes_of(caplog).count("TG207") == 1 and guard.stats().refused == 0
 
 
-def test_a_call_while_a_module_is_imported_never_decides(guarded, caplog, request, tmp_path, monkeypatch):
+def test_a_call_while_a_module_is_imported_never_decides(guarded, caplog, lasting, tmp_path, monkeypatch):
     """Whatever warms the application up there, the server does not serve yet: nothing is said of its own thread."""
-    guard, server = guarded(hello, thread="same"), Lasting(request)
+    guard, server = guarded(hello, thread="same"), lasting()
     (tmp_path / "warming_up.py").write_text("import builtins\nbuiltins.warm_up()\n")
     monkeypatch.setattr("builtins.warm_up", lambda: status_of(guard), raising=False)
     monkeypatch.syspath_prepend(str(tmp_path))
@@ -152,28 +143,33 @@ def test_a_call_while_a_module_is_imported_never_decides(guarded, caplog, reques
     assert "TG207" not in codes_of(caplog)
 
 
-def test_the_main_thread_is_more_likely_the_server_s(guarded, caplog, request):
+def test_the_main_thread_is_more_likely_the_server_s(guarded, caplog, lasting):
     """A scheduler's thread that goes on, and then a server that nobody knows, on the main thread: nothing is wrong."""
-    guard, scheduler = guarded(hello, thread="same"), Lasting(request)
+    guard, scheduler = guarded(hello, thread="same"), lasting()
     assert [scheduler(lambda: status_of(guard)), status_of(guard), status_of(guard)] == [OK] * 3
     assert "TG207" not in codes_of(caplog)
 
 
-def test_a_warm_up_on_the_server_s_own_thread_does_not_keep_it_from_being_known(guarded, monkeypatch, request):
+def test_a_warm_up_on_the_server_s_own_thread_does_not_keep_it_from_being_known(served):
     """However many calls warm the application up, a call on another thread is refused once the server serves."""
-    guard, other = guarded(hello, thread="same"), Lasting(request)
-    for _ in range(100):
-        assert status_of(guard) == OK
-    monkeypatch.setattr(guard._group, "origin_of", lambda environ: Origin.SERVER)
-    for _ in range(100):
-        assert status_of(guard) == OK
-    assert other(lambda: status_of(guard)) == REFUSED
+    guard = served(*[Origin.PLAIN] * 7)  # it looks at so many of the first hundred calls
+    assert [status_of(guard) for _ in range(200)] == [OK] * 200
+    assert in_thread(lambda: status_of(guard)) == REFUSED
 
 
 def test_a_thread_that_has_ended_is_forgotten_where_nothing_is_known_of_it(guarded):
     """A timer's warm-up, and then an unknown server."""
     guard = guarded(hello, thread="same")
     assert [in_thread(lambda: status_of(guard)), status_of(guard), status_of(guard)] == [OK] * 3
+
+
+def test_a_thread_for_each_request_of_an_unknown_server_is_reported(guarded, caplog):
+    """No timer warms an application up so often; nothing is refused."""
+    guard = guarded(hello, thread="same")
+    assert [in_thread(lambda: status_of(guard)) for _ in range(8)] == [OK] * 8
+    assert "TG207" not in codes_of(caplog)
+    assert [in_thread(lambda: status_of(guard)) for _ in range(3)] == [OK] * 3
+    assert codes_of(caplog).count("TG207") == 1
 
 
 def test_a_nested_call_is_not_compared(guarded, monkeypatch):
@@ -203,10 +199,9 @@ def test_a_call_in_a_section_is_compared_as_any_other(guarded):
     assert (guard.stats().in_flight, guard.stats().sections_inside) == (0, 0)
 
 
-def test_a_call_in_a_section_never_sets_the_thread(guarded, monkeypatch):
+def test_a_call_in_a_section_never_sets_the_thread(served):
     """It is a job's, and so from elsewhere."""
-    guard = guarded(hello, thread="same")
-    monkeypatch.setattr(guard._group, "origin_of", lambda environ: Origin.SERVER)
+    guard = served()
 
     def job():
         with guard.inside("nightly job"):
@@ -232,10 +227,9 @@ def test_guards_of_one_group_may_want_different_threads(guarded):
     assert status_of(inner) == OK
 
 
-def test_under_an_event_loop_it_is_the_thread(guarded, monkeypatch):
+def test_under_an_event_loop_it_is_the_thread(served):
     """Each task of the loop runs on it."""
-    guard = guarded(hello, thread="same")
-    monkeypatch.setattr(guard._group, "origin_of", lambda environ: Origin.SERVER)
+    guard = served()
 
     async def request():
         return status_of(guard)
@@ -246,35 +240,24 @@ def test_under_an_event_loop_it_is_the_thread(guarded, monkeypatch):
     assert asyncio.run(main()) == [OK, OK]
 
 
-def test_a_greenlet_is_a_context_of_its_own(guarded, monkeypatch):
+def test_a_greenlet_is_a_context_of_its_own(served):
     """What is bound to a greenlet, as Playwright's sync API, is not another one's."""
     greenlet = pytest.importorskip("greenlet", reason="needs the package greenlet")
-    guard = guarded(hello, thread="same")
-    monkeypatch.setattr(guard._group, "origin_of", lambda environ: Origin.SERVER)
+    guard = served()
     assert status_of(guard) == OK
     assert greenlet.greenlet(lambda: status_of(guard)).switch() == REFUSED
 
 
 @without_hooks
 @pytest.mark.parametrize("thread", ["same", "main"])
-@pytest.mark.parametrize("fork", ["with hooks", "without"])
+@pytest.mark.parametrize("fork", [forked_with_hooks, forked_without_hooks])
 def test_a_fork_forgets_the_thread(guarded, thread, fork):
     """The child has one thread, which is its main one, whichever forked it."""
     guard = guarded(hello, thread=thread)
     assert status_of(guard) == OK
-
-    def from_a_thread():
-        if fork == "without":
-            return forked_without_hooks(lambda: status_of(guard) == OK)
-        pid = os.fork()
-        if not pid:
-            os._exit(0 if status_of(guard) == OK else 1)
-        return os.waitpid(pid, 0)[1] == 0
-
-    assert from_a_thread()
-    # Without hooks the child of a thread may wait for ever for locks of others; uWSGI forks from its main thread.
-    if fork == "with hooks":
-        assert in_thread(from_a_thread)
+    assert fork(lambda: status_of(guard) == OK)
+    # Without hooks the child of a thread may wait for ever for locks of Python's; uWSGI forks from its main thread.
+    assert fork is forked_without_hooks or in_thread(lambda: fork(lambda: status_of(guard) == OK))
 
 
 @pytest.mark.parametrize("thread", ["same", "main"])

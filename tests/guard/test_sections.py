@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from time import monotonic
 
 import pytest
-from conftest import DEADLINE, Response, forked_without_hooks, held_inside, in_thread, new_environ, without_hooks
+from conftest import (DEADLINE, Response, forked_with_hooks, forked_without_hooks, held_inside, in_thread, new_environ,
+                      without_hooks)
 
 import threadguard
 from threadguard import Busy, OptionError
@@ -22,6 +23,11 @@ TURNS = ["refuse", "serialize"]
 def hello(environ, start_response):
     start_response("200 OK", [("Content-Type", "text/plain")])
     return [b"hello"]
+
+
+def held_at(gate):
+    """An application whose requests for /held stay inside until *gate* is opened, and others do not."""
+    return lambda environ, start_response: (gate if environ["PATH_INFO"] == "/held" else hello)(environ, start_response)
 
 
 def in_background(function):
@@ -67,6 +73,16 @@ def held_section(guard, name="held", enter=None):
         assert results == [None]
 
 
+@contextmanager
+def handling(handle):
+    """A handler of SIGALRM during the block."""
+    before = signal.signal(signal.SIGALRM, handle)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGALRM, before)
+
+
 def waits(guard, number=1):
     """Whether *number* stand in line."""
     return lambda: len(guard._ledger.line) >= number
@@ -84,60 +100,32 @@ def test_a_request_that_meets_a_section_waits_and_is_served(guarded, policy):
     assert results == ["200 OK"] and guard.verdict.status == "single-threaded"
 
 
-@pytest.mark.parametrize("policy", TURNS)
-def test_a_section_is_ahead_of_every_request_that_comes_later(guarded, gate, policy):
-    """A busy server does not keep it out for ever."""
-    order = []
+@pytest.mark.parametrize("policy, paths", [("refuse", []), ("serialize", ["/1", "/2"])])
+def test_the_line_is_kept_in_order(guarded, gate, policy, paths):
+    """A request that came before the section is served before it, and it is ahead of every request that comes later."""
+    order, held = [], held_at(gate)
 
     def app(environ, start_response):
         order.append(environ["PATH_INFO"])
-        return (gate if environ["PATH_INFO"] == "/held" else hello)(environ, start_response)
+        return held(environ, start_response)
 
-    guard = guarded(app, policy=policy)
-    Response(guard, new_environ(PATH_INFO="/first"))
+    guard = guarded(app, policy=policy, serialize_timeout=DEADLINE)
 
     def job():
         with guard.inside("job"):
             order.append("job")
 
-    with held_inside(guard, gate):
-        section, done = in_background(job)
-        until(waits(guard))
-        assert not guard._ledger.marks[FAST_PATH]
-        if policy == "serialize":
-            later, _ = in_background(lambda: Response(guard, new_environ(PATH_INFO="/later")))
-            until(waits(guard, 2))
-        gate.open.set()
-        section.join(DEADLINE)
-        if policy == "serialize":
-            later.join(DEADLINE)
-    assert done == [None]
-    assert order == ["/first", "/held", "job"] + ["/later"] * (policy == "serialize")
-
-
-def test_the_line_is_kept_in_order_under_serialize(guarded, gate):
-    """A request that came before the section is served before it."""
-    order = []
-
-    def app(environ, start_response):
-        order.append(environ["PATH_INFO"])
-        return (gate if environ["PATH_INFO"] == "/held" else hello)(environ, start_response)
-
-    guard = guarded(app, policy="serialize", serialize_timeout=DEADLINE)
-
-    def job():
-        with guard.inside("job"):
-            order.append("job")
-
+    works = [lambda path=path: Response(guard, new_environ(PATH_INFO=path)) for path in paths]
+    works.insert(1, job)
     with held_inside(guard, gate):
         threads = []
-        for number, work in enumerate((lambda: Response(guard, new_environ(PATH_INFO="/1")), job,
-                                       lambda: Response(guard, new_environ(PATH_INFO="/2"))), 1):
+        for number, work in enumerate(works, 1):
             threads.append(in_background(work)[0])
             until(waits(guard, number))
+        until(lambda: not guard._ledger.marks[FAST_PATH])
     for thread in threads:
         thread.join(DEADLINE)
-    assert order == ["/held", "/1", "job", "/2"]
+    assert order == ["/held", *paths[:1], "job", *paths[1:]]
 
 
 @pytest.mark.parametrize("policy", [*TURNS, "log"])
@@ -234,9 +222,9 @@ def test_under_log_both_run_and_are_reported(guarded, caplog):
 
 
 def test_under_log_a_section_does_not_hide_an_overlap_of_requests(guarded, gate):
-    """What a request meets among requests is told as before."""
-    guard = guarded(lambda environ, start: (gate if environ["PATH_INFO"] == "/held" else hello)(environ, start),
-                    policy="log")
+    """What a request meets among requests is told as before, however many reports there are of sections."""
+    guard = guarded(held_at(gate), policy="log")
+    guard._group.reports_kept = 1  # of the section
     with held_section(guard), held_inside(guard, gate):
         assert Response(guard).status == "200 OK"
         assert guard.stats().overlaps == 1 and guard.stats().peak == 2
@@ -254,12 +242,15 @@ def test_a_section_under_log_that_meets_a_request_is_reported(guarded, gate, cap
 def test_sections_are_counted_apart(guarded):
     """Never as requests."""
     guard = guarded(hello)
-    with held_section(guard):
+
+    def counts():
         stats = guard.stats()
-        assert (stats.sections, stats.sections_inside, stats.in_flight, stats.requests, stats.peak) == (1, 1, 0, 0, 0)
+        return stats.sections, stats.sections_inside, stats.in_flight, stats.requests, stats.peak
+
+    with held_section(guard):
+        assert counts() == (1, 1, 0, 0, 0)
     Response(guard)
-    stats = guard.stats()
-    assert (stats.sections, stats.sections_inside, stats.in_flight, stats.requests, stats.peak) == (1, 0, 0, 1, 1)
+    assert counts() == (1, 0, 0, 1, 1)
 
 
 def test_sections_take_turns_among_themselves(guarded):
@@ -271,11 +262,11 @@ def test_sections_take_turns_among_themselves(guarded):
 
 def test_the_fast_path_is_open_again_after_a_section(guarded):
     """Requests pay nothing while none is announced or inside."""
-    guard = guarded(hello, server_threads=1)
+    guard = guarded(hello, server_threads=1, serialize_timeout=0.01)
     while not guard._ledger.marks[FAST_PATH]:
         Response(guard)
     with guard.inside("job"):
-        assert not guard._ledger.marks[FAST_PATH]
+        assert in_thread(lambda: Response(guard)).status == "503 Service Unavailable"
     assert guard._ledger.marks[FAST_PATH] and not guard._ledger.sections and not guard._ledger.inside
 
 
@@ -308,12 +299,11 @@ def test_a_section_that_nothing_holds_any_more_is_over(guarded):
 
 
 @without_hooks
-@pytest.mark.parametrize("fork", ["with hooks", "without"])
+@pytest.mark.parametrize("fork", [forked_with_hooks, forked_without_hooks])
 def test_a_section_that_is_open_at_a_fork_is_the_parent_s(guarded, fork):
     """The child serves, and its end of the block does no harm in the parent."""
     guard = guarded(hello)
     section = guard.inside("job")
-    section.__enter__()
 
     def child():
         # No thread is started in it: without hooks the locks of the parent's other threads may stay taken.
@@ -321,15 +311,9 @@ def test_a_section_that_is_open_at_a_fork_is_the_parent_s(guarded, fork):
         section.__exit__()
         return served and Response(guard).status == "200 OK" and guard.stats().sections == 0
 
-    if fork == "without":
-        assert forked_without_hooks(child)
-    else:
-        pid = os.fork()
-        if not pid:
-            os._exit(0 if child() else 1)
-        assert os.waitpid(pid, 0)[1] == 0
-    assert guard.stats().sections_inside == 1
-    section.__exit__()
+    with section:
+        assert fork(child)
+        assert guard.stats().sections_inside == 1
     assert guard.stats().sections_inside == 0
 
 
@@ -348,32 +332,11 @@ def test_a_signal_s_handler_enters_over_a_request_of_its_own_thread(guarded):
         return hello(environ, start_response)
 
     guard = guarded(app)
-    before = signal.signal(signal.SIGALRM, handle)
-    try:
+    with handling(handle):
         assert Response(guard).status == "200 OK"
-    finally:
-        signal.signal(signal.SIGALRM, before)
 
 
 # -- coroutines
-
-
-def test_tasks_take_turns(guarded):
-    """The owner is the task, not the thread, and the event loop goes on meanwhile."""
-    guard, order = guarded(hello), []
-
-    async def job(name):
-        async with guard.inside(name):
-            assert Response(guard).status == "200 OK", "a call by the task is nested"
-            order.append(name)
-            await asyncio.sleep(0)
-            order.append(name)
-
-    async def main():
-        await asyncio.gather(*(job(name) for name in "abc"))
-
-    asyncio.run(main())
-    assert order == list("aabbcc") and guard.stats().sections == 3
 
 
 def test_a_task_waits_for_a_request_of_another_thread(guarded, gate):
@@ -410,6 +373,7 @@ def test_where_waiting_would_stop_the_holder_it_is_busy_at_once(guarded):
 
     async def main():
         async with guard.inside("held"):
+            assert Response(guard).status == "200 OK", "a call by the task is nested"
             return await asyncio.ensure_future(beside())
 
     before = monotonic()
@@ -540,14 +504,10 @@ def test_a_signal_s_handler_is_ahead_of_what_it_interrupts(guarded, gate):
             order.append("handler")
 
     guard = guarded(gate)
-    before = signal.signal(signal.SIGALRM, handle)
-    try:
-        with held_inside(guard, gate):
-            threading.Timer(0.05, lambda: until(waits(guard)) or os.kill(os.getpid(), signal.SIGALRM)).start()
-            with guard.inside("main", timeout=DEADLINE):
-                order.append("main")
-    finally:
-        signal.signal(signal.SIGALRM, before)
+    with handling(handle), held_inside(guard, gate):
+        threading.Thread(target=lambda: until(waits(guard)) or os.kill(os.getpid(), signal.SIGALRM)).start()
+        with guard.inside("main", timeout=DEADLINE):
+            order.append("main")
     assert order == ["handler", "main"]
 
 
@@ -618,31 +578,20 @@ def test_guards_of_one_group_with_several_policies(guarded):
     assert [report.code for report in logs._group.reports] == ["TG307"] and logs.verdict.status == "single-threaded"
 
 
-def test_a_health_check_is_answered_while_a_section_is_inside(guarded):
-    """It touches no application."""
-    guard = guarded(hello, health_path="/health", health_token="a token of some length")
-    with held_section(guard):
-        response = Response(guard, new_environ(PATH_INFO="/health", HTTP_AUTHORIZATION="Bearer a token of some length"))
-    assert response.status == "200 OK"
-    assert b'"sections_inside"' in response.body or b"section" in response.body
-
-
 @without_hooks
 def test_a_section_that_waits_at_a_fork_is_the_parent_s(guarded, gate):
     """The child, which has no such thread, serves and enters at once."""
-    parent = os.getpid()  # a thread of the parent's may have a lock of the gate at the fork
-    guard = guarded(lambda environ, start: (gate if os.getpid() == parent else hello)(environ, start))
+    guard = guarded(held_at(gate))
 
     def child():
         with guard.inside("child", timeout=0.05):
             assert Response(guard).status == "200 OK"
-        return not guard._ledger.line and not guard._ledger.sections and guard.stats().sections == 1
+        return not guard._ledger.line and guard.stats().sections == 1
 
     with held_inside(guard, gate):
         section, results = in_background(lambda: guard.inside("job").__enter__() and None)
         until(waits(guard))
-        assert forked_without_hooks(child)
-        assert waits(guard)()
+        assert forked_without_hooks(child) and waits(guard)()
     section.join(DEADLINE)
     assert results == [None]
 
@@ -738,45 +687,54 @@ def test_a_section_of_a_greenlet_that_has_ended_is_over(guarded):
     assert not seen and guard.stats().sections_inside == 0
 
 
-@pytest.mark.parametrize("backend", ["trio", "anyio", "uvloop"])
-def test_tasks_of_other_event_loops(guarded, backend):
-    """The owner is the task: where a plain `with` meets another one, it is busy at once."""
+@pytest.mark.parametrize("backend", ["asyncio", "uvloop", "trio"])
+def test_tasks_of_every_event_loop(guarded, backend):
+    """The owner is the task: others take turns, cancelled or not, and where a plain `with` meets one it is busy."""
     module = pytest.importorskip(backend)
-    guard, order = guarded(hello), []
     sleep = asyncio.sleep if backend == "uvloop" else module.sleep
+    guard, order = guarded(hello), []
 
-    async def hold():
-        with guard.inside("held"):
-            await sleep(0.01)
-            order.append("held")
+    async def job(name):
+        async with guard.inside(name):
+            order.append(name)
+            with pytest.raises(Busy, match="at once, and to wait here would stop what has it"):
+                await in_another_task(enter_at_once)
+            await sleep(0)
+            order.append(name)
 
-    async def meet():
-        with pytest.raises(Busy, match="at once, and to wait here would stop what has it"):
-            guard.inside("job").__enter__()
-        order.append("busy")
+    async def enter_at_once():
+        guard.inside("job").__enter__()
+
+    async def in_another_task(function, *arguments):
+        if backend != "trio":
+            return await asyncio.ensure_future(function(*arguments))
+        errors = []
+
+        async def run():
+            try:
+                await function(*arguments)
+            except Exception as error:
+                errors.append(error)
+
+        async with module.open_nursery() as nursery:
+            nursery.start_soon(run)
+        for error in errors:
+            raise error
 
     async def main():
-        if backend == "uvloop":
-            await asyncio.gather(hold(), meet())
-            return
-        group = module.open_nursery() if backend == "trio" else module.create_task_group()
-        async with group as tasks:
-            tasks.start_soon(in_turn)
-
-    async def in_turn():
-        group = module.open_nursery() if backend == "trio" else module.create_task_group()
-        with guard.inside("held"):
-            async with group as tasks:
-                tasks.start_soon(meet)
-        order.append("held")
+        if backend != "trio":
+            return await asyncio.gather(job("a"), job("b"))
+        async with module.open_nursery() as nursery:
+            for name in "ab":
+                nursery.start_soon(job, name)
 
     if backend == "uvloop":
         loop = module.new_event_loop()
         loop.run_until_complete(main())
         loop.close()
     else:
-        module.run(main)
-    assert order == ["busy", "held"]
+        module.run(main) if backend == "trio" else module.run(main())
+    assert order in (list("aabb"), list("bbaa")) and guard.stats().sections == 2
 
 
 # -- decorators, and wrong use

@@ -16,17 +16,23 @@ import weakref
 from typing import Any, Callable, Dict, Iterable, Optional, Tuple
 
 from threadguard.codes import CODES
+from threadguard.errors import ThreadedDeploymentError
 from threadguard.guard.group import Group
-from threadguard.guard.policies import WSGIApp, unavailable
+from threadguard.guard.policies import WSGIApp, refusal
 from threadguard.model import THREADED, Finding, ThreadName
 from threadguard.process import contexts
 from threadguard.report import text as report
-from threadguard.servers.main_thread import remedy_on_main, remedy_on_one
+from threadguard.servers.evidence import Evidence
+from threadguard.servers.main_thread import finding_on_main, remedy_on_main, remedy_on_one
 from threadguard.servers.origin import Origin
 
 _number_of_thread: Callable[[], int] = contexts.original("get_native_id")
 """Of the thread, as the operating system counts: `get_ident` gives the number of a thread that has ended to the next
 one, and thread-local data is lost where a server written in C takes the thread state away between two requests."""
+
+_MANY = 8
+"""So many threads that end one after the other are no timers that warm an application up: there is one for each
+request."""
 
 
 class ThreadBound:
@@ -52,36 +58,41 @@ class ThreadBound:
         """The context that may be the server's, until one certainly is; and its life."""
         self._life: Optional[contexts.Life] = None
         self._calls = 0
+        self._ended = 0
+        """How many threads that may have been the server's have ended, one after the other."""
         self._pid = os.getpid()
 
-    def __call__(self, environ: Dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        """Serve one request."""
-        if self._current() != self._wanted and not self._may_run(environ):
-            ledger = self._group.ledger
-            for ticket in ledger.calls_of(environ):
-                ledger.cancel(ticket)
-            return self._refuse(environ, start_response)
-        return self._app(environ, start_response)
+    def check_server(self, evidence: Evidence, may_raise: bool) -> None:
+        """Say it (TG105) if the main thread is wanted and the server never runs requests there; under refuse raise."""
+        finding = finding_on_main(evidence.of_server) if self._thread == "main" else None
+        if finding is not None and self._refuses and may_raise:
+            raise ThreadedDeploymentError(evidence.verdict_with(finding))
+        if finding is not None:
+            self._group.log_finding(finding)
 
-    def nested(self, environ: Dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        """Serve a call in the turn of a request or a section that is inside already: it decides nothing."""
-        if self._current() != self._wanted and not self._may_run(environ, decides=False):
-            return self._refuse(environ, start_response)
-        return self._app(environ, start_response)
+    def __call__(self, environ: Dict[str, Any], start_response: Callable[..., Any],
+                 decides: bool = True) -> Iterable[bytes]:
+        """Serve one request. In the turn of another one, or of a section, it never *decides* for a thread."""
+        if self._current() == self._wanted or self._may_run(environ, decides):
+            return self._app(environ, start_response)
+        ledger = self._group.ledger
+        for ticket in ledger.calls_of(environ) if decides else ():
+            ledger.cancel(ticket)
+        return refusal(self._group, "TG207")(environ, start_response)
 
-    def _may_run(self, environ: Dict[str, Any], decides: bool = True) -> bool:
+    def _may_run(self, environ: Dict[str, Any], decides: bool) -> bool:
         """Whether the application may run here, as far as is known; what is wrong is reported."""
         if self._pid != os.getpid():
             self._forget()
         if self._thread == "main" and _is_main_thread():
             self._wanted = contexts.get_ident()
             return True
-        if self._thread == "main" or self._wanted is not None:
-            self._report(environ)
-            return not self._refuses
-        if decides:
-            self._find_server(environ)
-        return True
+        if self._thread == "same" and self._wanted is None:
+            if decides:
+                self._find_server(environ)
+            return True
+        self._report(environ)
+        return not self._refuses
 
     def _find_server(self, environ: Dict[str, Any]) -> None:
         """Decide for the context of this request, if it comes from the server."""
@@ -93,27 +104,23 @@ class ThreadBound:
         if origin is Origin.SERVER:
             self._wanted, self._name = here, contexts.name_of(contexts.get_ident())
         elif origin is Origin.PLAIN and here != self._likely:
-            if self._life is None or not contexts.is_alive(self._life) or _is_main_thread():
+            is_over = self._life is not None and not contexts.is_alive(self._life)
+            self._ended += is_over
+            if self._ended >= _MANY or self._life is not None and not (is_over or _is_main_thread()):
+                self._report(environ)
+            else:
                 self._likely, self._life = here, contexts.my_life()
                 self._name = contexts.name_of(contexts.get_ident())
-            else:
-                self._report(environ)
-
-    def _refuse(self, environ: Dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        self._group.count_refused()
-        return unavailable("TG207")(environ, start_response)
-
-    def _remedy(self) -> str:
-        evidence = self._group.evidence
-        if self._thread == "main":
-            return remedy_on_main(evidence.of_server)
-        return evidence.remedy if evidence.verdict.status == THREADED else remedy_on_one(evidence.of_server)
 
     def _report(self, environ: Dict[str, Any]) -> None:
-        self._group.observe_thread(Finding(
+        evidence = self._group.evidence
+        if self._thread == "main":
+            remedy = remedy_on_main(evidence.of_server)
+        else:
+            remedy = evidence.remedy if evidence.verdict.status == THREADED else remedy_on_one(evidence.of_server)
+        self._group.observe_thread(lambda: Finding(
             "TG207", CODES["TG207"].title, "in process %d, thread = %s\n  wanted: %s\n  %s" % (
-                self._pid, self._thread, self._name, report.side("entering", environ, contexts.here())),
-            self._remedy()))
+                self._pid, self._thread, self._name, report.side("entering", environ, contexts.here())), remedy))
 
 
 def _context() -> "Tuple[int, Optional[weakref.ref[Any]]]":

@@ -6,8 +6,7 @@ By default all guards of a process are one group, because what is not thread-saf
 
 import logging
 import weakref
-from dataclasses import replace
-from typing import Any, Callable, Dict, Iterable, List, Optional, Set
+from typing import Any, Callable, Dict, Iterable, List, Optional, Set, Tuple
 
 from threadguard.process import contexts
 from threadguard.report import text as report
@@ -39,8 +38,9 @@ class Group:
         self.name = name
         self.ledger = Ledger()
         self.ledger.report_hang_up = self._log_hang_up
-        self.ledger.report_deadlock = self._log_deadlock
         self.queue = RequestQueue(self.ledger)
+        self.queue.report_deadlock = self._log_deadlock
+        self.queue.report_meeting = self._observe_waiting
         self.rendezvous = Rendezvous()
         self.guards: "weakref.WeakSet[Any]" = weakref.WeakSet()
         self.refuses = False
@@ -182,16 +182,33 @@ class Group:
         """Whether requests were found inside together."""
         return bool(self._evidence.observed)
 
-    def observe(self, code: str, environ: Any, other: int) -> None:
-        """The request of *environ* and *other*'s were found together: report the first, count the rest."""
-        if code != "TG302":
-            self.ledger.count_overlap()
-        if len(self.reports) >= self.reports_kept:
+    def observe(self, code: str, request: Any, other: int) -> None:
+        """*request*, or a section, and *other*'s were found together: report the first, count the rest."""
+        self._observe(code, request, lambda: self.ledger.place_of(other))
+
+    def _observe_waiting(self, environ: Any, earlier: Any) -> None:
+        """Under refuse the request of *environ* came while *earlier* waited for a section: that is a collision."""
+        self._observe("TG302", environ, lambda: (
+            earlier, contexts.find(lambda frame: contexts.calls_for(frame, earlier))))
+
+    def _observe(self, code: str, request: Any, find: "Callable[[], Tuple[Any, contexts.Place]]") -> None:
+        if code in ("TG301", "TG303"):
+            self.ledger.counted.overlaps.add()
+        is_proof = code != "TG307"  # which says nothing of the server
+        is_known = not is_proof or any(known.code == code for known in self._evidence.observed)
+        if is_known and len(self.reports) >= self.reports_kept:
             self._log.count_repeat(code)
             return
-        finding = self._overlap(code, environ, other)
+        server = self._evidence.server
+        evidence = "in process %d%s\n  %s\n  %s" % (
+            self.ledger.pid, ", served by " + server if server is not None else "",
+            report.side("inside", *find()), report.side("entering", request, contexts.here()))
+        finding = Finding(code, CODES[code].title, evidence, self._evidence.remedy if is_proof else (
+            "policy refuse or serialize: with each of them a section waits for its turn"))
         self._keep_report(finding)
-        if any(known.code == code for known in self._evidence.observed):
+        if not is_proof:
+            self._log.log_once(logging.ERROR, finding)
+        elif is_known:
             self._log.count_repeat(code)
         else:
             self._prove(finding)
@@ -202,29 +219,17 @@ class Group:
         for records in overlap_records:
             records.keep(self.name, finding)
 
-    def observe_waiting(self, environ: Any, earlier: Any) -> None:
-        """Under refuse the request of *environ* came while *earlier* waited for a section: that is a collision."""
-        place = contexts.find(lambda frame: contexts.calls_for(frame, earlier))
-        finding = self._finding_of_both("TG302", (earlier, place), environ)
-        self._keep_report(finding)
-        self._prove(finding)
-
-    def observe_beside_section(self, request: Any, other: int) -> None:
-        """*request*, or the section *other*, runs beside a section. It proves nothing of the server."""
-        if len(self.reports) >= self.reports_kept:
-            self._log.count_repeat("TG307")
-            return
-        finding = replace(self._overlap("TG307", request, other),
-                          remedy="policy refuse or serialize: with each of them a section waits for its turn")
-        self._keep_report(finding)
-        self._log.log_once(logging.ERROR, finding)
-
-    def observe_thread(self, finding: Finding) -> None:
+    def observe_thread(self, find: Callable[[], Finding]) -> None:
         """A request came on another thread than the option ``thread`` wants: the first is reported."""
-        if any(known.code == finding.code for known in self.reports):
-            self._log.count_repeat(finding.code)
+        if any(known.code == "TG207" for known in self.reports):
+            self._log.count_repeat("TG207")
             return
+        finding = find()
         self.reports.append(finding)
+        self.log_finding(finding)
+
+    def log_finding(self, finding: Finding) -> None:
+        """Log *finding* as an error, once."""
         self._log.log_once(logging.ERROR, finding)
 
     @property
@@ -232,19 +237,9 @@ class Group:
         """What is known of the server."""
         return self._evidence
 
-    def log_finding(self, finding: Finding) -> None:
-        """Log *finding* as an error, once."""
-        self._log.log_once(logging.ERROR, finding)
-
     def origin_of(self, environ: Dict[str, Any]) -> Origin:
         """Where the request of *environ* comes from: it tells of each that comes on a way of its own."""
         return self._evidence.origin_of(environ, self.is_guard)
-
-    @property
-    def takes_turns(self) -> bool:
-        """Whether a section waits for its turn: unless every guard only logs."""
-        policies = [guard.policy for guard in list(self.guards)]
-        return not policies or any(policy != "log" for policy in policies)
 
     def observe_meeting(self) -> None:
         """Two probes met in this process."""
@@ -253,22 +248,12 @@ class Group:
 
     def _prove(self, finding: Finding) -> None:
         evidence = self._evidence
+        self.ledger.needs_inspection(0)  # first: a threaded verdict lets no request by, if this is interrupted
         while finding not in evidence.observed:  # two threads may prove it at once
             evidence.observed += (finding,)
         evidence.update_verdict()
         self._inspect()
         self.log_findings()
-
-    def _overlap(self, code: str, environ: Any, other: int) -> Finding:
-        return self._finding_of_both(code, self.ledger.place_of(other), environ)
-
-    def _finding_of_both(self, code: str, earlier: Any, environ: Any) -> Finding:
-        request, place = earlier
-        server = self._evidence.server
-        evidence = "in process %d%s\n  %s\n  %s" % (
-            self.ledger.pid, ", served by " + server if server is not None else "",
-            report.side("inside", request, place), report.side("entering", environ, contexts.here()))
-        return Finding(code, CODES[code].title, evidence, self._evidence.remedy)
 
     def before_chunk(self, pending: PendingResponse) -> None:
         """The body of *pending* is asked for a chunk, where one context may have several in work."""

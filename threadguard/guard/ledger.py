@@ -23,9 +23,9 @@ How a request is counted
 In a forked child the ledger starts with a dict of its own. In the parent's it leaves a mark, so that a request that was
 put there while another one noticed the fork is not alone there, looks again, and moves over.
 
-A section (`sections`) is an entry of its own kind: never counted as a request. As long as one is announced or inside,
-the fast path is closed. A request that its owner sends is nested in it; any other meets it, and is told so apart from
-what it meets among requests.
+A section (`sections`) is an entry of its own kind: never counted as a request. It is announced by its place in the
+queue, and while anything waits there the fast path is closed. A request that its owner sends is nested in it; any other
+meets it, and is told so apart from what it meets among requests.
 
 The ledger knows no WSGI, and does not know what a policy is.
 """
@@ -35,7 +35,9 @@ import os
 import sys
 import weakref
 from collections import deque
-from typing import Any, Callable, Deque, Dict, List, NamedTuple, Optional, Set, Tuple
+from contextlib import suppress
+from itertools import takewhile
+from typing import Any, Callable, Deque, Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
 
 from threadguard.guard.pending import PendingResponse, SectionEntry
 from threadguard.process import contexts, fork, tally
@@ -69,42 +71,20 @@ class Entry(NamedTuple):
         return self.section if self.collision is None else self.collision
 
 
-_new = tuple.__new__
 ALONE, SAME, NESTED = Entry(), Entry(same=True), Entry(nested=True)
-
-
-def _by_ticket(pair: Tuple[int, Any]) -> int:
-    return pair[0]
-
-
-_count_references: Callable[[Any], int] = getattr(sys, "getrefcount", lambda thing: 0)
-"""PyPy counts none: there a call that ended without leaving stays until its context enters again."""
-
-
-def _references_to(inside: Dict[int, Any], ticket: int) -> int:
-    """How many refer to the request of *ticket*; no variable here may. 0 for a body: it has other ways to tell."""
-    return 0 if type(inside.get(ticket)) is PendingResponse else _count_references(inside.get(ticket))
-
-
-_NO_REFERENCE = _references_to({0: object()}, 0) or -1
-"""The ledger itself does refer to it, and the call that counts."""
 
 
 class Ledger:
     """The tickets of one group in this process."""
 
     __slots__ = ("inside", "line", "tickets", "marks", "inspect_from", "pid", "leaves_bodies", "interleaves",
-                 "told", "report_hang_up", "report_deadlock", "sections", "_sections_entered", "_pending", "_abandoned",
-                 "_earliest", "_mutexes", "_first_ticket", "_moved", "_cancelled",
-                 "_overlaps", "_peaks", "_peak")
+                 "told", "report_hang_up", "sections", "counted", "_pending", "_abandoned", "_earliest", "_mutexes")
 
     def __init__(self) -> None:
         self.line: "Deque[weakref.ref[Any]]" = deque()
         """Those who wait to enter, in order (`queue`)."""
         self.report_hang_up: Callable[[PendingResponse], object] = bool
         """Called with a body that loses the turn because its client has hung up."""
-        self.report_deadlock: Callable[[Any], object] = bool
-        """Called with a request that can never have the turn: its holder waits for one that the request has."""
         self.tickets = tally.new_count()
         self.marks = fork.new_marks()
         self._mutexes: Dict[int, Any] = {}
@@ -115,9 +95,8 @@ class Ledger:
         self._pending: Dict[int, PendingResponse] = {}
         self._abandoned: Dict[int, PendingResponse] = {}
         self.line.clear()
-        self.sections: "Dict[int, weakref.ref[SectionEntry]]" = {}
-        """The sections that are announced or inside, by `id`. What holds them is their `with` statement."""
-        self._sections_entered = tally.Tally()
+        self.sections: Dict[int, None] = {}
+        """The tickets of the sections that are inside."""
         self.leaves_bodies = False
         """Whether a context has entered again while a body of its own was unfinished."""
         self.interleaves = False
@@ -125,12 +104,7 @@ class Ledger:
         self.told = -1
         """The newest request of which that was told, under serialize."""
         self._earliest = NEVER
-        self._first_ticket = tally.drawn(self.tickets)
-        self._moved = tally.Tally()
-        self._cancelled = tally.Tally()
-        self._overlaps = tally.Tally()
-        self._peaks: Dict[int, None] = {}  # of two that note theirs at the same time none is lost
-        self._peak = 1
+        self.counted = tally.Counts(self.tickets)
         self.pid = os.getpid()
         self.marks[SAME_PROCESS] = 1
         self.needs_inspection(0)
@@ -141,13 +115,13 @@ class Ledger:
         self.set_fast_path()
 
     def set_fast_path(self) -> None:
-        """Open the fast path if nothing is to be inspected, no section is announced, and nothing waits."""
-        is_open = -1
-        while is_open != self._is_fast_path_open():  # of two that set it at once, the later is to be right
-            self.marks[FAST_PATH] = is_open = self._is_fast_path_open()
-
-    def _is_fast_path_open(self) -> int:
-        return int(self.inspect_from == NEVER and not self.sections and not self.line and self.marks[SAME_PROCESS])
+        """Open the fast path if nothing is to be inspected, and nothing waits."""
+        before = -1
+        while True:  # of two that set it at once, the later is to be right
+            is_open = int(self.inspect_from == NEVER and not self.line and self.marks[SAME_PROCESS])
+            if is_open == before:
+                return
+            self.marks[FAST_PATH] = before = is_open
 
     # -- forks
 
@@ -169,17 +143,15 @@ class Ledger:
                 self.inside[NEVER] = None  # who has entered in there is not alone, looks again, and moves over
                 self._begin()
         finally:
-            try:
+            with suppress(RuntimeError):  # it was not to be had
                 mutex.release()
-            except RuntimeError:  # it was not to be had
-                pass
 
     def move(self, ticket: int, request: Any) -> None:
         """*ticket* entered before this process noticed that it was forked."""
         if ticket not in self.inside:
             self.inside[ticket] = request
-            if ticket < self._first_ticket:
-                self._moved.add()
+            if ticket < self.counted.first_ticket:
+                self.counted.moved.add()
 
     # -- in and out
 
@@ -189,57 +161,24 @@ class Ledger:
 
     def leave(self, ticket: int) -> None:
         """*ticket* is no longer inside. Leaving twice does no harm."""
-        self.inside.pop(ticket, None)
-        self._pending.pop(ticket, None)
-        if self._abandoned:
-            self._abandoned.pop(ticket, None)
+        for kept in (self.sections, self.inside, self._pending, self._abandoned):
+            kept.pop(ticket, None)
         if self.line:
             self.wake_next()
 
     def cancel(self, ticket: int) -> None:
         """*ticket* was drawn but did not enter: it does not count."""
-        self._cancelled.add()
+        self.counted.cancelled.add()
         self.leave(ticket)
 
     def wake_next(self) -> None:
         """What was inside has left: wake the first of those who wait."""
-        while self.line:
-            try:
-                first = self.line[0]
-                waiter = first()
-                if waiter is not None:
-                    waiter.wake()
-                    return
-                self.line.remove(first)
-            except (IndexError, ValueError):  # it has left the line meanwhile
-                continue
-
-    # -- sections
-
-    def announce(self, entry: SectionEntry) -> None:
-        """From now on every request is inspected, until *entry* is gone or withdrawn."""
-        def withdraw(reference: Any, key: int = id(entry)) -> None:
-            self.sections.pop(key, None)
-            self.set_fast_path()
-            self.wake_next()
-
-        self.sections[id(entry)] = weakref.ref(entry, withdraw)
-        self.set_fast_path()
-
-    def withdraw(self, entry: SectionEntry) -> None:
-        """*entry* is over, or gives up. Doing that twice does no harm."""
-        self.sections.pop(id(entry), None)
-        for ticket in self.calls_of(entry):  # not by `entry.ticket`: a signal's handler may raise before that is set
-            self.leave(ticket)
-        self.set_fast_path()
-
-    def is_nested(self) -> bool:
-        """Whether the caller runs in a request or in a section that is inside."""
-        return self._is_in_my_section() or self._on_my_stack(is_classified=False) is not None
-
-    def _is_in_my_section(self) -> bool:
-        entries = [reference() for reference in list(self.sections.values())]
-        return any(entry is not None and entry.ticket in self.inside and entry.is_mine() for entry in entries)
+        for place in list(self.line):
+            waiter = place()
+            if waiter is not None:
+                return waiter.wake()  # type: ignore[no-any-return]
+            with suppress(ValueError):  # it has left the line meanwhile
+                self.line.remove(place)
 
     # -- what is inside
 
@@ -252,48 +191,43 @@ class Ledger:
         mine = self._on_my_stack()
         if mine is not None:
             return SAME if mine is request else NESTED
-        if self.sections and self._is_in_my_section():
+        if self._is_in_my_section():
             return NESTED
-        first, entry = self._first()  # ten thousand are not copied to see the first
-        if first == ticket:
-            return ALONE
-        found = self._compare(first, entry, request, patience)
-        return self._compare_all(ticket, request, patience) if found is None or found.section is not None else found
+        section = None
+        for other, entry in self._earlier_than(ticket):
+            if entry is request:
+                return SAME
+            if self._is_over(other, entry, patience):
+                continue
+            if type(entry) is not SectionEntry:
+                return Entry(collision=other, section=section)
+            section = other
+        return ALONE if section is None else Entry(section=section)
 
-    def _compare_all(self, ticket: int, request: Any, patience: Optional[float]) -> Entry:
-        met = ALONE
-        for other, entry in self._items():
-            if other == ticket:
-                break
-            found = self._compare(other, entry, request, patience)
-            if found is not None and found.section is None:
-                return found
-            met = found or met
-        return met
+    def is_nested(self) -> bool:
+        """Whether the caller runs in a request or in a section that is inside."""
+        return self._is_in_my_section() or self._on_my_stack(is_classified=False) is not None
 
-    def _compare(self, other: int, entry: Any, request: Any, patience: Optional[float]) -> Optional[Entry]:
-        """What one that enters with *request* is to *other*; None where that is over."""
+    def _is_in_my_section(self) -> bool:
+        entries = [self.inside.get(ticket) for ticket in list(self.sections)] if self.sections else []
+        return any(type(entry) is SectionEntry and entry.is_mine() for entry in entries)
+
+    def _earlier_than(self, ticket: int) -> Iterator[Tuple[int, Any]]:
+        first = self._first()  # ten thousand are not copied to see the first
+        if first[0] not in (ticket, NEVER):
+            yield first
+            yield from takewhile(lambda pair: pair[0] != ticket, self._items())
+
+    def _is_over(self, ticket: int, entry: Any, patience: Optional[float]) -> bool:
+        """Whether *entry*, which entered as *ticket*, does not stand in the caller's way."""
         if type(entry) is SectionEntry:
-            return None if self._is_no_obstacle(entry) else _new(Entry, (False, False, None, other))
-        if type(entry) is not PendingResponse:
-            return SAME if entry is request else _new(Entry, (False, False, other, None))
-        return None if self._is_over(entry, patience) else _new(Entry, (False, False, other, None))
+            if entry.has_lost_its_owner():
+                self.leave(ticket)
+                return True
+            return entry.is_mine()  # a signal's handler may have interrupted its own thread just as that entered
+        return type(entry) is PendingResponse and self._is_finished(entry, patience)
 
-    def _is_no_obstacle(self, entry: SectionEntry) -> bool:
-        """Whether the owner of the section *entry* has ended, or is the caller.
-
-        A signal's handler may have interrupted its own thread just as that entered.
-        """
-        return entry.is_mine() or self._is_left(entry)
-
-    def _is_left(self, entry: SectionEntry) -> bool:
-        """Whether the owner of the section *entry* has ended."""
-        if entry.has_lost_its_owner():
-            self.withdraw(entry)
-            return True
-        return False
-
-    def _is_over(self, pending: PendingResponse, patience: Optional[float]) -> bool:
+    def _is_finished(self, pending: PendingResponse, patience: Optional[float]) -> bool:
         """Whether *pending* is finished, or abandoned: nothing goes on with it."""
         if pending.is_finished() or pending.has_lost_its_context() and not pending.is_running():
             self.leave(pending.ticket)
@@ -303,9 +237,7 @@ class Ledger:
                 self.report_hang_up(pending)
             self.leave(pending.ticket)
             return True
-        if pending.context != contexts.current() or pending.is_running():
-            return False
-        if pending.is_read_elsewhere:
+        if pending.context != contexts.current() or pending.is_running() or pending.is_read_elsewhere:
             return False
         if pending.ended_at is None or pending.is_closed:
             if (pending.is_kept or self.interleaves) and pending.can_be_seen_to_end():
@@ -335,24 +267,17 @@ class Ledger:
         *is_classified*: the innermost call is the one that is being classified.
         """
         calls, chunks = contexts.on_my_stack(3)  # what called classify
-        if len(calls) > is_classified:
-            for ticket in contexts.tickets_of(calls[is_classified:], self):
-                if ticket in self.inside:
-                    return self.request_of(ticket)
-        if chunks and self._pending:
-            for pending in list(self._pending.values()):
-                if pending.is_run_by(chunks):
-                    return pending.request
+        for ticket in contexts.tickets_of(calls[is_classified:], self):
+            if ticket in self.inside:
+                return self.request_of(ticket)
+        for pending in list(self._pending.values()) if chunks and self._pending else ():
+            if pending.is_run_by(chunks):
+                return pending.request
         return None
 
     def holder(self, patience: float) -> Optional[int]:
         """The earliest that keeps others waiting for the turn, None if nothing does."""
-        for ticket, entry in self._items():
-            is_over = (self._is_over(entry, patience) if type(entry) is PendingResponse
-                       else type(entry) is SectionEntry and self._is_no_obstacle(entry))
-            if not is_over:
-                return ticket
-        return None
+        return next((ticket for ticket, entry in self._items() if not self._is_over(ticket, entry, patience)), None)
 
     def _first(self) -> Tuple[int, Any]:
         """The earliest inside: kept for as long as it stays, since a dict finds it past the places of all who left."""
@@ -362,10 +287,9 @@ class Ledger:
             return earliest, entry
         while True:
             try:
-                for first in self.inside.items():
-                    self._earliest = first[0]
-                    return first
-                return NEVER, None
+                first = next(iter(self.inside.items()), (NEVER, None))
+                self._earliest = first[0]
+                return first
             except RuntimeError:
                 continue
 
@@ -384,15 +308,14 @@ class Ledger:
         """The newest that entered after *pending* and is inside, in no call of mine; each is told once."""
         told = max(pending.told, self.told) if pending.serializes else pending.told
         my_calls: Optional[Set[int]] = None
-        for other, entry in sorted(self._items(), key=_by_ticket, reverse=True):
+        for other, entry in sorted(self._items(), reverse=True):
             if other <= told:
                 return None
             if my_calls is None:
                 my_calls = contexts.tickets_of(contexts.on_my_stack()[0], self)
             is_body = type(entry) is PendingResponse
-            if is_body and entry.is_finished() or bodies_only and not is_body or other in my_calls:
-                continue
-            if type(entry) is SectionEntry:  # it is told apart, where it enters
+            is_none = bodies_only or type(entry) is SectionEntry  # which is reported where it enters
+            if other in my_calls or (entry.is_finished() if is_body else is_none):
                 continue
             pending.told = other
             return other
@@ -413,28 +336,24 @@ class Ledger:
 
         They ended without leaving: a signal's handler raised just as they handled an exception of the application.
         """
-        tickets = [ticket for ticket, _ in self._items()]
-        lost = [ticket for ticket in tickets if _references_to(self.inside, ticket) == _NO_REFERENCE]
+        calls = [ticket for ticket, _ in self._items() if ticket not in self._pending]  # a body has other ways to tell
+        lost = [ticket for ticket in calls if tally.is_known_to_nothing_else(self.inside, ticket)]
         for ticket in lost:
             self.leave(ticket)
         return bool(lost)
-
-    def pending_response(self, ticket: int) -> Optional[PendingResponse]:
-        """The body of *ticket*, None where it has none or has left."""
-        return self._pending.get(ticket)
 
     def request_of(self, ticket: int) -> Any:
         """The request that *ticket* was drawn for, or None where it has left."""
         entry = self.inside.get(ticket)
         return entry.request if type(entry) is PendingResponse else entry
 
-    def place_of(self, ticket: int) -> "Tuple[Any, contexts.Place]":
-        """The request that *ticket* was drawn for, and where it stands now: for a report."""
-        entry = self.inside.get(ticket)
-        if type(entry) is PendingResponse:
-            return entry.request, entry.place()
-        if type(entry) is SectionEntry:
-            return entry, entry.place()
+    def place_of(self, ticket: Optional[int]) -> "Tuple[Any, contexts.Place]":
+        """The request or section of *ticket*, and where it stands now, as far as is known: for a report."""
+        if ticket is None:
+            return None, contexts.NOWHERE
+        entry: Any = self.inside.get(ticket)
+        if type(entry) in (PendingResponse, SectionEntry):
+            return getattr(entry, "request", entry), entry.place()
         return entry, contexts.find(lambda frame: contexts.holds(frame, self, ticket))
 
     # -- counts
@@ -445,12 +364,9 @@ class Ledger:
         With *ticket*, only it and those before it count: where one is refused for the sake of another, each that comes
         later is still to be let in, and notes the number itself if it is.
         """
-        if len(self.inside) > self._peak:
+        if len(self.inside) > self.counted.peak:
             self._clear_finished()
-            number = self._number_up_to(ticket)
-            if number > self._peak:
-                self._peak = number
-                self._peaks[number] = None
+            self.counted.note_peak(self._number_up_to(ticket))
 
     def _number_up_to(self, ticket: Optional[int] = None) -> int:
         """How many requests are inside; with *ticket*, it and those before it."""
@@ -461,26 +377,22 @@ class Ledger:
                 break
         return number
 
-    def count_overlap(self) -> None:
-        """One more overlap."""
-        self._overlaps.add()
-
-    def enter_section(self) -> None:
-        """A ticket was drawn for a section: it counts apart."""
-        self._cancelled.add()
-        self._sections_entered.add()
+    def count_section(self, ticket: int) -> None:
+        """*ticket* was drawn for a section, which is inside: it counts apart."""
+        self.sections[ticket] = None
+        self.counted.sections.add()
 
     def section_counts(self) -> Tuple[int, int]:
         """Sections that entered, and those inside now."""
-        entries = [entry for _, entry in self._items() if type(entry) is SectionEntry]
-        return self._sections_entered.total(), sum(not self._is_left(entry) for entry in entries)
+        inside = [entry for _, entry in self._items() if type(entry) is SectionEntry and not entry.has_lost_its_owner()]
+        return self.counted.sections.total(), len(inside)
 
     def counts(self) -> Tuple[int, int, int, int]:
         """In flight, peak, requests that entered, overlaps."""
         self._clear_finished()
         self._clear_lost()
-        entered = tally.drawn(self.tickets) - self._first_ticket + self._moved.total() - self._cancelled.total()
-        return self._number_up_to(), max([min(entered, 1), *list(self._peaks)]), entered, self._overlaps.total()
+        counted = self.counted
+        return self._number_up_to(), counted.highest_peak(), counted.requests(), counted.overlaps.total()
 
     def _clear_finished(self) -> None:
         for ticket, pending in list(self._pending.items()) if self._pending else ():

@@ -12,14 +12,12 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, Optional, Tuple
 from threadguard import options
 from threadguard.process import contexts
 from threadguard.guard.bodies import is_finished_on_return, track_body
-from threadguard.errors import ThreadedDeploymentError
 from threadguard.guard.ledger import ALONE, FAST_PATH
 
 if TYPE_CHECKING:
     from threadguard.guard.group import Group
     from threadguard.observe.health import Health
     from threadguard.model import PolicyName, Stats, ThreadName, Verdict
-    from threadguard.servers.evidence import Evidence
     from threadguard.guard.policies import WSGIApp
 
 _CLOSED = (False,)
@@ -53,9 +51,9 @@ class ThreadGuard:
     """
 
     # In slots: on Python 3.11 and 3.12 other attributes get slower once `__dict__` is looked at, as a reading does.
-    __slots__ = ("app", "policy", "thread", "_application", "_nested", "_timeout", "_watches_pools", "_health_options",
-                 "_group", "_ledger", "_policy", "_marks", "_line", "_serializes", "_health", "_given", "__dict__",
-                 "__weakref__")
+    __slots__ = ("app", "policy", "thread", "_application", "_nested", "_bound", "_timeout", "_watches_pools",
+                 "_health_options", "_group", "_ledger", "_policy", "_marks", "_line", "_serializes", "_health",
+                 "_given", "__dict__", "__weakref__")
 
     def __init__(self, app: "WSGIApp", *, policy: "PolicyName" = "refuse", serialize_timeout: float = 30.0,
                  server_threads: Optional[int] = None, group: Optional[str] = None, health_path: Optional[str] = None,
@@ -88,7 +86,8 @@ class ThreadGuard:
         decides = POLICIES[self.policy](self._application, group, self._timeout)
         evidence = group.preview(server_threads)
         decides.at_startup(evidence.verdict)
-        self._check_thread(group, evidence)
+        if self._bound is not None:
+            self._bound.check_server(evidence, may_raise=True)
         group.commit(evidence, refuses=self.policy == "refuse")
         group.guards.add(self)
         group.serialize_timeout = self._timeout
@@ -103,21 +102,11 @@ class ThreadGuard:
     def _bind(self, group: "Group") -> None:
         """Call the application on one thread, if the option ``thread`` wants that."""
         self._application = self._nested = self.app
+        self._bound: Any = None
         if self.thread != "any":
             from threadguard.guard.binding import ThreadBound
-            bound = ThreadBound(self.app, group, self.thread, self.policy == "refuse")
-            self._application, self._nested = bound, bound.nested
-
-    def _check_thread(self, group: "Group", evidence: "Evidence", may_raise: bool = True) -> None:
-        """Say it (TG105) if ``thread`` is ``main`` and the server never runs requests on the main thread."""
-        if self.thread != "main":
-            return
-        from threadguard.servers.main_thread import finding_on_main
-        finding = finding_on_main(evidence.of_server)
-        if finding is not None and self.policy == "refuse" and may_raise:
-            raise ThreadedDeploymentError(evidence.verdict_with(finding))
-        if finding is not None:
-            group.log_finding(finding)
+            self._bound = self._application = ThreadBound(self.app, group, self.thread, self.policy == "refuse")
+            self._nested = partial(self._bound, decides=False)
 
     def _new_health(self, log_findings: Callable[[], object]) -> "Optional[Health]":
         path, token = self._health_options
@@ -184,7 +173,8 @@ class ThreadGuard:
         """A server starts before the first request. Under ``refuse`` this raises if it may, which ends that server."""
         if may_raise:
             self._policy.at_startup(self.verdict)
-        self._check_thread(self._group, self._group.evidence, may_raise)
+        if self._bound is not None:
+            self._bound.check_server(self._group.evidence, may_raise)
         self._policy.log_findings()
 
     def __reduce__(self) -> "Tuple[Callable[..., ThreadGuard], Tuple[WSGIApp]]":

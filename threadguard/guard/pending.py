@@ -22,15 +22,13 @@ GRACE = 1.0
 class SectionEntry:
     """A section that is announced or inside (`sections`): work that is no request, and must not run beside one."""
 
-    __slots__ = ("name", "context", "task", "ticket", "_life", "__weakref__")
+    __slots__ = ("name", "context", "task", "_life")
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.context = contexts.current()
         self.task = contexts.current_task()
         """The task that owns it, where one does; else its context does."""
-        self.ticket: Optional[int] = None
-        """Its ticket, once it is inside."""
         self._life = contexts.my_life()
 
     def is_mine(self) -> bool:

@@ -1,4 +1,4 @@
-"""The queue of ``serialize``: one request of a group at a time, those who wait in the order in which they came.
+"""The queue of ``serialize``, and of sections: one of a group at a time, in the order in which they came.
 
 The turn is the ledger's: who is in it alone has it. The queue is the line of those who wait for that, without any lock.
 The line refers to them weakly, so that one whose call has ended, however it ended, no longer stands in it.
@@ -6,12 +6,13 @@ The line refers to them weakly, so that one whose call has ended, however it end
 
 import time
 import weakref
-from typing import Any, Callable, Optional
+from contextlib import closing
+from typing import Any, Callable, Generator, List, Optional
 
 from threadguard.guard.ledger import Ledger
-from threadguard.guard.pending import GRACE, SectionEntry
+from threadguard.guard.pending import GRACE, PendingResponse, SectionEntry
 from threadguard.process import contexts
-from threadguard.process.waiting import TaskWaiter, ThreadWaiter, Waiter, new_waiter
+from threadguard.process.waiting import Waiter, new_thread_waiter, new_waiter, sleep
 
 _SLICE = 0.5
 """Seconds after which the first in line looks for itself: what holds the turn can end without telling, by losing its
@@ -19,19 +20,10 @@ thread, or its last reference, as part of a cycle that the collector has not see
 
 _SHORT_SLICE = 0.02
 """The same where the holder is a generator, which was handed out as it is and tells of its end only if it is looked at
-or gone."""
-
+or gone; and for a task, which asyncio and trio wake from another thread in ways of their own."""
 
 _queues: "weakref.WeakSet[RequestQueue]" = weakref.WeakSet()
 """Those of every group."""
-
-
-class AnotherWaits(Exception):
-    """A request of another context waits already: *request*."""
-
-    def __init__(self, request: Any) -> None:
-        super().__init__()
-        self.request = request
 
 
 class RequestQueue:
@@ -40,14 +32,18 @@ class RequestQueue:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self.line = ledger.line
+        self.report_deadlock: Callable[[Any], object] = bool
+        """Called with a request that can never have the turn: its holder waits for one that the request has."""
+        self.report_meeting: Callable[[Any, Any], object] = lambda request, earlier: None
+        """Called with a request that may only wait alone, and the one that waits already."""
         _queues.add(self)
 
-    def acquire(self, request: Any, seconds: float, log_stuck: Callable[[int], object],
-                is_only: bool = False) -> Optional[int]:
+    def acquire(self, request: Any, seconds: float, log_stuck: Callable[[int], object] = bool,
+                alone: bool = False) -> Optional[int]:
         """A ticket that is inside, and alone; None where it cannot be had within *seconds*.
 
         *request* is an environ, or a section's entry. *log_stuck* is called with the ticket that held the turn all the
-        while, if one did. With *is_only*, `AnotherWaits` is raised where another request waits already.
+        while, if one did. *alone*: no request waits beside another one.
         """
         ticket = None if self.line else self._enter(request, seconds)
         if ticket is not None:
@@ -55,84 +51,87 @@ class RequestQueue:
         holder = self._ledger.holder(seconds)
         waiter = self._new_waiter(request, holder)
         if waiter is None:
-            return self._enter(request, seconds) if holder is None and not self.line else None
-        ticket = self._wait(waiter, request, seconds, is_only)
-        if ticket is None and holder is not None and holder == self._ledger.holder(seconds):
+            return None if self.line else self._enter(request, seconds)
+        with closing(self._stand_in_line(waiter, request, seconds, alone)) as pauses:
+            for pause in pauses:
+                waiter.wait(pause)
+        if waiter.ticket is None and holder is not None and holder == self._ledger.holder(seconds):
             log_stuck(holder)
-        return ticket
+        return waiter.ticket
 
     async def acquire_in_task(self, request: Any, seconds: float) -> Optional[int]:
-        """The same for an asyncio task: others of its event loop go on while it waits."""
-        waiter: Any = TaskWaiter()
-        place, ticket, end = weakref.ref(waiter, self._forget), None, time.monotonic() + seconds
-        try:
-            self.line.append(place)
-            while True:
-                ticket = self._enter(request, seconds) if self._is_first(waiter) else None
-                left = end - time.monotonic()
-                if ticket is not None or left <= 0:
-                    return ticket
-                if not await waiter.wait(min(left, self._slice())) and self._is_first(waiter):
-                    self._collect()
-        finally:
-            self.leave(place, has_entered=ticket is not None)
-
-    def waiting_request(self, before: "Optional[Waiter]" = None) -> Any:
-        """The environ of the first request that waits, *before* another waiter if that is given; None if none does."""
-        for place in list(self.line):
-            waiter = place()
-            if waiter is not None and waiter is before:
-                break
-            request = getattr(waiter, "request", None)
-            if isinstance(request, dict):
-                return request
-        return None
+        """The same for a task of asyncio or trio: others of its event loop go on while it waits."""
+        waiter, nap = new_thread_waiter(), 0.0005
+        with closing(self._stand_in_line(waiter, request, seconds, in_task=True)) as pauses:
+            for pause in pauses:
+                nap = min(2 * nap, pause, _SHORT_SLICE)
+                await sleep(nap)
+        return waiter.ticket
 
     def _new_waiter(self, request: Any, holder: Optional[int]) -> Optional[Waiter]:
+        """A waiter for the calling context, or None where to wait would stop *holder*."""
         entry = None if holder is None else self._ledger.inside.get(holder)
         if type(entry) is SectionEntry and entry.context.ident != contexts.get_ident():
-            waiter: Optional[Waiter] = new_waiter({}) or ThreadWaiter()  # whatever stops here, its thread goes on
-        else:
-            waiter = None if self._would_stop(holder) else new_waiter(request if isinstance(request, dict) else {})
-        if waiter is not None:
-            waiter.request = request
-        return waiter
+            return new_waiter({}) or new_thread_waiter()  # whatever stops here, its thread goes on
+        if type(entry) is PendingResponse and not entry.is_read_elsewhere and entry.context == contexts.current():
+            return None  # a body that this context itself is to go on with
+        return new_waiter(request if isinstance(request, dict) else {})
 
-    def _would_stop(self, holder: Optional[int]) -> bool:
-        """Whether *holder* is a body that the calling context itself is to go on with."""
-        pending = None if holder is None else self._ledger.pending_response(holder)
-        return pending is not None and not pending.is_read_elsewhere and pending.context == contexts.current()
-
-    def _wait(self, waiter: Waiter, request: Any, seconds: float, is_only: bool) -> Optional[int]:
-        place, ticket, looked = weakref.ref(waiter, self._forget), None, time.monotonic()
+    def _stand_in_line(self, waiter: Waiter, request: Any, seconds: float, alone: bool = False,
+                       in_task: bool = False) -> Generator[float, None, None]:
+        """Stand in line with *waiter* until it has its ticket, and say each time for how long to wait."""
+        looked = time.monotonic()
         end = looked + seconds
+        waiter.request, waiter.context, waiter.ticket = request, contexts.current(), None
+        place = weakref.ref(waiter, self.leave)  # goes without it if it is interrupted just as it leaves
         try:
-            self._stand_in_line(place, waiter)
-            other = self.waiting_request(before=waiter) if is_only else None
-            if other is not None:
-                raise AnotherWaits(other)
-            if len(_queues) > 1 and self._is_deadlocked(request):
-                self._ledger.report_deadlock(request)
-                return None
+            self.line.insert(len(self.line) if in_task else self._index_for(waiter), place)
+            self._ledger.set_fast_path()
+            if self._may_not_wait(waiter, alone):
+                return
             # What left just before *waiter* stood in line has woken nothing: look again before the first waiting.
             while True:
-                ticket = self._enter(request, seconds) if self._is_first(waiter) else None
+                if self._is_first(waiter):
+                    waiter.ticket = self._enter(request, seconds)
                 left = end - time.monotonic()
-                if ticket is not None or left <= 0:
-                    return ticket
-                waiter.wait(min(left, self._slice()))
+                if waiter.ticket is not None or left <= 0:
+                    return
+                yield min(left, self._slice())
                 if time.monotonic() - looked >= _SLICE and self._is_first(waiter):
                     self._collect()
                     looked = time.monotonic()
         finally:
-            self.leave(place, has_entered=ticket is not None)
+            self.leave(place, has_entered=waiter.ticket is not None)
 
-    def _stand_in_line(self, place: "weakref.ref[Waiter]", waiter: Any) -> None:
-        """Last; but before those whose thread *waiter* stops: a signal's handler runs on top of what it interrupts."""
-        for index, earlier in enumerate(list(self.line)):
-            if getattr(earlier(), "ident", None) == getattr(waiter, "ident", self):
-                return self.line.insert(index, place)
-        self.line.append(place)
+    def _index_for(self, waiter: Waiter) -> int:
+        """The end; but before those whose context *waiter* stops: a signal's handler runs on top of what it interrupts,
+        and what stops an event loop on top of its tasks."""
+        places = list(self.line)
+        for index, earlier in enumerate(place() for place in places):
+            if earlier is not None and earlier.context == waiter.context:
+                return index
+        return len(places)
+
+    def _may_not_wait(self, waiter: Waiter, alone: bool) -> bool:
+        """Whether it is reported, and no use to wait: for another that waits, or for ever."""
+        requests = [each.request for each in self._waiting() if isinstance(each.request, dict)] if alone else []
+        if requests and requests[0] is not waiter.request:
+            self.report_meeting(waiter.request, requests[0])
+            return True
+        if len(_queues) > 1 and self._is_deadlocked(waiter.request):
+            self.report_deadlock(waiter.request)
+            return True
+        return False
+
+    def _is_deadlocked(self, request: Any) -> bool:
+        """Whether what holds this turn waits for a turn of another group that *request* holds.
+
+        So it is where guards of two groups are nested in opposite order, around the same environ.
+        """
+        holders = list(self._ledger.inside.values())
+        return any(each.request is holder for other in list(_queues)
+                   if other is not self and other._ledger.calls_of(request)
+                   for each in other._waiting() for holder in holders)
 
     def leave(self, place: "weakref.ref[Waiter]", has_entered: bool = False) -> None:
         """*place* is given up; the next in line may enter, unless it was given up to enter."""
@@ -144,41 +143,21 @@ class RequestQueue:
             self._ledger.wake_next()
         self._ledger.set_fast_path()
 
-    def _is_deadlocked(self, request: Any) -> bool:
-        """Whether what holds this turn waits for a turn of another group that *request* holds.
-
-        So it is where guards of two groups are nested in opposite order, around the same environ.
-        """
-        holders = list(self._ledger.inside.values())
-        for other in list(_queues):
-            if other is not self and other._ledger.calls_of(request):
-                waiting = [getattr(place(), "request", None) for place in list(other.line)]
-                if any(each is not None and any(each is holder for holder in holders) for each in waiting):
-                    return True
-        return False
-
-    def _forget(self, place: "weakref.ref[Waiter]") -> None:
-        """Who waited at *place* is gone: it was interrupted just as it left."""
-        self.leave(place)
+    def _waiting(self) -> List[Waiter]:
+        """Those in line."""
+        return [waiter for waiter in [place() for place in list(self.line)] if waiter is not None]
 
     def _is_first(self, waiter: Waiter) -> bool:
-        for place in list(self.line):
-            first = place()
-            if first is not None:
-                return first is waiter
-        return False
+        return self._waiting()[:1] == [waiter]
 
     def _slice(self) -> float:
         """How long to wait before the next look, if nothing wakes who waits."""
-        holder = next(iter(list(self._ledger.inside)), None)
-        pending = None if holder is None else self._ledger.pending_response(holder)
-        if pending is None:
+        holder = next(iter(list(self._ledger.inside.values())), None)
+        if type(holder) is not PendingResponse:
             return _SLICE
-        if pending.is_seen_late():
+        if holder.is_seen_late():
             return _SHORT_SLICE
-        if pending.ended_at is not None:
-            return max(_SHORT_SLICE, pending.ended_at + GRACE - time.monotonic())
-        return _SLICE
+        return _SLICE if holder.ended_at is None else max(_SHORT_SLICE, holder.ended_at + GRACE - time.monotonic())
 
     def _collect(self) -> None:
         """Have it looked for garbage, and for calls that ended without leaving: the holder may be such."""

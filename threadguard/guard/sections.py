@@ -1,10 +1,10 @@
 """Sections: work that is no request, but must not run beside one.
 
 A scheduler's job, an event handler of Flask-SocketIO, a signal's handler touch the same module globals as requests do.
-``with guard.inside("nightly job"):`` takes the turn for such work. The section announces itself first: while one is
-announced or inside, the group inspects every request and keeps a line, so that a busy server does not keep the section
-out for ever, and requests pay nothing while there is none. Who owns a section, a context or an asyncio task, may call
-the application in it, and enter others: they are nested.
+``with guard.inside("nightly job"):`` takes the turn for such work. A section stands in the line of the group's queue
+like a request under ``serialize``, whatever the policy is: so a busy server does not keep it out for ever, and requests
+pay nothing while there is none. Who owns a section, a context or an asyncio task, may call the application in it, and
+enter others: they are nested.
 """
 
 from functools import wraps
@@ -16,7 +16,6 @@ from threadguard.errors import Busy
 from threadguard.guard.group import Group
 from threadguard.guard.groups import group_named
 from threadguard.guard.pending import SectionEntry
-from threadguard.process import contexts
 from threadguard.report import text as report
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -69,11 +68,20 @@ class Section:
         """The innermost last: one object may be entered more than once, also by several at once."""
 
     def __enter__(self) -> "Section":
-        began, entry = monotonic(), self._begin()
+        entry, began = self._begin(), monotonic()
         try:
-            if self._has_to_wait(entry):
-                entry.ticket = self._group.queue.acquire(entry, self._seconds, bool)
-                self._entered(entry, began)
+            if self._takes_turn(entry):
+                self._enter(entry, self._group.queue.acquire(entry, self._seconds), began)
+        except BaseException:
+            self._end(entry)
+            raise
+        return self
+
+    async def __aenter__(self) -> "Section":
+        entry, began = self._begin(), monotonic()
+        try:
+            if self._takes_turn(entry):
+                self._enter(entry, await self._group.queue.acquire_in_task(entry, self._seconds), began)
         except BaseException:
             self._end(entry)
             raise
@@ -83,80 +91,68 @@ class Section:
         mine = [entry for entry in self._open if entry.is_mine()]
         self._end((mine or self._open)[-1])  # a coroutine or a generator may be closed by another than its owner
 
-    async def __aenter__(self) -> "Section":
-        began, entry = monotonic(), self._begin()
-        try:
-            if self._has_to_wait(entry):
-                entry.ticket = await self._group.queue.acquire_in_task(entry, self._seconds)
-                self._entered(entry, began)
-        except BaseException:
-            self._end(entry)
-            raise
-        return self
-
     async def __aexit__(self, *error: object) -> None:
         self.__exit__()
 
     def __call__(self, function: _F) -> _F:
-        """*function*, each call of which is a section."""
+        """*function*, each call of which is a section, of an object that goes with it if it is interrupted."""
         import inspect  # takes half as long to load as this package
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
             raise TypeError("%s is a generator function, which ends before its code runs: write `with inside(…)` into"
                             " it" % self._name)
-        if inspect.iscoroutinefunction(function):
-            @wraps(function)
-            async def run_in_task(*args: Any, **kwargs: Any) -> Any:
-                async with Section(self._group, self._name, self._timeout):  # goes, with its entry, if it is not left
-                    return await function(*args, **kwargs)
-            return run_in_task  # type: ignore[return-value]
+
+        @wraps(function)
+        async def run_in_task(*args: Any, **kwargs: Any) -> Any:
+            async with Section(self._group, self._name, self._timeout):
+                return await function(*args, **kwargs)
 
         @wraps(function)
         def run(*args: Any, **kwargs: Any) -> Any:
             with Section(self._group, self._name, self._timeout):
                 return function(*args, **kwargs)
-        return run  # type: ignore[return-value]
+
+        wrapped: Any = run_in_task if inspect.iscoroutinefunction(function) else run
+        return wrapped  # type: ignore[no-any-return]
 
     @property
     def _seconds(self) -> float:
         return self._group.serialize_timeout if self._timeout is None else self._timeout
 
     def _begin(self) -> SectionEntry:
-        """An entry that this object holds from now on: what is interrupted leaves nothing that nobody holds."""
+        """An entry that this object holds: what is inside and nothing but the ledger refers to is cleared away."""
         entry = SectionEntry(self._name)
         self._open.append(entry)
         return entry
 
-    def _has_to_wait(self, entry: SectionEntry) -> bool:
-        """Announce *entry*. Not if its owner is inside already; and where the guards only log it enters at once."""
+    def _takes_turn(self, entry: SectionEntry) -> bool:
+        """Whether *entry* needs the turn: its owner may have it, and where the guards only log it enters at once."""
         group, ledger = self._group, self._group.ledger
         group.notice_fork()
         if ledger.is_nested():
             return False
-        ledger.announce(entry)
-        if group.takes_turns:
+        if {guard.policy for guard in list(group.guards)} != {"log"}:
             return True
         ticket = next(ledger.tickets)
         ledger.inside[ticket] = entry
-        ledger.enter_section()
-        other = ledger.classify(ticket, entry, self._seconds).other  # before it has its ticket: then it is nested
-        entry.ticket = ticket
+        other = ledger.classify(ticket, entry, self._seconds).other
+        ledger.count_section(ticket)
         if other is not None:
-            group.observe_beside_section(entry, other)
+            group.observe("TG307", entry, other)
         return False
 
-    def _entered(self, entry: SectionEntry, began: float) -> None:
-        if entry.ticket is None:
+    def _enter(self, entry: SectionEntry, ticket: Optional[int], began: float) -> None:
+        ledger = self._group.ledger
+        if ticket is None:
             reason = "within %g seconds" % self._seconds
             if monotonic() - began < self._seconds:
                 reason = "at once, and to wait here would stop what has it: in a coroutine, use `async with`"
-            holder = self._group.ledger.holder(self._seconds)
-            request, place = self._group.ledger.place_of(holder) if holder is not None else (None, contexts.NOWHERE)
             raise Busy("section %r did not get its turn %s\n  %s" % (
-                self._name, reason, report.side("inside", request, place)))
-        self._group.ledger.enter_section()
+                self._name, reason, report.side("inside", *ledger.place_of(ledger.holder(self._seconds)))))
+        ledger.count_section(ticket)
 
     def _end(self, entry: SectionEntry) -> None:
         try:
-            self._group.ledger.withdraw(entry)
+            for ticket in self._group.ledger.calls_of(entry):
+                self._group.ledger.leave(ticket)
         finally:
             self._open.remove(entry)

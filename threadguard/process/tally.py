@@ -1,8 +1,9 @@
-"""Numbers drawn, and events counted, by many at once and without a lock: an exception could leave one taken."""
+"""Numbers drawn, events and references counted, by many at once and without a lock: an exception could leave one taken.
+"""
 
 import itertools
 import sys
-from typing import Iterator, List
+from typing import Any, Callable, Dict, Iterator, List
 
 
 class _Block(List[int]):
@@ -71,3 +72,52 @@ class Tally:
     def total(self) -> int:
         """All until now."""
         return drawn(self._numbers)
+
+
+class Counts:
+    """What was counted of those who draw *tickets*, from now on."""
+
+    def __init__(self, tickets: Iterator[int]) -> None:
+        self._tickets = tickets
+        self.first_ticket = drawn(tickets)
+        self.moved = Tally()
+        """Requests whose tickets were drawn before."""
+        self.cancelled = Tally()
+        """Tickets that did not enter."""
+        self.sections = Tally()
+        """Tickets of sections that entered."""
+        self.overlaps = Tally()
+        self.peak = 1
+        """The number inside from which a higher one is looked for."""
+        self._peaks: Dict[int, None] = {}  # of two that note theirs at the same time none is lost
+
+    def requests(self) -> int:
+        """Requests that entered."""
+        left_out = self.cancelled.total() + self.sections.total()
+        return drawn(self._tickets) - self.first_ticket + self.moved.total() - left_out
+
+    def note_peak(self, number: int) -> None:
+        """So many are inside."""
+        if number > self.peak:
+            self.peak = number
+            self._peaks[number] = None
+
+    def highest_peak(self) -> int:
+        """The most that were inside at once."""
+        return max([min(self.requests(), 1), *list(self._peaks)])
+
+
+_count_references: Callable[[Any], int] = getattr(sys, "getrefcount", lambda thing: 0)
+
+
+def _references(kept: Dict[int, Any], key: int) -> int:
+    return _count_references(kept.get(key))
+
+
+_NONE_ELSE = _references({0: object()}, 0) or -1
+"""The dict itself does refer to it, and the call that counts."""
+
+
+def is_known_to_nothing_else(kept: Dict[int, Any], key: int) -> bool:
+    """Whether nothing but *kept* refers to its value of *key*; no variable may. PyPy counts none: there it is false."""
+    return _references(kept, key) == _NONE_ELSE
