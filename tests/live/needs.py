@@ -5,8 +5,9 @@ import os
 import sys
 from pathlib import Path
 
+import pytest
 import unitd
-from rig import BIN, OLD, packages
+from rig import BIN, OLD, Child, packages
 
 APACHE, PLUGINS = Path("/usr/lib/apache2/modules"), Path("/usr/lib/uwsgi/plugins")
 DEBIAN = {
@@ -79,6 +80,19 @@ def missing(needs):
     for prefix in (prefix for need in needs for prefix in READ.get(need, ()) if not world_readable(Path(prefix))):
         return "the server's user may not read the Python in %s: use one that it may, such as Debian's" % prefix
     return None
+
+
+def need(needs):
+    """Skip the test unless all of them are there, and say what is not."""
+    reason = missing(needs)
+    if reason:
+        pytest.skip(reason)
+
+
+def child_of(row, files=None, **env):
+    """The server of *row*, with *files* and variables beside its own; the test is skipped where it is not there."""
+    need(row.needs)
+    return Child(row.command, {**row.files, **(files or {})}, {**row.env, **env}, row.python, row.staged)
 
 
 def world_readable(path):

@@ -4,8 +4,8 @@ import collections
 import time
 
 import pytest
-from needs import missing
-from rig import START, Child, at_once, get
+from needs import child_of
+from rig import START, at_once, get
 from rows import ROWS
 from test_matrix import told
 
@@ -26,10 +26,7 @@ def test_every_server_of_the_list_is_in_the_matrix():
 @pytest.mark.parametrize("row", [pytest.param(row, id=row.id) for row in CHOSEN.values()])
 def test_a_preforked_worker_counts_its_own_requests_from_nothing(row):
     """The pid is the worker's, its first request is number one, and in the end only the asking request is inside."""
-    reason = missing(row.needs)
-    if reason:
-        pytest.skip(reason)
-    with Child(row.command, row.files, row.env, row.python, row.staged) as child:
+    with child_of(row) as child:
         child.first(lambda port: get(port, "/first"))
         seen = collections.defaultdict(list)
         end = time.monotonic() + START  # one process may be up long before the others

@@ -1,8 +1,8 @@
 """Linters inside and outside the guard stay silent, over real servers."""
 
 import pytest
-from needs import missing
-from rig import Child, get
+from needs import child_of, need
+from rig import get
 from rows import ROWS
 
 SERVERS = ("gunicorn sync, the default", "waitress.serve(app, threads=1)", "wsgiref make_server")
@@ -16,12 +16,9 @@ ROUTES = ("/list", "/generator", "/empty", "/write", "/closing", "/sized", "/lar
 @pytest.mark.parametrize("row", [pytest.param(row, id=row.id) for row in CHOSEN.values()])
 def test_linters_on_both_sides_of_the_guard_stay_silent(row, linter, policy):
     """Each request is answered, and neither a warning nor an assertion is in the server's log."""
-    reason = missing(row.needs + (LINTERS[linter],))
-    if reason:
-        pytest.skip(reason)
-    env = dict(row.env, LINT=linter, TRUTH_APP="lint:application", TRUTH_OPTIONS="off",
-               LINT_OPTIONS='{"policy": "%s"}' % policy, PYTHONWARNINGS="always")
-    with Child(row.command, row.files, env) as child:
+    need((LINTERS[linter],))
+    with child_of(row, LINT=linter, TRUTH_APP="lint:application", TRUTH_OPTIONS="off", PYTHONWARNINGS="always",
+                  LINT_OPTIONS='{"policy": "%s"}' % policy) as child:
         child.first(lambda port: get(port, "/list"))
         statuses = {path: get(child.port, path)[0] for path in ROUTES}
         assert {path: STATUS.get(path, 200) for path in ROUTES} == statuses, child.output()[-4000:]

@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from needs import missing
-from rig import Child, at_once, get
+from needs import child_of, missing
+from rig import at_once, get
 from rows import ROWS
 from streams import get_at_once, get_h2
 
@@ -37,7 +37,7 @@ def told(answer):
 def measure(row):
     """Start the row's server and return what the first request and the eight at once told."""
     env = {"TRUTH_COMPANY": SURE if row.threaded and row.processes == 1 else ELSE, **row.env}
-    with Child(row.command, row.files, env, row.python, row.staged) as child:
+    with child_of(row, **env) as child:
         try:
             first = told(child.first(lambda port: (get_h2 if row.h2 else get)(port, "/first")))
             assert first["token"] == child.token, "another server answered"
@@ -84,6 +84,7 @@ def test_the_verdict_is_the_truth(row, record_property):
     assert row.threaded == (result["truth"] > 1), "the row is wrong about the truth: %s" % result
     assert row.at_collision or STATUS[row.threaded] == result["verdict"], result
     assert STATUS[row.threaded] == result["held"], result
+    assert row.at_collision or None in (row.capacity, result["capacity"]) or result["capacity"] == row.capacity, result
     if sys.version_info[:2] == (3, 11):
         said = published().get(row.id.replace("\n", ", "), ())
         assert said in ((), (result["flag"], "more" if row.threaded else "one")), "docs/configurations.tsv is old"

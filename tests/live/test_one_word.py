@@ -1,7 +1,7 @@
 """``threadguard.wsgi`` on real servers: one word of the command line is changed, and the application is guarded."""
 
 import pytest
-from needs import missing
+from needs import child_of, need
 from rig import Child, get
 from rows.model import Row
 from test_refusal import settle
@@ -38,10 +38,7 @@ ROWS = [
 @pytest.mark.parametrize("row", [pytest.param(row, id=row.id) for row in ROWS])
 def test_one_word_of_the_command_line_guards_an_application(row):
     """A single-threaded server serves it; a threaded one does not start, and the application is never entered."""
-    reason = missing(row.needs)
-    if reason:
-        pytest.skip(reason)
-    with Child(row.command, SITE, NAME, row.python, row.staged) as child:
+    with child_of(row, SITE, **NAME) as child:
         if not row.threaded:
             assert (200, b"plain") == child.first(lambda port: get(port, "/"))[::2]
         else:
@@ -60,9 +57,7 @@ def test_one_word_of_the_command_line_guards_an_application(row):
 ])
 def test_a_name_that_cannot_be_loaded_is_said_by_every_server(command, name, message):
     """Also by one that looks for the callable in the dictionary of the module, and says no more than that it misses."""
-    reason = missing(("/uwsgi",)) if "uwsgi" in command else None
-    if reason:
-        pytest.skip(reason)
+    need(("/uwsgi",) if "uwsgi" in command else ())
     with Child(command, SITE, {"THREADGUARD_APP": name}) as child:
         assert "exit" == settle(child, get)[0]
         assert "LoadError: TG901 threadguard: THREADGUARD_APP" in child.output() and message in child.output()

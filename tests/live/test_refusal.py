@@ -9,8 +9,8 @@ import threading
 import time
 
 import pytest
-from needs import missing
-from rig import START, Child, at_once, get
+from needs import child_of
+from rig import START, at_once, get
 from rows import ROWS
 from streams import get_h2
 
@@ -34,7 +34,7 @@ PATIENCE = 8.0
 def refusing(row):
     """The row's child with the policy refuse."""
     files = {name: text.replace("policy = log", "policy = refuse") for name, text in row.files.items()}
-    return Child(row.command, files, dict(row.env, TRUTH_OPTIONS="{}"), row.python, row.staged)
+    return child_of(row, files, TRUTH_OPTIONS="{}")
 
 
 def settle(child, ask):
@@ -55,7 +55,6 @@ def settle(child, ask):
 @pytest.mark.parametrize("row", [pytest.param(row, id=row.id) for row in ROWS if row.threaded and not row.at_collision])
 def test_a_threaded_deployment_never_enters_the_application(row, record_property):
     """The server ends with an error, or answers each request with one; the log has the finding."""
-    skip_unless_there(row)
     with refusing(row) as child:
         child.never_answers = row.id in NEVER_ANSWER
         ask = get_h2 if row.h2 else get
@@ -74,7 +73,6 @@ def test_a_threaded_deployment_never_enters_the_application(row, record_property
 @pytest.mark.parametrize("row", [pytest.param(row, id=row.id) for row in ROWS if row.at_collision])
 def test_what_shows_at_the_first_collision_never_lets_two_inside(row):
     """The second request is refused while the first one is inside, and from then on every request is."""
-    skip_unless_there(row)
     with refusing(row) as child:
         assert child.first(lambda port: get(port, "/first"))[0] in (200, 503)
         answers = at_once(8, lambda: get(child.port, row.hold))
@@ -95,7 +93,6 @@ def expected(row, otherwise):
 def test_a_single_threaded_deployment_serves_every_request(row):
     """Nothing is refused, also beside a section of the application's own (`truth.run_a_job`), and nothing is said in
     the log that would alarm anybody."""
-    skip_unless_there(row)
     with refusing(row) as child:
         ask = get_h2 if row.h2 else get
         try:
@@ -107,10 +104,3 @@ def test_a_single_threaded_deployment_serves_every_request(row):
         assert [200] * 9 == statuses, child.output()[-4000:]
         assert child.entered() >= 9
         assert not {"ThreadedDeploymentError", "TG302", "TG304", "TG307"} & set(child.output().split())
-
-
-def skip_unless_there(row):
-    """Name what is missing."""
-    reason = missing(row.needs)
-    if reason:
-        pytest.skip(reason)

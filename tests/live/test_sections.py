@@ -8,9 +8,9 @@ import json
 import time
 
 import pytest
-from needs import missing
-from rig import Child, at_once, get
-from rows import ROWS
+from needs import child_of
+from rig import at_once, get
+from rows import BY_ID
 from test_matrix import told
 
 SINGLE = ["gunicorn sync, the default", "gunicorn gthread with one thread", "gunicorn gevent with one connection",
@@ -18,19 +18,15 @@ SINGLE = ["gunicorn sync, the default", "gunicorn gthread with one thread", "gun
           "mod_wsgi-express --threads 1"]
 THREADED = ["gunicorn gthread with four threads", "gunicorn gevent", "waitress-serve --threads=4", "uWSGI threads=4",
             "mod_wsgi 4.9 WSGIDaemonProcess threads=4"]
-BY_ID = {row.id: row for row in ROWS}
 MANY = 24
 
 
 def serving(name, **options):
     """The child of the row of that *name*, with the application that has a scheduler."""
     row = BY_ID[name]
-    if missing(row.needs):
-        pytest.skip(missing(row.needs))
     files = {file: text.replace("from guarded import application", IN_APACHE % json.dumps(options))
              for file, text in row.files.items()}
-    env = {"TRUTH_APP": "sections:application", "TRUTH_OPTIONS": json.dumps(options)}
-    return Child(row.command, files, {**row.env, **env}, row.python, row.staged)
+    return child_of(row, files, TRUTH_APP="sections:application", TRUTH_OPTIONS=json.dumps(options))
 
 
 IN_APACHE = """import os, sys

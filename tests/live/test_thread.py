@@ -2,14 +2,13 @@
 
 import json
 
+import needs
 import pytest
-from needs import missing
-from rig import Child, at_once, get
-from rows import ROWS
+from rig import at_once, get
+from rows import BY_ID
 from test_matrix import told
 from test_refusal import settle
 
-BY_ID = {row.id: row for row in ROWS}
 ON_MAIN = [
     "gunicorn sync, the default", "gunicorn sync with three workers", "uWSGI default", "uWSGI processes=3",
     "Debian's uWSGI processes=2", "mod_wsgi 4.9 embedded, prefork", "mod_wsgi 6.1 embedded, prefork",
@@ -56,13 +55,9 @@ ON_SEVERAL = [
 def child_of(name, options, files=None, **env):
     """The child of the row *name* with *options* of the guard."""
     row = BY_ID[name]
-    reason = missing(row.needs)
-    if reason:
-        pytest.skip(reason)
     lines = "\n".join("%s = %s" % option for option in options.items())
     own = {path: text.replace("policy = log", lines) for path, text in row.files.items()}
-    env = {**row.env, "TRUTH_OPTIONS": json.dumps(options), **env}
-    return Child(row.command, {**own, **(files or {})}, env, row.python, row.staged)
+    return needs.child_of(row, {**own, **(files or {})}, TRUTH_OPTIONS=json.dumps(options), **env)
 
 
 def statuses(child, path="/first"):

@@ -3,32 +3,22 @@
 import http.client
 
 import pytest
-from needs import missing
-from rig import Child, get
-from rows import ROWS
+from needs import child_of
+from rig import get
+from rows import BY_ID, ROWS
 from rows.unit import configuration
 from unitd import put
 
 from threadguard.check import check_file
 
-BY_ID = {row.id: row for row in ROWS}
 OWN_WORD = '{"server_threads": 4}'
 """Options with which the guard is threaded already when it is built: Unit itself tells nothing before a request."""
 REFUSED = "threadguard.ThreadedDeploymentError: TG103 the server, as the operator says, lets 4 requests at once"
 
 
-def child_of(name, **env):
-    """The child of the row *name*, unless Unit is missing."""
-    row = BY_ID[name]
-    reason = missing(row.needs)
-    if reason:
-        pytest.skip(reason)
-    return Child(row.command, row.files, {**row.env, **env}, row.python, row.staged)
-
-
 def test_a_refusal_while_the_application_is_loaded_keeps_the_listener_closed():
     """Unit stays up and starts nothing: the traceback is in unit.log, and nobody is answered."""
-    with child_of("Unit default", TRUTH_OPTIONS=OWN_WORD) as child:
+    with child_of(BY_ID["Unit default"], TRUTH_OPTIONS=OWN_WORD) as child:
         assert "failed to apply previous configuration" in child.output()
         assert REFUSED in child.output()
         with pytest.raises((OSError, http.client.HTTPException)):
@@ -39,7 +29,7 @@ def test_a_refusal_while_the_application_is_loaded_keeps_the_listener_closed():
 
 def test_a_configuration_that_is_refused_leaves_the_one_before_it_in_force():
     """The control socket answers with an error, and the application of before goes on serving."""
-    with child_of("Unit default") as child:
+    with child_of(BY_ID["Unit default"]) as child:
         assert 200 == child.first(lambda port: get(port, "/first"))[0]
         refused = configuration({"environment": {"TRUTH_OPTIONS": OWN_WORD}})
         (child.directory / "second.json").write_text(child.fill(refused))
@@ -52,7 +42,7 @@ def test_a_configuration_that_is_refused_leaves_the_one_before_it_in_force():
 
 def test_a_refused_request_is_answered_503_and_the_log_names_the_option():
     """With four threads the first request tells; its text goes to unit.log."""
-    with child_of("Unit threads=4", TRUTH_OPTIONS="{}") as child:
+    with child_of(BY_ID["Unit threads=4"], TRUTH_OPTIONS="{}") as child:
         status, _, body = child.first(lambda port: get(port, "/first"))
         assert (503, b"threadguard TG201)\n") == (status, body.partition(b"(")[2])
         assert 0 == child.entered()
@@ -62,7 +52,7 @@ def test_a_refused_request_is_answered_503_and_the_log_names_the_option():
 @pytest.mark.parametrize("row", [pytest.param(row, id=row.id) for row in ROWS if row.id.startswith("Unit ")])
 def test_the_check_of_the_json_that_unit_serves_by_tells_the_truth(row, tmp_path):
     """As Unit keeps it, once it has taken it."""
-    with child_of(row.id) as child:
+    with child_of(row) as child:
         assert 200 == child.first(lambda port: get(port, "/first"))[0]
         file = tmp_path / "unit.json"
         file.write_text((child.directory / "state/conf.json").read_text())

@@ -5,8 +5,8 @@ import re
 import socket
 
 import pytest
-from needs import missing
-from rig import ANSWER, Child
+from needs import child_of
+from rig import ANSWER
 from rows import ROWS
 from wire_requests import REQUESTS
 
@@ -53,8 +53,7 @@ def joined(data):
 
 def answers(row, options):
     """The answer to each request, by its name, from one run of the server."""
-    env = dict(row.env, TRUTH_APP="wire:application", TRUTH_OPTIONS=options)
-    with Child(row.command, row.files, env, row.python, row.staged) as child:
+    with child_of(row, TRUTH_APP="wire:application", TRUTH_OPTIONS=options) as child:
         child.first(lambda port: exchange(port, REQUESTS["/one"]))
         try:
             return {name: exchange(child.port, request) for name, request in REQUESTS.items()}
@@ -71,9 +70,6 @@ def test_every_server_of_the_list_is_in_the_matrix():
 @pytest.mark.parametrize("row", [pytest.param(row, id=row.id) for row in CHOSEN.values()])
 def test_the_wire_does_not_change(row):
     """Status, headers and bytes are those of the unguarded application, under every policy that lets requests pass."""
-    reason = missing(row.needs)
-    if reason:
-        pytest.skip(reason)
     bare = answers(row, "off")
     policies = POLICIES if row.threaded else POLICIES + ('{"policy": "refuse"}',)
     for options in policies:

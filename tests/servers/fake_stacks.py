@@ -6,10 +6,12 @@ A fake stack is made of functions in modules that carry a server's names and are
 import http.client
 import textwrap
 import threading
+import time
 from contextlib import contextmanager
 from functools import partial
 from types import ModuleType, SimpleNamespace
 
+from threadguard.process import stacks
 from threadguard.process.facts import Process
 from threadguard.servers import origin
 
@@ -65,8 +67,14 @@ def serves(reader, environ=None):
 
 def in_thread(function, *arguments):
     """The result of *function*, called in a thread of its own while the caller waits."""
-    results = []
-    thread = threading.Thread(target=lambda: results.append(function(*arguments)))
+    results, caller = [], threading.get_ident()
+
+    def run():
+        end = time.monotonic() + DEADLINE
+        while caller not in stacks.tops() and time.monotonic() < end:
+            time.sleep(0.001)  # without the GIL nobody may look at the caller until it sleeps
+        results.append(function(*arguments))
+    thread = threading.Thread(target=run)
     thread.start()
     thread.join(DEADLINE)
     assert results, "the thread did not come back"

@@ -42,15 +42,6 @@ def test_what_startup_alone_could_read_stays():
     assert evidence.verdict.capacity == 4
 
 
-def test_the_grounds_are_what_was_observed_or_what_decides():
-    """That is what is logged."""
-    evidence = Evidence(answers(4))
-    assert [finding.code for finding in evidence.grounds] == ["TG101"]
-    evidence.observed = (Finding("TG301", "seen"),)
-    evidence.update_verdict()
-    assert [finding.code for finding in evidence.grounds] == ["TG301"]
-
-
 def test_a_reading_that_a_later_request_invalidates_is_made_again(guarded, monkeypatch):
     """Embedded mod_wsgi serves one connection by HTTP/1.1 and is entered by HTTP/2 on the next."""
     asked = []

@@ -1,4 +1,4 @@
-"""gunicorn's reader on stacks of each of its processes. Its settings are in test_readers.py, real workers in tests/live."""
+"""gunicorn's reader on stacks of each of its processes. Settings are in test_readers.py, real workers in tests/live."""
 
 from types import SimpleNamespace
 

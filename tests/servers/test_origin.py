@@ -1,7 +1,6 @@
 """Where a call comes from: what does not come from the server is no evidence about it."""
 
 import asyncio
-import http.client
 import sched
 import threading
 import time
@@ -14,7 +13,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import pytest
 from conftest import DEADLINE, Response, new_environ
-from fake_stacks import module
+from fake_stacks import get, module
 
 from threadguard.servers import origin
 
@@ -44,18 +43,6 @@ def serving(app, *mixins):
         finally:
             server.shutdown()
             thread.join(DEADLINE)
-
-
-def get(port):
-    """The status of one request on a connection of its own."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=DEADLINE)
-    try:
-        connection.request("GET", "/")
-        response = connection.getresponse()
-        response.read()
-        return response.status
-    finally:
-        connection.close()
 
 
 _POOLS = []

@@ -129,7 +129,8 @@ def ask_twisted(app, most):
 
     pool = ThreadPool(minthreads=0, maxthreads=most)
     response = object.__new__(wsgi._WSGIResponse)
-    response.threadpool, response.environ, response.application = pool, {}, lambda *args: app.seen.append(app.look()) or []
+    response.threadpool, response.environ = pool, {}
+    response.application = lambda environ, start_response: app.seen.append(app.look()) or []
     response.reactor = SimpleNamespace(callFromThread=lambda *call: None)
     pool.start()
     response.start()
@@ -185,7 +186,7 @@ GROWS_NOT = {"threadpool_options": {"spawn_if_under": 0}}
     (tornado, ask_tornado, None, 1), (tornado, ask_tornado, 2, NOTHING),
     (twisted, ask_twisted, 3, 3), (a2wsgi, ask_a2wsgi, 1, NOTHING), (hypercorn, ask_hypercorn, None, NOTHING),
     (asgiref, ask_asgiref, False, 1), (asgiref, ask_asgiref, True, MANY),
-], ids=lambda value: getattr(value, "NAME", str(value)))
+], ids=lambda value: getattr(value, "NAME", None))
 def test_a_request_of_a_real_server(reader, ask, setting, capacity):
     """Its reader knows it, and reads what bounds it; where it reads nothing the signs without a name do."""
     app = Application(lambda: (serves(reader), on_request(reader)))
@@ -237,15 +238,6 @@ def test_django_s_runserver(monkeypatch, options, capacity):
     assert [reading.capacity for reading in readings] == [capacity]
 
 
-@pytest.mark.parametrize("threaded, capacity", [(True, MANY), (False, 1)])
-def test_werkzeug_s_run_simple(monkeypatch, threaded, capacity):
-    """An application that is loaded late sees the server that loads it."""
-    serving = needs("werkzeug.serving")
-    with loading(monkeypatch, (serving, "make_server"), werkzeug) as readings:
-        serving.run_simple("127.0.0.1", 0, None, threaded=threaded)
-    assert [reading.capacity for reading in readings] == [capacity]
-
-
 def test_uvicorn_s_config(monkeypatch):
     """uvicorn's own Config tells its interface."""
     config = needs("uvicorn.config")
@@ -293,9 +285,8 @@ def test_granian_s_worker():
     assert (worker.__code__.co_name, code.co_name) == ("wrapped", granian._WORKER)
 
 
-def test_the_defaults_that_stand_for_missing_settings_are_the_servers_own():
-    """cheroot's own table of options is understood, and waitress' own default."""
-    assert cheroot.parse_threads(["app", "--bind", "127.0.0.1:80", "--threads", "3"], needs("cheroot.cli")._arg_spec) == 3
+def test_the_default_that_stands_for_a_missing_setting_is_waitress_own():
+    """The number of the waitress that is installed."""
     assert needs("waitress.adjustments").Adjustments.threads == waitress.DEFAULT
 
 

@@ -5,5 +5,6 @@ from rows.model import Row
 
 ROWS = (apache.ROWS + uwsgi.ROWS + gunicorn.ROWS + pools.ROWS + simple.ROWS + asynchronous.ROWS + unit.ROWS
         + unknown.ROWS + first.ROWS)
+BY_ID = {row.id: row for row in ROWS}
 
-__all__ = ["ROWS", "Row"]
+__all__ = ["BY_ID", "ROWS", "Row"]
