@@ -1,6 +1,7 @@
 """When a response is finished: what DESIGN calls so, for each kind of body, on contexts that meet."""
 
 import ctypes
+import gc
 import io
 import os
 import subprocess
@@ -11,7 +12,9 @@ from contextlib import suppress
 from functools import partial
 
 import pytest
-from conftest import DEADLINE, Chunks, Response, in_thread, new_environ, returning, start_response, without_hooks
+from conftest import (
+    DEADLINE, Chunks, Response, counts_references, in_thread, new_environ, returning, start_response, without_hooks,
+)
 from wsgiref.util import FileWrapper
 
 from threadguard.guard import pending
@@ -134,6 +137,7 @@ def test_a_file_wrapper_is_known_by_the_server_s_class(guarded, server_s, mine, 
     body = guard(new_environ(wsgi__file_wrapper=server_s), start_response)
     assert (type(body) is mine, guard.stats().in_flight) == (True, expected)
     del body
+    gc.collect()
     assert guard.stats().in_flight == 0
 
 
@@ -217,6 +221,7 @@ class InC:
         return self._read
 
 
+@counts_references
 @pytest.mark.parametrize("policy", ["refuse", "serialize", "log"])
 @pytest.mark.parametrize("kind, inside", [(Reader, 0), (SlottedReader, 1)])
 def test_a_file_wrapper_in_c_does_not_hold_the_turn_for_ever(guarded, policy, kind, inside):
@@ -347,6 +352,7 @@ def test_the_iterator_of_a_body_can_be_closed_by_itself(guarded, policy, has_nex
     iterator = iter(guard(new_environ(), start_response))
     iterator.close()
     del iterator
+    gc.collect()
     assert guard.stats().in_flight == 0
 
 

@@ -638,9 +638,3 @@ def test_a_policy_in_the_environment_that_does_not_exist_is_named(guarded, monke
     monkeypatch.setenv("THREADGUARD_POLICY", "off")
     with pytest.raises(OptionError, match="policy = 'off' .* refuse, serialize, log .*variable THREADGUARD_POLICY"):
         guarded(hello)
-
-
-def test_an_empty_policy_in_the_environment_is_none(guarded, monkeypatch):
-    """A variable that is there and says nothing overrides nothing."""
-    monkeypatch.setenv("THREADGUARD_POLICY", " ")
-    assert guarded(hello, policy="log").policy == "log"
