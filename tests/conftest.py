@@ -133,6 +133,16 @@ def in_thread(function):
     return results[0]
 
 
+def wait_until(condition):
+    """Wait for a minute at the most."""
+    tick = threading.Event()
+    for _ in range(6000):
+        if condition():
+            return
+        tick.wait(0.01)
+    raise AssertionError("it did not happen")
+
+
 is_pypy = sys.implementation.name == "pypy"
 counts_references = pytest.mark.skipif(is_pypy, reason="PyPy notices at its next collection that something is gone")
 """Marks a test of what is gone as soon as nothing holds it."""

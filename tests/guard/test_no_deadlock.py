@@ -140,7 +140,7 @@ def test_groups_that_are_nested_in_opposite_order_do_not_wait_for_each_other(gua
             assert not thread.is_alive()
     finally:
         groups._groups.pop("another of this test")
-    assert answers[0] == "503 Service Unavailable" and len(entered) in (0, 1)
+    assert "503 Service Unavailable" in answers and len(entered) in (0, 1)
     assert "TG304 guards of two groups are nested in opposite order" in caplog.text
 
 
