@@ -3,6 +3,7 @@
 import ctypes
 import gc
 import itertools
+import logging
 import os
 import shutil
 import sys
@@ -166,11 +167,12 @@ def forked_without_hooks(function):
 def process_stays():
     """What a test of a race leaves of the process's umask and directory is not the next one's: Apache's user has to
     read the files that it makes. Nor is a hub of gevent or eventlet in this thread: who waits would wait in it."""
-    umask, directory = os.umask(0o022), os.getcwd()
+    umask, directory, level = os.umask(0o022), os.getcwd(), logging.getLogger().level
     os.umask(umask)
     yield
     os.umask(umask)
     os.chdir(directory)
+    logging.getLogger().setLevel(level)  # celery's worker sets it: no later test would hear a warning
     if "gevent._hub_local" in sys.modules:
         hub = sys.modules["gevent._hub_local"].get_hub_if_exists()
         if hub is not None:
