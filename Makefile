@@ -31,7 +31,7 @@ demo: $(NOX) ## the damage, and the guard, on Mercurial's hgweb
 fleet: $(NOX) ## two guarded instances behind HAProxy, watched by Prometheus: one is misconfigured (make setup-servers)
 	$(call nox,fleet)
 
-test: $(NOX) ## unit tests on PYTHON, in four processes, which wait a lot: MINUTES; in one with ARGS
+test: $(NOX) ## unit tests on PYTHON, in four processes: about three minutes on two cores; in one with ARGS
 	$(call nox,test)
 test-pythons: $(NOX) ## unit tests on each of PYTHONS="3.8 3.14" that is here (make setup-pythons)
 	$(call nox,$(PYTHONS:%=test-%))

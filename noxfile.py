@@ -137,6 +137,8 @@ def run_pytest(session, *arguments, env=None, success_codes=(0,)):
 def test(session):
     """The unit tests, in four processes; in one with arguments."""
     install(session, "--editable=.[test]")
+    if not session.posargs:
+        session.log("all unit tests: about three minutes on two cores")
     # The commands of the documentation are run on one Python alone.
     left_out = ["--deselect=tests/test_docs.py", "--deselect=tests/observe/test_wiring.py"] * (session.name != "test")
     run_pytest(session, *(session.posargs or [*SHARED_OUT, *left_out]))

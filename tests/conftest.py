@@ -3,6 +3,7 @@
 import ctypes
 import gc
 import itertools
+import logging
 import os
 import shutil
 import sys
@@ -133,6 +134,16 @@ def in_thread(function):
     return results[0]
 
 
+def wait_until(condition):
+    """Wait for a minute at the most."""
+    tick = threading.Event()
+    for _ in range(6000):
+        if condition():
+            return
+        tick.wait(0.01)
+    raise AssertionError("it did not happen")
+
+
 is_pypy = sys.implementation.name == "pypy"
 counts_references = pytest.mark.skipif(is_pypy, reason="PyPy notices at its next collection that something is gone")
 """Marks a test of what is gone as soon as nothing holds it."""
@@ -161,11 +172,12 @@ def forked_with_hooks(function, fork=getattr(os, "fork", None)):
 def process_stays():
     """What a test of a race leaves of the process's umask and directory is not the next one's: Apache's user has to
     read the files that it makes. Nor is a hub of gevent or eventlet in this thread: who waits would wait in it."""
-    umask, directory = os.umask(0o022), os.getcwd()
+    umask, directory, level = os.umask(0o022), os.getcwd(), logging.getLogger().level
     os.umask(umask)
     yield
     os.umask(umask)
     os.chdir(directory)
+    logging.getLogger().setLevel(level)  # celery's worker sets it: no later test would hear a warning
     if "gevent._hub_local" in sys.modules:
         hub = sys.modules["gevent._hub_local"].get_hub_if_exists()
         if hub is not None:
@@ -219,7 +231,7 @@ def collector_runs_no_code():
         import hypothesis
         # When it first runs it also asks the collector who holds its random numbers: before any are frozen.
         hypothesis.find(hypothesis.strategies.just(None), lambda value: True)
-    gc.callbacks.clear()
+    getattr(gc, "callbacks", []).clear()  # not on PyPy
 
 
 @pytest.fixture

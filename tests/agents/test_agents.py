@@ -21,6 +21,7 @@ SITE = Path(__file__).with_name("site_of_agents.py")
 DEADLINE = 60
 KINDS = ["list", "length", "empty", "written", "generator", "late", "stream", "pages", "sized", "proxy", "nothing",
          "file", "fails", "fails first", "fails later", "generator fails"]
+WHOLE = b"first second third"
 SERVERS = {"wsgiref": "wsgiref", "waitress": "waitress", "gunicorn": "gunicorn", "cheroot": "cheroot",
            "gevent": "gevent"}
 AGENTS = {
@@ -125,6 +126,9 @@ def test_what_goes_out_is_what_it_is_without_a_guard(site, position):
             bare = comparable(site, site.answer("/none/none/" + kind, method))
             for policy in ("serialize", "log") if site.server == "gevent" else ("refuse", "serialize", "log"):
                 guarded = comparable(site, site.answer("/%s/%s/%s" % (position, policy, kind), method))
+                # Of a proxy that has no length, as its class says, waitress and gevent serve not all, but with a guard.
+                if kind == "proxy" and WHOLE == guarded["out"][2] != bare["out"][2]:
+                    continue
                 # Some close a body twice, now and then: whatever may be without a guard may be with one.
                 if guarded != bare and not any(
                         comparable(site, site.answer("/none/none/" + kind, method)) == guarded for _ in range(8)):

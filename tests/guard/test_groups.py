@@ -41,11 +41,6 @@ def test_a_pool_that_starts_late_is_refused_before_the_port_opens(guarded):
     assert guard.verdict.capacity == 3
 
 
-def test_a_pool_of_one_may_start(guarded):
-    """Kallithea's own default."""
-    start_waitress(guarded(hello), 1)
-
-
 @pytest.mark.parametrize("policy, level", [("log", "ERROR"), ("serialize", "WARNING")])
 def test_the_other_policies_only_report(guarded, policy, level, caplog):
     """Once, and the server starts."""
@@ -60,13 +55,6 @@ def test_the_watch_can_be_switched_off(guarded):
     guard = guarded(hello, watch_pool_start=False)
     assert threading.Thread.start is before
     start_waitress(guard, 3)
-
-
-def test_another_server_beside_the_guarded_one_is_not_looked_at(guarded):
-    """Only what leads to a guarded application counts."""
-    guard = guarded(hello)
-    start_waitress(hello, 3)
-    assert Response(guard).body == b"hello"
 
 
 def test_the_watch_ends_when_the_server_has_shown_itself(guarded, thread_start):

@@ -11,7 +11,7 @@ from functools import partial
 import pytest
 from conftest import (
     DEADLINE, Chunks, Response, forked_without_hooks, hello, held_inside, in_chunks, in_thread, new_environ, returning,
-    start_response, without_hooks,
+    start_response, wait_until, without_hooks,
 )
 
 from threadguard import OptionError, ThreadedDeploymentError, ThreadGuard
@@ -236,15 +236,6 @@ def test_under_serialize_who_waits_is_served_in_order(guarded, gate):
     for thread in waiting:
         thread.join(DEADLINE)
     assert gate.entered == ["/0", "/1", "/2", "/3"]
-
-
-def wait_until(condition):
-    tick = threading.Event()
-    for _ in range(6000):
-        if condition():
-            return
-        tick.wait(0.01)
-    raise AssertionError("it did not happen")
 
 
 # -- no false alarm
@@ -638,9 +629,3 @@ def test_a_policy_in_the_environment_that_does_not_exist_is_named(guarded, monke
     monkeypatch.setenv("THREADGUARD_POLICY", "off")
     with pytest.raises(OptionError, match="policy = 'off' .* refuse, serialize, log .*variable THREADGUARD_POLICY"):
         guarded(hello)
-
-
-def test_an_empty_policy_in_the_environment_is_none(guarded, monkeypatch):
-    """A variable that is there and says nothing overrides nothing."""
-    monkeypatch.setenv("THREADGUARD_POLICY", " ")
-    assert guarded(hello, policy="log").policy == "log"

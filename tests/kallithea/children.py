@@ -1,11 +1,8 @@
 """Child processes of the tests: every wait has a deadline, every child is ended by its own pid."""
 
-import contextlib
 import http.client
-import itertools
 import os
 import re
-import secrets
 import signal
 import socket
 import subprocess
@@ -14,16 +11,6 @@ from typing import NamedTuple
 
 DEADLINE = 60.0
 """Seconds that a server may take to start or to end: a busy machine."""
-_turns = itertools.count(secrets.randbelow(10000))
-
-
-def free_port():
-    """A new one, below those that the kernel gives to clients: nobody gets it before its server does."""
-    while True:
-        port = 10000 + next(_turns) % 10000
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("", port))
-            return port
 
 
 def environment(home, **more):

@@ -6,7 +6,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from children import Child, environment, free_port, run
+from children import Child, environment, run
+from programs import free_ports
 
 BIN = Path(sys.executable).parent
 USER = "admin:secret1"
@@ -70,7 +71,7 @@ class Instance:
         inside the guard the requests that enter Kallithea are written down.
         """
         path = self.directory / (name + ".ini")
-        words = ["http_server=" + http_server, "port=%d" % free_port()]
+        words = ["http_server=" + http_server, "port=%d" % free_ports(1)[0]]
         if witness:
             words += ["filter-with=witness", "[filter:witness]", "paste.filter_factory=witness:factory",
                       "entered=%s" % (self.directory / "entered.txt"), "filter-with=threadguard"]

@@ -4,10 +4,11 @@ import re
 from pathlib import Path
 
 import pytest
-from children import Child, free_port, run, the_finding
+from children import Child, run, the_finding
 from clients import push_git
 from documentation import PAGE, block, blocks, commands, headings, moved
 from instance import BIN, port_of
+from programs import free_ports
 
 INSTALL, CREATE = commands("Guard an instance")
 MACHINES = "test_several_machines.py::test_pushes_through_the_proxy_are_journalled"
@@ -45,7 +46,7 @@ def _serve(instance, command, port):
 
 def _create(instance, command):
     """Run the page's config-create *command*, and put a free port into its my.ini; returns the port."""
-    ini, port = instance.directory / "my.ini", free_port()
+    ini, [port] = instance.directory / "my.ini", free_ports(1)
     if ini.exists():
         ini.unlink()
     run(["/bin/sh", "-c", command], instance.env, instance.directory)

@@ -8,9 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from children import Child, environment, free_port, run, wrongs
+from children import Child, environment, run, wrongs
 from documentation import block, commands, moved, printed
 from instance import BIN
+from programs import free_ports
 
 SECTION = "From nothing to a guarded site"
 ROOT = Path(__file__).resolve().parents[2]
@@ -47,7 +48,7 @@ def test_the_pins_are_those_that_the_other_tests_install():
 
 def test_the_site_of_the_page_journals_pushes(tmp_path, variables):
     """Every command of the section ends well and prints what it is said to print; both pushes are in the journal."""
-    site, port = tmp_path / "site", str(free_port())
+    site, port = tmp_path / "site", str(free_ports(1)[0])
     site.mkdir()
     (site / "pins.txt").write_text(block("text", "SQLAlchemy"))
     typed = [moved(command, {"/srv/kallithea": str(site), "5000": port}) for command in commands(SECTION)]

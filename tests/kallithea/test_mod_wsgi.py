@@ -12,11 +12,12 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from children import Child, free_port, the_finding, wrongs
+from children import Child, the_finding, wrongs
 from clients import push_git, push_hg
 from conftest import fresh_instance
 from documentation import block, moved
 from instance import BIN
+from programs import free_ports
 
 APACHE = shutil.which("apache2", path=os.environ.get("PATH", "") + ":/usr/sbin")
 MODULES = Path("/usr/lib/apache2/modules")
@@ -91,7 +92,7 @@ def _apache_user():
 
 def _apache(instance, ini, home, daemon):
     """Apache as the documentation says, with *daemon* as the processes and threads of its WSGIDaemonProcess."""
-    directory, port = instance.directory, free_port()
+    directory, [port] = instance.directory, free_ports(1)
     user = "User %s\nGroup %s" % (USER, USER) if _apache_user() else ""
     places = {"/srv/kallithea/venv": str(home), "/srv/kallithea/my.ini": str(ini), "/srv/kallithea": str(directory)}
     (directory / "dispatch.wsgi").write_text(moved(block("python", "loadapp"), places))

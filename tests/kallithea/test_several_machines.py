@@ -10,10 +10,11 @@ import threading
 from typing import Dict, NamedTuple
 
 import pytest
-from children import Child, free_port, lines_of, run, the_finding, wrongs
+from children import Child, lines_of, run, the_finding, wrongs
 from clients import push_git, push_hg, url
 from documentation import block, commands, moved
 from instance import BIN
+from programs import free_ports
 
 CREATE, FIRST, SECOND, PROXY, PROBE = commands("Several machines")
 HAPROXY = shutil.which("haproxy", path=os.environ.get("PATH", "") + ":/usr/sbin")
@@ -45,8 +46,9 @@ def machines(instance):
     if ini.exists():
         ini.unlink()
     run(["/bin/sh", "-c", CREATE], instance.env, instance.directory)
-    places = {"10.0.0.11:5000": "127.0.0.2:%d" % free_port(), "10.0.0.12:5000": "127.0.0.3:%d" % free_port(),
-              "127.0.0.1:8080": "127.0.0.1:%d" % free_port()}
+    ports = free_ports(3)
+    places = {"10.0.0.11:5000": "127.0.0.2:%d" % ports[0], "10.0.0.12:5000": "127.0.0.3:%d" % ports[1],
+              "127.0.0.1:8080": "127.0.0.1:%d" % ports[2]}
     (instance.directory / "haproxy.cfg").write_text(moved(block("text", "backend machines"), places))
     first, second, proxy = [_start(instance, moved(command, places), server)
                             for command, server in zip((FIRST, SECOND, PROXY), places.values())]
