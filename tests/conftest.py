@@ -48,6 +48,12 @@ class Response:
         return self.written.append
 
 
+def hello(environ, start_response):
+    """A WSGI application."""
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b"hello"]
+
+
 def start_response(status, headers, exc_info=None):
     """A server's start_response that forgets everything."""
     return lambda data: None
@@ -123,14 +129,21 @@ def held_inside(guard, gate, request="/held"):
         assert not thread.is_alive()
 
 
+def in_threads(*functions):
+    """The results of *functions*, called at the same time, each in a thread of its own that has ended."""
+    results = {}
+    threads = [threading.Thread(target=lambda f=f: results.__setitem__(f, f())) for f in functions]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(DEADLINE)
+    assert len(results) == len(functions), "a thread did not come back"
+    return [results[function] for function in functions]
+
+
 def in_thread(function):
     """The result of *function*, called in a thread of its own that has ended."""
-    results = []
-    thread = threading.Thread(target=lambda: results.append(function()))
-    thread.start()
-    thread.join(DEADLINE)
-    assert results, "the thread did not come back"
-    return results[0]
+    return in_threads(function)[0]
 
 
 is_pypy = sys.implementation.name == "pypy"

@@ -14,7 +14,7 @@ import time
 
 import pytest
 import real_servers
-from conftest import DEADLINE, Response, held_inside, new_environ
+from conftest import DEADLINE, Response, held_inside, hello, new_environ
 
 from threadguard import metrics
 from threadguard.guard import group, groups
@@ -27,11 +27,6 @@ if not hasattr(os, "fork") or not hasattr(socket, "AF_UNIX"):
 
 # Python 3.12 warns of any fork beside a thread. The one here waits in accept() and holds nothing.
 pytestmark = pytest.mark.filterwarnings("ignore:.*is multi-threaded, use of fork:DeprecationWarning")
-
-
-def hello(environ, start_response):
-    start_response("200 OK", [])
-    return [b"hello"]
 
 
 @pytest.fixture
