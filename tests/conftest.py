@@ -146,6 +146,15 @@ def in_thread(function):
     return in_threads(function)[0]
 
 
+def until(condition):
+    """Wait for *condition*, which another thread makes true."""
+    pause, rounds = threading.Event(), 0
+    while not condition():
+        rounds += 1
+        assert rounds < 100 * DEADLINE
+        pause.wait(0.01)
+
+
 is_pypy = sys.implementation.name == "pypy"
 counts_references = pytest.mark.skipif(is_pypy, reason="PyPy notices at its next collection that something is gone")
 """Marks a test of what is gone as soon as nothing holds it."""

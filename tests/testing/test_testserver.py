@@ -255,3 +255,9 @@ def test_after():
     result.assert_outcomes(passed=2, errors=1)
     result.stdout.fnmatch_lines([
         "E *threadguard.StillInside: <BackgroundServer http://127.0.0.1:*> was stopped, but after 0.1*"])
+
+
+def test_only_an_application_is_served():
+    """The mistake is said where it is made, not by a log of each request."""
+    with pytest.raises(TypeError, match="^a server serves a WSGI application, which is callable; None is not$"):
+        BackgroundServer(None)
