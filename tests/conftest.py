@@ -48,12 +48,6 @@ class Response:
         return self.written.append
 
 
-def hello(environ, start_response):
-    """A WSGI application."""
-    start_response("200 OK", [("Content-Type", "text/plain")])
-    return [b"hello"]
-
-
 def start_response(status, headers, exc_info=None):
     """A server's start_response that forgets everything."""
     return lambda data: None
