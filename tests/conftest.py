@@ -124,14 +124,30 @@ def held_inside(guard, gate, request="/held"):
         assert not thread.is_alive()
 
 
+def in_threads(*functions):
+    """The results of *functions*, called at the same time, each in a thread of its own that has ended."""
+    results = {}
+    threads = [threading.Thread(target=lambda f=f: results.__setitem__(f, f())) for f in functions]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(DEADLINE)
+    assert len(results) == len(functions), "a thread did not come back"
+    return [results[function] for function in functions]
+
+
 def in_thread(function):
     """The result of *function*, called in a thread of its own that has ended."""
-    results = []
-    thread = threading.Thread(target=lambda: results.append(function()))
-    thread.start()
-    thread.join(DEADLINE)
-    assert results, "the thread did not come back"
-    return results[0]
+    return in_threads(function)[0]
+
+
+def until(condition):
+    """Wait for *condition*, which another thread makes true."""
+    pause, rounds = threading.Event(), 0
+    while not condition():
+        rounds += 1
+        assert rounds < 100 * DEADLINE
+        pause.wait(0.01)
 
 
 def wait_until(condition):

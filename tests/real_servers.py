@@ -78,9 +78,9 @@ def environment():
     return {**kept, "PATH": "%s:%s:/usr/sbin" % (BIN, kept.get("PATH", "")), "PYTHONDONTWRITEBYTECODE": "1"}
 
 
-def run(command, path):
+def run(command, path, **variables):
     """Exit status and output of *command*, which ends by itself."""
-    done = subprocess.run(words(command), cwd=str(path), env=environment(), stdin=subprocess.DEVNULL,
+    done = subprocess.run(words(command), cwd=str(path), env={**environment(), **variables}, stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True, timeout=DEADLINE)
     return done.returncode, done.stdout
 

@@ -1,6 +1,5 @@
 """The command ``threadguard``."""
 
-import io
 import json
 import os
 import subprocess
@@ -134,30 +133,12 @@ def test_options_after_the_mark_belong_to_the_command(capsys):
     assert capsys.readouterr().out.startswith("TG101")
 
 
-class Terminal(io.StringIO):
-    """A stream that says that it is one."""
-
-    def isatty(self):
-        """Yes."""
-        return True
-
-
-@pytest.mark.parametrize("stream, environment, expected", [
-    (Terminal, {"TERM": "xterm"}, True), (Terminal, {"TERM": "xterm", "NO_COLOR": "1"}, False),
-    (Terminal, {"TERM": "dumb"}, False), (Terminal, {"TERM": "xterm", "NO_COLOR": ""}, True),
-    (io.StringIO, {"TERM": "xterm"}, False), (io.StringIO, {"FORCE_COLOR": "1"}, True),
-    (io.StringIO, {"FORCE_COLOR": "1", "NO_COLOR": "1"}, False), (io.StringIO, {"FORCE_COLOR": ""}, False),
-])
-def test_colours_are_for_terminals_that_want_them(stream, environment, expected, monkeypatch):
-    """NO_COLOR, FORCE_COLOR and a dumb terminal are honoured."""
-    for name in ("NO_COLOR", "FORCE_COLOR"):
-        monkeypatch.delenv(name, raising=False)
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    out = stream()
-    monkeypatch.setattr(sys, "stdout", out)
-    check_status = cli.main(["check", "wrong.ini"])
-    assert (check_status, "\033[1;31mTG101\033[0m" in out.getvalue()) == (1, expected)
+def test_colours_where_they_are_asked_for(monkeypatch, capsys):
+    """As of a pipeline's log; `test_report_formats` says when they are."""
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert cli.main(["check", "wrong.ini"]) == 1
+    assert "\033[1;31mTG101\033[0m" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("code", sorted(CODES))
@@ -184,27 +165,22 @@ def test_explain_takes_several_codes_and_servers(capsys):
     said = capsys.readouterr().out
     starts = ["TG204 declared", "TG301 two requests", "waitress\n", "pserve\n"]
     assert [said.index(start) for start in starts] == sorted(said.index(start) for start in starts)
-    assert cli.main(["explain", "204", "nonsense"]) == 2
-
-
-def test_servers_lists_those_that_are_named(capsys):
-    """By name or program, in any case."""
     assert cli.main(["servers", "UWSGI", "waitress-serve"]) == 0
     assert [line for line in capsys.readouterr().out.splitlines() if line[:1].strip()] == ["uWSGI", "waitress"]
-    assert cli.main(["servers", "nonsense"]) == 2
-    assert "there is no server 'nonsense'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words, what", [(["explain", "204", "TG999"], "code and no server 'TG999'"),
+                                         (["servers", "nonsense"], "server 'nonsense'")])
+def test_what_does_not_exist_is_wrong_use(words, what, capsys):
+    """It is named."""
+    assert cli.main(words) == 2
+    assert "there is no %s; without" % what in capsys.readouterr().err
 
 
 def test_explain_without_a_code_lists_them(capsys):
     """Each with its title."""
     assert cli.main(["explain"]) == 0
     assert capsys.readouterr().out.splitlines() == ["%s  %s" % (code, CODES[code].title) for code in CODES]
-
-
-def test_a_code_that_does_not_exist_is_wrong_use(capsys):
-    """It is named."""
-    assert cli.main(["explain", "TG999"]) == 2
-    assert "there is no code and no server 'TG999'" in capsys.readouterr().err
 
 
 def test_servers_lists_what_is_known_of_each(capsys):

@@ -12,17 +12,22 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+import generate
 import pytest
-from programs import free_ports, program
+import real_runs
+from deployments import DEPLOYMENTS
+from programs import Program, free_ports, program
+from real_runs_rows import NOT_RUN as NO_RUNS
+from real_runs_rows import RUNS
+from real_servers import BIN, DEADLINE, environment, run
 
 from threadguard.codes import CODES
+from threadguard.observe import metrics
 from threadguard.options import OPTIONS
 from threadguard.servers import SERVERS
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
-BIN = Path(sys.executable).parent
-DEADLINE = 120.0
 PAGES = ["../README.md"] + sorted(str(path.relative_to(DOCS)) for folder in (DOCS, DOCS / "guides")
                                   for path in folder.glob("*.md"))
 ELSEWHERE = {
@@ -99,18 +104,8 @@ def lay_out(page, directory, port):
             (directory / block.file).write_text(block.text.replace(":8000", ":%d" % port))
 
 
-def environment():
-    """This environment's programs first, and no variables of the tests; pip finds nothing but what is installed."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("THREADGUARD_", "PROMETHEUS_"))}
-    path = os.pathsep.join([str(BIN), kept.get("PATH", "")])
-    return {**kept, "PATH": path, "PYTHONUNBUFFERED": "1", "HGPLAIN": "1", "PIP_NO_INDEX": "1"}
-
-
-def run(command, directory):
-    """Exit status and output of *command*, which ends by itself."""
-    done = subprocess.run(command, cwd=str(directory), env=environment(), stdin=subprocess.DEVNULL, timeout=DEADLINE,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True)
-    return done.returncode, done.stdout
+VARIABLES = {"PYTHONUNBUFFERED": "1", "HGPLAIN": "1", "PIP_NO_INDEX": "1"}
+"""pip finds nothing but what is installed."""
 
 
 def pages_with(language):
@@ -168,26 +163,24 @@ class Console:
             assert line in output, "%s\ndoes not print\n%s\nbut\n%s" % (command, line, output)
 
     def _run(self, command):
-        status, output = run(["sh", "-c", command], self.directory)
+        status, output = run(["sh", "-c", command], self.directory, **VARIABLES)
         deadline = time.monotonic() + DEADLINE
         while status == 3 and " threadguard probe " in command and time.monotonic() < deadline:
-            status, output = run(["sh", "-c", command], self.directory)  # one process got hardly any of the probes
+            status, output = run(["sh", "-c", command], self.directory, **VARIABLES)  # one process got hardly any
         failed = status != 0 and not command.startswith(("threadguard check", "threadguard race"))
-        assert not failed, "%s: exit status %d\n%s%s" % (command, status, output, self._log())
+        assert not failed, "%s: exit status %d\n%s" % (command, status, output)
         return output
 
     def _serve(self, command):
         """Start a server: until it serves, or has ended by itself."""
         self.stop()
-        with open(str(self.directory / "console.log"), "wb") as log:
-            self.serving = subprocess.Popen(["sh", "-c", self._exec(command)], cwd=str(self.directory),
-                                            env=environment(), stdin=subprocess.DEVNULL, stdout=log,
-                                            stderr=subprocess.STDOUT)
+        words = ["sh", "-c", self._exec(command)]
+        self.serving = Program("console", words, self.directory, **{**environment(), **VARIABLES}).__enter__()
         deadline, pause = time.monotonic() + DEADLINE, threading.Event()
-        while self.serving.poll() is None and not self._is_open():
-            assert time.monotonic() < deadline, "%s\nneither serves nor ends\n%s" % (command, self._log())
+        while self.serving.process.poll() is None and not self._is_open():
+            assert time.monotonic() < deadline, "%s\nneither serves nor ends\n%s" % (command, self.serving.output())
             pause.wait(0.05)
-        return self._log()
+        return self.serving.output()
 
     @staticmethod
     def _exec(command):
@@ -200,19 +193,12 @@ class Console:
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
-    def _log(self):
-        path = self.directory / "console.log"
-        return path.read_text(errors="replace") if path.exists() else ""
-
     def stop(self):
         """End the server that was started last."""
-        if self.serving is not None and self.serving.poll() is None:
-            self.serving.terminate()
-            try:
-                self.serving.wait(30)
-            except subprocess.TimeoutExpired:
-                self.serving.kill()
-                self.serving.wait(30)
+        if self.serving is not None:
+            self.serving.__exit__()
+            self.serving.log.unlink()
+            self.serving = None
 
 
 @pytest.mark.skipif(not program("curl"), reason="curl is not installed: apt-get install curl")
@@ -298,13 +284,7 @@ def test_every_target_of_make_that_a_page_names_is_one():
 @pytest.fixture(scope="module")
 def made():
     """The pages that are made from the code."""
-    sys.path.insert(0, str(DOCS))
-    try:
-        import generate
-
-        yield generate.pages()
-    finally:
-        sys.path.remove(str(DOCS))
+    return generate.pages()
 
 
 def test_every_server_has_a_page_and_a_row(made):
@@ -321,13 +301,9 @@ def test_every_server_has_a_page_and_a_row(made):
 
 def test_every_server_was_run_or_says_why_not(made):
     """The text of its run is kept; what is run is known."""
-    from real_runs import file_of
-    from real_runs_rows import NOT_RUN as no_runs
-    from real_runs_rows import RUNS
-
     names = {server.NAME for server in SERVERS}
-    assert set(RUNS) | set(no_runs) == names and not set(RUNS) & set(no_runs)
-    assert {file_of(name).name for name in RUNS} == {path.name for path in (DOCS / "real_runs").glob("*.txt")}
+    assert set(RUNS) | set(NO_RUNS) == names and not set(RUNS) & set(NO_RUNS)
+    assert {real_runs.file_of(name).name for name in RUNS} == {path.name for path in (DOCS / "real_runs").glob("*.txt")}
 
 
 def test_every_code_has_a_page_and_a_row(made):
@@ -359,8 +335,6 @@ def test_the_table_of_a_command_s_options_is_complete(page, command):
 
 def test_the_table_of_metrics_is_complete():
     """Each instrument by both its names."""
-    from threadguard.observe import metrics
-
     text = (DOCS / "metrics.md").read_text(encoding="utf-8")
     for each in metrics.INSTRUMENTS:
         name = each.prometheus_name + ("_total" if each.kind == "counter" else "")
@@ -380,23 +354,8 @@ def test_the_pages_name_no_directory_of_a_machine():
         assert not re.search(r"(?<![\w.])/(?:tmp|root|home|work)/", path.read_text(encoding="utf-8")), path.name
 
 
-def captured():
-    """The servers that are run again here."""
-    sys.path.insert(0, str(DOCS))
-    try:
-        from real_runs_rows import RUNS
-    finally:
-        sys.path.remove(str(DOCS))
-    return list(RUNS)
-
-
 def deployments():
     """Each way to run a server with one thread that a page shows, by what is shown."""
-    sys.path.insert(0, str(DOCS))
-    try:
-        from deployments import DEPLOYMENTS
-    finally:
-        sys.path.remove(str(DOCS))
     return [pytest.param(each, id="%s, %s" % (server, each.title)) for server, ways in DEPLOYMENTS.items()
             for each in ways]
 
@@ -405,8 +364,6 @@ def deployments():
 def test_what_a_server_s_page_shows_to_copy_is_single_threaded(deployment, made, monkeypatch):
     """Started as it stands there, it answers, and nothing is found, but that `serialize` is in force where it is asked
     for. What cannot be started here is a configuration of the live tests."""
-    import real_runs
-
     if deployment.tried_by:
         monkeypatch.syspath_prepend(str(ROOT / "tests/live"))
         import rows
@@ -424,15 +381,11 @@ def test_what_a_server_s_page_shows_to_copy_is_single_threaded(deployment, made,
 
 def test_every_server_has_a_deployment_to_copy(made):
     """And there is none of a server that is not known."""
-    from deployments import DEPLOYMENTS
-
     assert list(DEPLOYMENTS) and set(DEPLOYMENTS) == {server.NAME for server in SERVERS}
 
 
 def test_what_is_said_of_the_flag_is_what_was_measured(made):
     """The figures of README and rule.md are those of docs/configurations.tsv."""
-    import generate
-
     rows = generate.measured()
     too_few = sum(more and not flag for _, flag, more in rows)
     too_many = sum(flag and not more for _, flag, more in rows)
@@ -444,11 +397,9 @@ def test_what_is_said_of_the_flag_is_what_was_measured(made):
 
 
 @pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="the texts were captured on Python 3.11")
-@pytest.mark.parametrize("server", captured())
+@pytest.mark.parametrize("server", list(RUNS))
 def test_a_server_still_prints_what_its_page_shows(server, made):
     """The run is made again. python docs/real_runs.py writes the new text, if it is the better one."""
-    import real_runs
-
     lacking = real_runs.missing(real_runs.RUNS[server])
     if lacking:
         pytest.skip("%s is not installed" % lacking)
@@ -475,10 +426,6 @@ def test_a_dead_link_ends_the_build(tmp_path):
     (tmp_path / "a.html").write_text('<p id="here"><a href="b.html#there">1</a> <a href="c.html">2</a>'
                                      '<a href="#here">3</a> <a href="https://example.com/">4</a>')
     (tmp_path / "b.html").write_text('<a href="a.html#here">1</a>')
-    sys.path.insert(0, str(DOCS))
-    try:
-        import links
+    import links
 
-        assert links.dead(tmp_path) == ["a.html: b.html#there", "a.html: c.html"]
-    finally:
-        sys.path.remove(str(DOCS))
+    assert links.dead(tmp_path) == ["a.html: b.html#there", "a.html: c.html"]

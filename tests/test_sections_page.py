@@ -7,11 +7,13 @@ from contextlib import contextmanager
 from datetime import datetime
 
 import pytest
-from conftest import DEADLINE, Response, new_environ
+from conftest import DEADLINE, Response, held_inside, until
+from programs import get
 from test_docs import blocks
 
 import threadguard
 from threadguard.guard import groups
+from threadguard.testing.server import serve
 
 FILES = {block.file: block.text for block in blocks("sections.md") if block.file}
 
@@ -37,49 +39,15 @@ def default_group():
     return groups.group_named(None)
 
 
-def until(condition):
-    """Wait for *condition*, which another thread makes true."""
-    pause, rounds = threading.Event(), 0
-    while not condition():
-        rounds += 1
-        assert rounds < 100 * DEADLINE
-        pause.wait(0.01)
-
-
-class Held:
-    """A WSGI application that holds its request inside until it is let go, as a guard's inner one."""
-
-    def __init__(self):
-        self.entered, self.open = threading.Event(), threading.Event()
-
-    def __call__(self, environ, start_response):
-        self.entered.set()
-        assert self.open.wait(DEADLINE)
-        start_response("200 OK", [])
-        return [b"held"]
-
-    @contextmanager
-    def inside(self, guard):
-        """One request of another thread inside during the block."""
-        thread = threading.Thread(target=lambda: Response(guard, new_environ()))
-        thread.start()
-        try:
-            assert self.entered.wait(DEADLINE)
-            yield
-        finally:
-            self.open.set()
-            thread.join(DEADLINE)
-
-
-def test_a_job_of_apscheduler_waits_for_a_request(tmp_path, monkeypatch):
+def test_a_job_of_apscheduler_waits_for_a_request(tmp_path, monkeypatch, gate):
     """It runs when the request has left, and the next request sees all that it did."""
     pytest.importorskip("apscheduler", reason="APScheduler is not installed")
     pytest.importorskip("flask", reason="flask is not installed")
     with example("site_apscheduler.py", tmp_path, monkeypatch) as site:
         try:
-            client, held = site.app.test_client(), Held()
+            client = site.app.test_client()
             assert client.get("/").text == "no index yet"
-            with held.inside(threadguard.ThreadGuard(held)):
+            with held_inside(threadguard.ThreadGuard(gate), gate):
                 site.scheduler.get_jobs()[0].modify(next_run_time=datetime.now())
                 until(lambda: default_group().ledger.line)
                 assert site.index == []
@@ -94,27 +62,20 @@ def test_at_most_one_handler_of_flask_socketio_runs_at_once(tmp_path, monkeypatc
     """Several events of one client are handled in threads of their own; none runs beside another, or beside a view."""
     pytest.importorskip("flask_socketio", reason="Flask-SocketIO is not installed")
     client_module = pytest.importorskip("socketio", reason="python-socketio is not installed")
-    serving = pytest.importorskip("werkzeug.serving", reason="Werkzeug is not installed")
+    pytest.importorskip("werkzeug.serving", reason="Werkzeug is not installed")
     with example("site_socketio.py", tmp_path, monkeypatch) as site:
         witness = Witness()
         site.seen = witness
         site.app.view_functions["messages"] = lambda: witness.append("view") or "seen"
-        server = serving.make_server("127.0.0.1", 0, site.app, threaded=True)
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
         client = client_module.Client()
-        try:
-            client.connect("http://127.0.0.1:%d" % server.server_port, transports=["polling"], wait_timeout=DEADLINE)
+        with serve(site.app, threaded=True) as server:
+            client.connect(server.url, transports=["polling"], wait_timeout=DEADLINE)
             for number in range(8):
                 client.emit("message", "event %d" % number)
             for _ in range(4):
-                get(server.server_port)
+                assert get(server.port, "/") == (200, "seen")
             until(lambda: len(witness.all) == 12)
             client.disconnect()
-        finally:
-            server.shutdown()
-            thread.join(DEADLINE)
-            server.server_close()
         assert witness.most == 1 and default_group().stats().sections == 8
 
 
@@ -134,28 +95,15 @@ class Witness:
             self.all.append(what)
 
 
-def get(port):
-    """One request on a connection of its own."""
-    import http.client
-
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=DEADLINE)
-    try:
-        connection.request("GET", "/")
-        assert connection.getresponse().read() == b"seen"
-    finally:
-        connection.close()
-
-
-def test_a_task_of_celery_s_solo_pool_waits_for_a_request(tmp_path, monkeypatch):
+def test_a_task_of_celery_s_solo_pool_waits_for_a_request(tmp_path, monkeypatch, gate):
     """The worker runs in a thread of the process that serves."""
     pytest.importorskip("celery", reason="celery is not installed")
     from celery.contrib.testing.worker import start_worker
 
     with example("tasks.py", tmp_path, monkeypatch) as tasks:
-        held = Held()
-        guard = threadguard.ThreadGuard(held)
+        guard = threadguard.ThreadGuard(gate)
         with start_worker(tasks.celery, pool="solo", perform_ping_check=False):
-            with held.inside(guard):
+            with held_inside(guard, gate):
                 result = tasks.count.delay("apple")
                 until(lambda: default_group().ledger.line)
                 assert tasks.totals == {}

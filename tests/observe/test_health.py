@@ -7,7 +7,7 @@ import threading
 from html.parser import HTMLParser
 
 import pytest
-from conftest import DEADLINE, Response, held_inside, in_thread, new_environ
+from conftest import DEADLINE, Response, held_inside, hello, in_thread, new_environ
 
 from threadguard import codes
 from threadguard.guard import rendezvous
@@ -18,11 +18,6 @@ TOKEN = "s3cret"
 
 def never(environ, start_response):
     raise AssertionError("a health check never touches the application")
-
-
-def hello(environ, start_response):
-    start_response("200 OK", [])
-    return [b"hello"]
 
 
 def basic(password, user="operator"):

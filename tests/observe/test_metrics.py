@@ -3,17 +3,12 @@
 import math
 
 import pytest
-from conftest import Response, held_inside, new_environ
+from conftest import Response, held_inside, hello, new_environ
 
 from threadguard.observe import metrics
 
 prometheus_client = pytest.importorskip("prometheus_client", reason="prometheus_client is not installed")
 parser = pytest.importorskip("prometheus_client.parser")
-
-
-def hello(environ, start_response):
-    start_response("200 OK", [])
-    return [b"hello"]
 
 
 @pytest.fixture(autouse=True)
@@ -41,33 +36,54 @@ def values(registry):
             sample.value for metric in registry.collect() for sample in metric.samples}
 
 
+TOLD = {
+    ("http.server.active_requests", "{request}", "GET", "http"): 0,
+    ("threadguard.peak_requests", "{request}"): 1,
+    ("threadguard.requests", "{request}"): 3,
+    ("threadguard.refused_requests", "{request}"): 0,
+    ("threadguard.overlaps", "{overlap}"): 0,
+    ("threadguard.active_sections", "{section}"): 0,
+    ("threadguard.sections", "{section}"): 0,
+    ("threadguard.capacity", "{request}"): 1,
+    ("threadguard.verdict", "{verdict}", "single-threaded"): 1,
+    ("threadguard.verdict", "{verdict}", "threaded"): 0,
+    ("threadguard.verdict", "{verdict}", "unknown"): 0,
+}
+"""Of a process that served three requests: name, unit and attributes, as OpenTelemetry has them."""
+COUNTERS = {"threadguard.requests", "threadguard.refused_requests", "threadguard.overlaps", "threadguard.sections"}
+
+
 def test_a_scrape_tells_what_the_guard_knows(guarded, registry):
     """Counts, capacity and verdict, under the names of the documentation."""
     guard = guarded(hello, server_threads=1)
     for _ in range(3):
         Response(guard)
     assert values(registry) == {
-        ("http_server_active_requests", "GET", "http"): 0,
-        ("threadguard_peak_requests",): 1,
-        ("threadguard_requests_total",): 3,
-        ("threadguard_refused_requests_total",): 0,
-        ("threadguard_overlaps_total",): 0,
-        ("threadguard_active_sections",): 0,
-        ("threadguard_sections_total",): 0,
-        ("threadguard_capacity",): 1,
-        ("threadguard_verdict", "single-threaded"): 1,
-        ("threadguard_verdict", "threaded"): 0,
-        ("threadguard_verdict", "unknown"): 0,
-    }
+        (name.replace(".", "_") + ("_total" if name in COUNTERS else ""), *attributes): value
+        for (name, _, *attributes), value in TOLD.items()}
 
 
-def test_each_series_names_its_process_and_group(guarded, registry):
-    """Processes are told apart, and so are groups."""
+def test_opentelemetry_gets_the_same(guarded):
+    """Nine observable instruments, whose attributes name process and group."""
+    pytest.importorskip("opentelemetry.sdk", reason="opentelemetry-sdk is not installed")
+    from opentelemetry.sdk.metrics import MeterProvider
+    from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+
+    reader = InMemoryMetricReader()
+    provider = MeterProvider([reader])
+    metrics.instrument(provider.get_meter("test"))
     guard = guarded(hello, server_threads=1)
-    Response(guard)
-    labels = [sample.labels for metric in registry.collect() for sample in metric.samples]
-    assert {(each["process_pid"], each["threadguard_group"]) for each in labels} == {
-        (str(guard.stats().pid), guard._group.name)}
+    for _ in range(3):
+        Response(guard)
+    told = {}
+    for metric in reader.get_metrics_data().resource_metrics[0].scope_metrics[0].metrics:
+        for point in metric.data.data_points:
+            attributes = dict(point.attributes)
+            assert attributes.pop("process.pid") == guard.stats().pid
+            assert attributes.pop("threadguard.group") == guard._group.name
+            told[(metric.name, metric.unit, *sorted(attributes.values()))] = point.value
+    provider.shutdown()
+    assert told == TOLD
 
 
 def test_requests_inside_are_told_by_method_and_scheme(guarded, registry, gate):
@@ -144,40 +160,6 @@ def test_nothing_is_done_on_the_way_of_a_request(guarded, registry, monkeypatch)
     assert Response(guarded(hello, server_threads=1)).body == b"hello"
 
 
-def test_opentelemetry_gets_the_same(guarded):
-    """Nine observable instruments, whose attributes name process and group."""
-    pytest.importorskip("opentelemetry.sdk", reason="opentelemetry-sdk is not installed")
-    from opentelemetry.sdk.metrics import MeterProvider
-    from opentelemetry.sdk.metrics.export import InMemoryMetricReader
-
-    reader = InMemoryMetricReader()
-    provider = MeterProvider([reader])
-    metrics.instrument(provider.get_meter("test"))
-    guard = guarded(hello, server_threads=1)
-    Response(guard)
-    told = {}
-    for metric in reader.get_metrics_data().resource_metrics[0].scope_metrics[0].metrics:
-        for point in metric.data.data_points:
-            attributes = dict(point.attributes)
-            assert attributes.pop("process.pid") == guard.stats().pid
-            assert attributes.pop("threadguard.group") == guard._group.name
-            told[(metric.name, metric.unit, *sorted(attributes.values()))] = point.value
-    provider.shutdown()
-    assert told == {
-        ("http.server.active_requests", "{request}", "GET", "http"): 0,
-        ("threadguard.peak_requests", "{request}"): 1,
-        ("threadguard.requests", "{request}"): 1,
-        ("threadguard.refused_requests", "{request}"): 0,
-        ("threadguard.overlaps", "{overlap}"): 0,
-        ("threadguard.active_sections", "{section}"): 0,
-        ("threadguard.sections", "{section}"): 0,
-        ("threadguard.capacity", "{request}"): 1,
-        ("threadguard.verdict", "{verdict}", "single-threaded"): 1,
-        ("threadguard.verdict", "{verdict}", "threaded"): 0,
-        ("threadguard.verdict", "{verdict}", "unknown"): 0,
-    }
-
-
 def exposed(registry):
     """Names and labels of a page that Prometheus scrapes, without those of the exporter itself."""
     text = prometheus_client.generate_latest(registry).decode()
@@ -222,21 +204,15 @@ def test_a_row_of_another_process_comes_as_it_was_told():
 
 
 @pytest.mark.parametrize("change", [
-    {"pid": "7"}, {"pid": -1}, {"pid": True}, {"requests": 1.5}, {"overlaps": 10 ** 400}, {"peak": None},
-    {"group": None}, {"group": "\ud800"}, {"status": "fine"}, {"status": []}, {"capacity": "4"}, {"active": None},
+    {"pid": "7"}, {"pid": -1}, {"pid": True}, {"requests": 1.5}, {"overlaps": 10 ** 400},
+    {"group": "\ud800"}, {"status": "fine"}, {"status": []}, {"capacity": "4"},
     {"active": [["GET"]]}, {"active": [[["GET"], "http", 1]]}, {"active": [["GET", "http", None]]},
+    *({name: None} for name in ROW if name not in ("capacity", "unbounded")), *({"not": name} for name in ROW),
 ], ids=str)
 def test_what_is_no_row_of_this_version_is_told_from_one(change):
-    """One such value would take all others of the scrape with it."""
+    """One such value, or one that lacks, would take all others of the scrape with it."""
     with pytest.raises((ValueError, TypeError, KeyError)):
-        metrics.checked_row({**ROW, **change})
-
-
-@pytest.mark.parametrize("name", sorted(ROW))
-def test_a_row_that_lacks_a_value_is_none(name):
-    """As of another version."""
-    with pytest.raises(KeyError):
-        metrics.checked_row({key: value for key, value in ROW.items() if key != name})
+        metrics.checked_row({name: value for name, value in {**ROW, **change}.items() if name != change.get("not")})
 
 
 def test_the_name_in_flight_is_that_of_the_semantic_conventions():

@@ -8,6 +8,7 @@ import threading
 from contextlib import contextmanager
 
 import pytest
+from conftest import hello
 
 from threadguard.cli import main
 from threadguard.observe import probe
@@ -20,11 +21,6 @@ pytest.importorskip("werkzeug.serving", reason="needs the package Werkzeug")
 TOKEN = "t0ken"
 ANSWER = {"host": "h", "pid": 1, "met": False, "held": 0.1, "can_hold": True, "verdict": "single-threaded",
           "remedy": "threads = 1"}
-
-
-def hello(environ, start_response):
-    start_response("200 OK", [("Content-Type", "application/json")])
-    return [b"{}"]
 
 
 def test_the_application_itself_is_never_asked(guarded):

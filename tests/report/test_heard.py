@@ -103,6 +103,18 @@ CONFIGURE = {
     "structlog": (STRUCTLOG, ("structlog",)), "python-json-logger": (JSON, ("pythonjsonlogger",))}
 
 
+LOGGER = "logging.getLogger('threadguard')"
+SILENCE = {
+    "disabled": LOGGER + ".disabled = True",
+    "a level": LOGGER + ".setLevel('CRITICAL')",
+    "logging.disable": "logging.disable(logging.CRITICAL)",
+    "its own handler": LOGGER + ".addHandler(logging.NullHandler()); " + LOGGER + ".propagate = False",
+    "a filter": LOGGER + ".addFilter(lambda record: False)",
+    "a level in a dictConfig": "logging.config.dictConfig(%r)" % {**STREAM, "loggers": {
+        "threadguard": {"level": "CRITICAL"}}},
+}
+
+
 def need(*modules):
     for module in modules:
         if importlib.util.find_spec(module) is None:
@@ -133,19 +145,23 @@ def test_a_configuration_that_comes_later_silences_no_finding(how, policy, tmp_p
     assert heard(run(tmp_path, policy, after=code, end=QUEUE_AT_THE_END if how == "a queue" else "")) == 1
 
 
-@pytest.mark.parametrize("when", ["before", "between"])
-@pytest.mark.parametrize("how", ["fileConfig", "dictConfig", "Django"])
-def test_a_configuration_that_comes_earlier_silences_no_finding(how, when, tmp_path):
-    """Before the package is imported, or before a guard is built."""
-    code, modules = CONFIGURE[how]
-    need(*modules)
-    assert heard(run(tmp_path, **{when: code})) == 1
+SECOND = "ask(ThreadGuard(app, policy='log', group='second', watch_pool_start=False))"
+FORK = "child = os.fork()\nif child: assert os.waitpid(child, 0)[1] == 0"
 
 
-def test_a_configuration_between_two_guards_silences_neither(tmp_path):
-    """Each has a group of its own; the second one is built when the logger is disabled, but by nobody's wish."""
-    second = DICT_CONFIG + "\nask(ThreadGuard(app, policy='log', group='second', watch_pool_start=False))"
-    assert heard(run(tmp_path, after=second)) == 2
+@pytest.mark.parametrize("parts, number", [
+    *(pytest.param({when: CONFIGURE[how][0]}, 1, id="%s %s a guard is built" % (how, when))
+      for how in ("fileConfig", "dictConfig") for when in ("before", "between")),
+    pytest.param({"after": "\n".join([DICT_CONFIG, SECOND])}, 2, id="between two guards, each of a group of its own"),
+    pytest.param({"after": "\n".join([DICT_CONFIG, FORK])}, 2, id="before a fork: each process says it for itself"),
+    pytest.param({"after": "\n".join([SILENCE["disabled"], SECOND])}, 1,
+                 id="the operator disables it before a second guard, which is silent"),
+])
+def test_each_guard_is_heard_that_nobody_disabled(parts, number, tmp_path):
+    """Whenever the configuration comes, before the package is imported, or before or after a guard is built."""
+    if FORK in parts.get("after", "") and not hasattr(os, "fork"):
+        pytest.skip("needs os.fork")
+    assert heard(run(tmp_path, **parts)) == number
 
 
 def test_what_overrides_a_policy_is_heard_as_well(tmp_path):
@@ -153,26 +169,6 @@ def test_what_overrides_a_policy_is_heard_as_well(tmp_path):
     done = run(tmp_path, before="os.environ['THREADGUARD_POLICY'] = 'log'", policy="refuse", after=(
         DICT_CONFIG + "\nThreadGuard(app, policy='serialize', watch_pool_start=False)"))
     assert done.stderr.count("THREADGUARD_POLICY overrides the policy: ") == 2
-
-
-def test_a_forked_process_is_heard_as_well(tmp_path):
-    """It says for itself what it found, though the configuration came before it."""
-    if not hasattr(os, "fork"):
-        pytest.skip("needs os.fork")
-    fork = DICT_CONFIG + "\nchild = os.fork()\nif child: assert os.waitpid(child, 0)[1] == 0"
-    assert heard(run(tmp_path, after=fork)) == 2
-
-
-LOGGER = "logging.getLogger('threadguard')"
-SILENCE = {
-    "disabled": LOGGER + ".disabled = True",
-    "a level": LOGGER + ".setLevel('CRITICAL')",
-    "logging.disable": "logging.disable(logging.CRITICAL)",
-    "its own handler": LOGGER + ".addHandler(logging.NullHandler()); " + LOGGER + ".propagate = False",
-    "a filter": LOGGER + ".addFilter(lambda record: False)",
-    "a level in a dictConfig": "logging.config.dictConfig(%r)" % {**STREAM, "loggers": {
-        "threadguard": {"level": "CRITICAL"}}},
-}
 
 
 @pytest.mark.parametrize("later", ["nothing", "dictConfig", "fileConfig"])
@@ -186,13 +182,6 @@ def test_what_the_operator_set_is_obeyed(how, later, tmp_path):
 def test_what_the_operator_sets_later_is_obeyed(how, tmp_path):
     """All but ``disabled``, which cannot be told from a configuration's."""
     assert heard(run(tmp_path, after=DICT_CONFIG + "\n" + SILENCE[how])) == 0
-
-
-def test_a_guard_that_is_built_when_the_operator_has_disabled_the_logger_is_silent(tmp_path):
-    """Though an earlier one, in a group of its own, is heard."""
-    second = "\n".join([SILENCE["disabled"], "ask(ThreadGuard(app, policy='log', group='b', watch_pool_start=False))"])
-    done = run(tmp_path, after=second, end="print(%s.disabled)" % LOGGER)
-    assert heard(done) == 1 and done.stdout == "True\n"
 
 
 def test_the_logger_is_left_as_it_is(tmp_path):

@@ -2,9 +2,10 @@
 
 import logging
 import threading
+from contextlib import suppress
 
 import pytest
-from conftest import DEADLINE, Response, held_inside, new_environ
+from conftest import DEADLINE, Response, held_inside, in_threads, new_environ
 
 from threadguard.model import Finding
 from threadguard.report import text as report
@@ -51,11 +52,7 @@ def test_of_many_that_find_a_minute_over_one_sums_up(caplog):
 
     for minute in range(1, 101):
         now[0] = minute * 61.0
-        counting = [threading.Thread(target=count) for _ in range(threads)]
-        for thread in counting:
-            thread.start()
-        for thread in counting:
-            thread.join(DEADLINE)
+        in_threads(*[lambda: count() for _ in range(threads)])
         assert len(caplog.records) <= minute
     now[0] += 61
     log.count_repeat("TG301")
@@ -76,19 +73,12 @@ def test_an_exception_that_strikes_as_a_minute_is_over_ends_no_summary_for_ever(
 
 
 def test_a_finding_is_logged_once(caplog):
-    """Another one is news."""
-    log, first, second = new_log(), Finding("TG101", "one"), Finding("TG101", "two")
-    for finding in (first, first, second):
-        log.log_once(logging.ERROR, finding)
-    assert [record.getMessage() for record in caplog.records] == ["TG101 one", "TG101 two"]
-
-
-def test_two_sources_that_say_the_same_are_one_finding(caplog):
-    """What the settings said and then the threads, and a second measurement of the same."""
+    """What two sources say alike, settings and then threads, or a second measurement, is one; another one is news."""
     log = new_log()
-    for code, evidence in (("TG101", "the settings"), ("TG201", "its pool"), ("TG201", "its pool, again")):
-        log.log_once(logging.ERROR, Finding(code, "waitress lets 4 requests at once into each process", evidence))
-    assert [record.code for record in caplog.records] == ["TG101"]
+    for code, sentence, evidence in (("TG101", "four at once", "the settings"), ("TG201", "four at once", "its pool"),
+                                     ("TG201", "four at once", "its pool, again"), ("TG101", "two at once", "")):
+        log.log_once(logging.ERROR, Finding(code, sentence, evidence))
+    assert [text.splitlines()[0] for text in caplog.messages] == ["TG101 four at once", "TG101 two at once"]
 
 
 def test_one_of_many_threads_logs_a_finding(caplog):
@@ -100,11 +90,7 @@ def test_one_of_many_threads_logs_a_finding(caplog):
         for number in range(50):
             log.log_once(logging.ERROR, Finding("TG101", "number %d" % number))
 
-    threads = [threading.Thread(target=find) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(DEADLINE)
+    in_threads(*[lambda: find() for _ in range(8)])
     assert sorted(record.getMessage() for record in caplog.records) == sorted(
         "TG101 number %d" % number for number in range(50))
 
@@ -199,28 +185,18 @@ def test_who_keeps_its_place_is_named_once_however_many_wait(guarded, caplog):
     assert [record.code for record in caplog.records].count("TG304") == 2
 
 
-class FullDisk(logging.Handler):
-    """A handler that does not keep its errors to itself."""
-
-    def emit(self, record):
-        raise OSError("no space left")
-
-
-class Broken(logging.Filter):
-    """A filter that raises."""
-
-    def filter(self, record):
-        raise OSError("no space left")
-
-
 @pytest.fixture(params=["a handler", "a filter"])
 def broken_log(request):
     """The logger with a handler or a filter that raises."""
-    log, handler, broken = logging.getLogger("threadguard"), FullDisk(), Broken()
-    log.addHandler(handler) if request.param == "a handler" else log.addFilter(broken)
+    def fail(record):
+        raise OSError("no space left")
+
+    log, handler = logging.getLogger("threadguard"), logging.Handler()
+    handler.emit = fail
+    log.addHandler(handler) if request.param == "a handler" else log.addFilter(fail)
     yield
     log.removeHandler(handler)
-    log.removeFilter(broken)
+    log.removeFilter(fail)
 
 
 def test_what_a_handler_raises_is_shown_and_goes_no_further(broken_log, capsys):
@@ -237,45 +213,16 @@ def test_a_broken_log_costs_no_request(broken_log, guarded, policy, status):
     assert guard.stats().in_flight == 0
 
 
-class Caller(logging.Handler):
-    """A handler that calls the application."""
-
-    def __init__(self, app):
-        super().__init__()
-        self.app, self.statuses = app, []
-
-    def emit(self, record):
-        self.statuses.append(Response(self.app, new_environ(wsgi__multithread=True)).status)
-
-
-@pytest.fixture
-def calling():
-    """A function that lets the logger call an application."""
-    log, handlers = logging.getLogger("threadguard"), []
-
-    def calling(app):
-        handlers.append(Caller(app))
-        log.addHandler(handlers[0])
-        return handlers[0]
-
-    yield calling
-    for handler in handlers:
-        log.removeHandler(handler)
-
-
-def test_a_handler_that_calls_the_application_is_refused_too(guarded, gate, calling):
+@pytest.mark.parametrize("held", [True, False], ids=["at a collision", "at the first reading"])
+def test_a_handler_that_calls_the_application_is_refused_too(guarded, gate, held):
     """It is called for a request that is refused, and so is not nested in one that is inside."""
-    guard = guarded(gate)
-    with held_inside(guard, gate):
-        caller = calling(guard)
-        assert Response(guard).status.startswith("503")
-    assert caller.statuses == ["503 Service Unavailable"] and gate.entered == ["/held"]
-    assert guard.stats().refused == 2 and guard.stats().requests == 1
-
-
-def test_a_handler_that_calls_the_application_at_the_first_reading_is_refused_too(guarded, gate, calling):
-    """What it is told is that the process is threaded."""
-    guard = guarded(gate)
-    caller = calling(guard)
-    assert Response(guard, new_environ(wsgi__multithread=True)).status.startswith("503")
-    assert caller.statuses == ["503 Service Unavailable"] and gate.entered == []
+    log, handler, statuses, guard = logging.getLogger("threadguard"), logging.Handler(), [], guarded(gate)
+    handler.emit = lambda record: statuses.append(Response(guard, new_environ(wsgi__multithread=True)).status)
+    with held_inside(guard, gate) if held else suppress():
+        log.addHandler(handler)
+        try:
+            assert Response(guard, new_environ(wsgi__multithread=True)).status.startswith("503")
+        finally:
+            log.removeHandler(handler)
+    assert statuses == ["503 Service Unavailable"] and gate.entered == ["/held"] * held
+    assert (guard.stats().refused, guard.stats().requests) == (2, int(held))

@@ -6,12 +6,7 @@ from urllib.request import urlopen
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import pytest
-from conftest import DEADLINE, Response, new_environ
-
-
-def hello(environ, start_response):
-    start_response("200 OK", [])
-    return [b"hello"]
+from conftest import DEADLINE, Response, hello, new_environ
 
 
 @pytest.fixture

@@ -85,7 +85,11 @@ def test_expected(threadguard):
     result.stdout.fnmatch_lines(["TG301 *", "ERROR test_it.py::test_meet*"])
 
 
-PARALLEL = '''
+@needs("pytest_run_parallel", "pytest-run-parallel")
+def test_under_run_parallel_a_test_that_enters_at_once_has_overlaps_and_no_other(suite):
+    """In each of four threads the fixtures can be used; a test that is marked thread_unsafe runs in one."""
+    result = suite.write('''
+import urllib.request
 from werkzeug.test import Client
 
 together = threading.Barrier(4)
@@ -95,45 +99,20 @@ def waiting(environ, start_response):
     return hello(environ, start_response)
 
 @pytest.fixture
-def client(threadguard):
+def at_once(threadguard):
     return Client(threadguard(waiting))
-'''
 
-
-@needs("pytest_run_parallel", "pytest-run-parallel")
-def test_run_parallel_shows_that_a_test_enters_at_once(suite):
-    """A test that pytest-run-parallel runs in four threads is an overlap of its own."""
-    result = suite.write(PARALLEL + '''
-def test_it(client):
-    assert client.get("/").data == b"hello"
-''').run("--parallel-threads=4", plugins=["pytest_run_parallel.plugin"])
-    result.assert_outcomes(passed=1, errors=1)
-    assert result.stdout.str().count("TG301 two requests were inside the application at once") == 3
-
-
-@needs("pytest_run_parallel", "pytest-run-parallel")
-def test_run_parallel_leaves_a_thread_unsafe_test_alone(suite):
-    """Marked thread_unsafe, a test runs in one thread and has no overlap."""
-    suite.write('''
-from werkzeug.test import Client
+def test_overlaps(at_once):
+    assert at_once.get("/").data == b"hello"
 
 @pytest.fixture
 def client(threadguard):
     return Client(threadguard(hello))
 
 @pytest.mark.thread_unsafe(reason="the application is not")
-def test_it(client):
+def test_unsafe(client):
     assert client.get("/").data == b"hello"
     assert client.application.stats().requests == 1
-''').run("--parallel-threads=4", plugins=["pytest_run_parallel.plugin"]).assert_outcomes(passed=1)
-
-
-@needs("pytest_run_parallel", "pytest-run-parallel")
-def test_run_parallel_may_use_the_fixtures(suite):
-    """In each of the threads a guard is its own, an overlap can be expected, and a server answers."""
-    suite.write('''
-import urllib.request
-from werkzeug.test import Client
 
 def test_guard(threadguard):
     assert Client(threadguard(hello)).get("/").data == b"hello"
@@ -145,7 +124,9 @@ def test_together(threadguard):
 
 def test_server(threadguard_server):
     assert urllib.request.urlopen(threadguard_server(hello).url, timeout=DEADLINE).read() == b"hello"
-''').run("--parallel-threads=4", plugins=["pytest_run_parallel.plugin"]).assert_outcomes(passed=3)
+''').run("--parallel-threads=4", plugins=["pytest_run_parallel.plugin"])
+    result.assert_outcomes(passed=5, errors=1)
+    assert result.stdout.str().count("TG301 two requests were inside the application at once") == 3
     assert sys.getswitchinterval() > 1e-5
 
 

@@ -9,7 +9,7 @@ import threading
 import urllib.request
 
 import pytest
-from conftest import DEADLINE
+from conftest import DEADLINE, hello, in_threads
 from plugin_rig import needs
 from werkzeug.serving import WSGIRequestHandler
 
@@ -18,35 +18,9 @@ from threadguard.testing.server import BackgroundServer, serve
 pytest_plugins = ["pytester", "plugin_rig"]
 
 
-def hello(environ, start_response):
-    start_response("200 OK", [("Content-Type", "text/plain")])
-    return [b"hello"]
-
-
 def get(server, path="/"):
     with urllib.request.urlopen(server.url + path, timeout=DEADLINE) as response:
         return response.read()
-
-
-def in_threads(*functions):
-    """The results of *functions*, called at the same time."""
-    results = {}
-    threads = [threading.Thread(target=lambda f=f: results.__setitem__(f, f())) for f in functions]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(DEADLINE)
-        assert not thread.is_alive()
-    return [results[function] for function in functions]
-
-
-@pytest.mark.parametrize("threaded", [False, True])
-def test_it_serves_on_a_free_port_of_this_machine_alone(threaded):
-    """Two servers have two ports; the address is the loopback's."""
-    with serve(hello, threaded) as one, serve(hello, threaded) as two:
-        assert one.port != two.port
-        assert one.url == "http://127.0.0.1:%d" % one.port
-        assert (get(one), get(two)) == (b"hello", b"hello")
 
 
 def test_one_request_at_a_time_is_the_default(guarded):

@@ -53,15 +53,19 @@ def test_a_response_is_of_the_class_of_the_request():
     assert type(response) is Response
 
 
-def test_what_is_no_request_is_refused():
-    """A `TypeError` names what cannot be sent, before anything is sent."""
-    with pytest.raises(TypeError, match="^together sends WebOb requests, .*; 42 is none of these$"):
-        together(pytest.fail, ["/", 42])
-
-
-def test_nothing_is_sent_for_nothing():
-    """No request, no response."""
-    assert together(pytest.fail, []) == []
+@pytest.mark.parametrize("app, requests, threads, error, message", [
+    (pytest.fail, ["/", 42], None, TypeError, "^together sends WebOb requests, .*; 42 is none of these$"),
+    (pytest.fail, ["/"], 0, ValueError, "^together sends from 1 thread or more, not from 0$"),
+    (pytest.fail, ["/"], -1, ValueError, "^together sends from 1 thread or more, not from -1$"),
+    (pytest.fail, "/path", None, TypeError, "^together takes a list of requests; .* is one request$"),
+    (pytest.fail, {"PATH_INFO": "/path"}, None, TypeError, "^together takes a list of requests; .* is one request$"),
+    (lambda environ, start_response: [b"body"], ["/a"], None, RuntimeError,
+     "^the application answered GET /a without a call of start_response$"),
+])
+def test_wrong_use_is_named(app, requests, threads, error, message):
+    """Before anything is sent: a path would be sent letter by letter."""
+    with pytest.raises(error, match=message):
+        together(app, requests, threads=threads)
 
 
 class Meeting:
@@ -92,37 +96,19 @@ def test_the_same_request_may_be_sent_twice():
     assert [response.body for response in responses] == [b"POST / sent"] * 2
 
 
-def test_a_number_of_threads_makes_lots():
-    """With threads=2 two are sent together, then the next two, and the one that is left in the caller's thread."""
-    counts, inside = [], threading.Semaphore(0)
+@pytest.mark.parametrize("number, threads, from_caller", [
+    (5, 2, [False] * 4 + [True]), (2, 1, [True, True]), (0, None, [])])
+def test_a_number_of_threads_makes_lots(number, threads, from_caller):
+    """With threads=2 two are sent together, then the next two; one alone is sent in the caller's thread."""
+    counts = []
 
     def app(environ, start_response):
-        inside.release()
         counts.append(threading.current_thread() is threading.main_thread())
         return echo(environ, start_response)
 
-    responses = together(app, ["/%d" % number for number in range(5)], threads=2)
-    assert [response.body for response in responses] == [b"GET /%d " % number for number in range(5)]
-    assert counts == [False] * 4 + [True]
-
-
-def test_one_thread_is_the_callers():
-    """With threads=1 they are sent one after the other, from where `together` was called."""
-    threads = []
-
-    def app(environ, start_response):
-        threads.append(threading.current_thread())
-        return echo(environ, start_response)
-
-    together(app, ["/a", "/b"], threads=1)
-    assert threads == [threading.current_thread()] * 2
-
-
-@pytest.mark.parametrize("threads", [0, -1])
-def test_fewer_than_one_thread_cannot_send(threads):
-    """A `ValueError` names the number."""
-    with pytest.raises(ValueError, match="^together sends from 1 thread or more, not from %d$" % threads):
-        together(echo, ["/"], threads=threads)
+    responses = together(app, ["/%d" % each for each in range(number)], threads=threads)
+    assert [response.body for response in responses] == [b"GET /%d " % each for each in range(number)]
+    assert counts == from_caller
 
 
 def test_the_interpreter_switches_often_while_they_are_sent():
@@ -167,8 +153,8 @@ def test_one_that_never_comes_in_is_not_waited_for(guarded):
     assert guard.stats().overlaps == 1
 
 
-def test_an_entrance_that_lets_in_one_at_a_time_waits_for_nobody(guarded):
-    """Behind a guard that serialises nobody waits for those whom the guard keeps out."""
+def test_behind_a_guard_that_serialises_no_request_waits_for_the_others(guarded):
+    """The guard keeps them out."""
     guard = guarded(Entrance(echo, waits=False), policy="serialize", serialize_timeout=DEADLINE)
     responses = together(guard, ["/a", "/b", "/c"], patience=DEADLINE * 100, timeout=DEADLINE)
     assert [response.status_code for response in responses] == [200] * 3
@@ -253,33 +239,9 @@ def test_every_way_to_answer_is_understood():
         together(replaces, ["/"])
 
 
-def test_a_gate_opens_once_for_each_who_is_expected():
-    """Leaving twice, or waiting after leaving, counts once."""
-    gate = sending.Gate(2, DEADLINE)
-    gate.leave(0)
-    gate.leave(0)
-    gate.wait(0)
-    assert not gate._open.is_set()
-    gate.wait(1)
-    assert gate._open.is_set()
-
-
 def test_no_thread_is_left():
     """When the responses are there, so are the threads' ends."""
     before = set(threading.enumerate())
     together(Meeting(3), ["/"] * 3)
     assert set(threading.enumerate()) <= before
     assert sending._switching._users == 0
-
-
-@pytest.mark.parametrize("request_", ["/path", {"PATH_INFO": "/path"}])
-def test_one_request_is_no_list(request_):
-    """A path would be sent letter by letter."""
-    with pytest.raises(TypeError, match="^together takes a list of requests; .* is one request$"):
-        together(echo, request_)
-
-
-def test_an_application_that_begins_no_response_is_named():
-    """Its fault, not that of the response that is made of nothing."""
-    with pytest.raises(RuntimeError, match="^the application answered GET /a without a call of start_response$"):
-        together(lambda environ, start_response: [b"body"], ["/a"])

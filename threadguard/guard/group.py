@@ -115,8 +115,8 @@ class Group:
         self._inspect()
         return is_due
 
-    def watch_pools(self, guard: Any) -> None:
-        """Until the first request, or until *guard* and its like are gone, look at pools that a server starts."""
+    def watch_servers(self, guard: Any) -> None:
+        """Until the first request, or until *guard* and its like are gone, look at what servers start."""
         weakref.finalize(guard, self._end_watches_of_none).atexit = False
         if not self._watches:
             self._watches.append(startup.watch(self.is_guard, self._pool_starts, self._server_begins,
@@ -126,13 +126,13 @@ class Group:
         """What a guard raises here comes out of the server's start of its pool, and ends that server."""
         self._learn(reading)
         for guard in list(self.guards):
-            guard.pool_starts()
+            guard.server_starts()
 
     def _server_begins(self, reading: Reading) -> None:
         """Nothing is raised: where that would end a thread but not the server, each request is refused instead."""
         self._learn(reading)
         for guard in list(self.guards):
-            guard.pool_starts(may_raise=False)
+            guard.server_starts(may_raise=False)
 
     def _learn(self, reading: Reading) -> None:
         self._evidence.add(reading)

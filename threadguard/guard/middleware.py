@@ -97,7 +97,7 @@ class ThreadGuard:
         self._health = self._new_health(decides.log_findings)
         decides.log_findings()
         if self._watches_pools:
-            group.watch_pools(self)
+            group.watch_servers(self)
 
     def _bind(self, group: "Group") -> None:
         """Call the application on one thread, if the option ``thread`` wants that."""
@@ -169,7 +169,7 @@ class ThreadGuard:
             policy.log_findings()
         return replacement
 
-    def pool_starts(self, may_raise: bool = True) -> None:
+    def server_starts(self, may_raise: bool = True) -> None:
         """A server starts before the first request. Under ``refuse`` this raises if it may, which ends that server."""
         if may_raise:
             self._policy.at_startup(self.verdict)

@@ -14,8 +14,8 @@ import selectors
 import socket
 import threading
 import time
-from contextlib import contextmanager
-from typing import Any, Callable, Dict, Iterator, List, Tuple
+from contextlib import contextmanager, suppress
+from typing import Any, Callable, Dict, Iterator, List
 
 from threadguard.errors import StillInside
 
@@ -25,8 +25,6 @@ log = logging.getLogger("threadguard.testserver")
 
 _HOST = "127.0.0.1"
 _LEVELS = {"error": logging.ERROR, "warning": logging.WARNING}
-
-Connection = Tuple[socket.socket, Any]
 
 
 def _make_server(app: Callable[..., Any], threaded: bool) -> Any:
@@ -80,43 +78,35 @@ class BackgroundServer:
             selector.register(self._server.socket, selectors.EVENT_READ)
             while not self._is_stopping:
                 for key, _ in selector.select():
-                    self._step(selector, key.fileobj)
-            self._close_unserved(selector)
+                    if not self._is_stopping:
+                        self._step(selector, key.fileobj)
+            for key in list(selector.get_map().values()):
+                if key.fileobj not in (self._wait, self._server.socket):
+                    self._server.shutdown_request(key.fileobj)
 
     def _step(self, selector: selectors.BaseSelector, ready: Any) -> None:
-        if self._is_stopping:
-            return
         if ready is self._server.socket:
-            try:
+            with suppress(OSError):  # it is gone already
                 connection, address = self._server.get_request()
-            except OSError:  # it is gone already
-                return
-            selector.register(connection, selectors.EVENT_READ, address)
+                selector.register(connection, selectors.EVENT_READ, address)
+        elif self.threaded:
+            for thread in [thread for thread in self._handlers if not thread.is_alive()]:
+                del self._handlers[thread]
+            arguments = ready, selector.unregister(ready).data
+            thread = threading.Thread(target=self._server.process_request_thread, args=arguments, daemon=True)
+            self._handlers[thread] = ready
+            thread.start()
         else:
-            self._serve((ready, selector.unregister(ready).data))
+            self._serve(ready, selector.unregister(ready).data)
 
-    def _close_unserved(self, selector: selectors.BaseSelector) -> None:
-        for key in list(selector.get_map().values()):
-            if key.fileobj not in (self._wait, self._server.socket):
-                self._server.shutdown_request(key.fileobj)
-
-    def _serve(self, connection: Connection) -> None:
-        if not self.threaded:
-            return self._handle(connection)
-        for thread in [thread for thread in self._handlers if not thread.is_alive()]:
-            del self._handlers[thread]
-        thread = threading.Thread(target=self._server.process_request_thread, args=connection, daemon=True)
-        self._handlers[thread] = connection[0]
-        thread.start()
-
-    def _handle(self, connection: Connection) -> None:
+    def _serve(self, connection: socket.socket, address: Any) -> None:
         """Serve one connection here, as socketserver's `_handle_request_noblock` does."""
-        self._handlers[threading.current_thread()] = connection[0]
+        self._handlers[threading.current_thread()] = connection
         try:
-            self._server.process_request(*connection)
+            self._server.process_request(connection, address)
         except Exception:
-            self._server.handle_error(*connection)
-            self._server.shutdown_request(connection[0])
+            self._server.handle_error(connection, address)
+            self._server.shutdown_request(connection)
         finally:
             self._handlers.clear()
 
@@ -152,10 +142,8 @@ class BackgroundServer:
 
 def _shut(handlers: Dict[threading.Thread, socket.socket], how: int) -> None:
     for connection in list(handlers.values()):
-        try:
+        with suppress(OSError):  # the other side, or its own handler, was quicker
             connection.shutdown(how)
-        except OSError:  # the other side, or its own handler, was quicker
-            continue
 
 
 @contextmanager
