@@ -1,6 +1,8 @@
 """Who is inside, without any WSGI."""
 
+import itertools
 import sys
+import sysconfig
 import threading
 
 import pytest
