@@ -16,6 +16,7 @@ import threadguard
 from threadguard import Busy, OptionError
 from threadguard.guard import groups
 from threadguard.guard.ledger import FAST_PATH
+from threadguard.guard.queue import RequestQueue
 
 TURNS = ["refuse", "serialize"]
 
@@ -391,6 +392,30 @@ def test_a_request_on_a_loop_waits_for_a_section_of_a_thread(guarded):
     with held_section(guard):
         thread, results = in_background(lambda: asyncio.run(main()))
         until(waits(guard))
+    thread.join(DEADLINE)
+    assert results == ["200 OK"]
+
+
+def test_a_request_on_a_loop_waits_for_a_section_that_is_about_to_enter(guarded, monkeypatch):
+    """It is announced, and nothing has the turn: its thread goes on, whatever stops here."""
+    guard = guarded(hello)
+    Response(guard)
+    may_enter, enter = threading.Event(), RequestQueue._enter
+
+    def enter_late(queue, request, patience):
+        may_it = type(request) is dict or queue.line and may_enter.wait(DEADLINE)
+        return enter(queue, request, patience) if may_it else None
+
+    async def main():
+        return Response(guard).status
+
+    monkeypatch.setattr(RequestQueue, "_enter", enter_late)
+    section, _ = in_background(lambda: guard.inside("job").__enter__().__exit__())
+    until(waits(guard))
+    thread, results = in_background(lambda: asyncio.run(main()))
+    until(lambda: waits(guard, 2)() or results)
+    may_enter.set()
+    section.join(DEADLINE)
     thread.join(DEADLINE)
     assert results == ["200 OK"]
 

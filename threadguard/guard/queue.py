@@ -71,6 +71,8 @@ class RequestQueue:
     def _new_waiter(self, request: Any, holder: Optional[int]) -> Optional[Waiter]:
         """A waiter for the calling context, or None where to wait would stop *holder*."""
         entry = None if holder is None else self._ledger.inside.get(holder)
+        if holder is None:  # the first in line is about to enter
+            entry = next((each.request for each in self._waiting()), None)
         if type(entry) is SectionEntry and entry.context.ident != contexts.get_ident():
             return new_waiter({}) or new_thread_waiter()  # whatever stops here, its thread goes on
         if type(entry) is PendingResponse and not entry.is_read_elsewhere and entry.context == contexts.current():
