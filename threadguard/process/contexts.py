@@ -169,22 +169,9 @@ def calls_the_application(function: _F) -> _F:
     return function
 
 
-def holds(frame: FrameType, ledger: Any, ticket: int) -> bool:
-    """Whether *frame* is the call of *ticket* in *ledger*."""
-    if id(frame.f_code) not in _CALLS:
-        return False
-    variables = stacks.variables_of(frame)
-    return variables.get("ticket") == ticket and variables.get("ledger") is ledger
-
-
 def calls_for(frame: FrameType, environ: Any) -> bool:
     """Whether *frame* is a call, of whatever ledger, for the request of *environ*."""
     return id(frame.f_code) in _CALLS and stacks.variables_of(frame).get("environ") is environ
-
-
-def calls_an_application(frame: FrameType) -> bool:
-    """Whether *frame* holds a request inside, of whatever group."""
-    return id(frame.f_code) in _CALLS
 
 
 _CHUNKS: Dict[int, CodeType] = {}
