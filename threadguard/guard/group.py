@@ -68,6 +68,9 @@ class Group:
         """In a forked child, a process of its own: nothing is inside, and only what startup found is known."""
         self.ledger.reset_after_fork(self._reset)
 
+    start_afresh = reset_after_fork
+    """Its name before, for whoever knows it by that."""
+
     def _reset(self) -> None:
         self.rendezvous.reset_after_fork()
         self._forget(Evidence(self.evidence.startup, self.evidence.server_threads))
