@@ -49,8 +49,8 @@ goal: the machine was too busy to tell. The import is measured in milliseconds o
 of those that are missed:
 
 - *beside an empty middleware*: a ticket, a store into a dict, a look at its length and at a mark that a fork wipes
-  away, and a deletion are calls of C. They do not get quicker with the interpreter, as the call that they are compared with
-  does: on CPython 3.14 an empty middleware takes 50 ns. On 3.8 each name that is looked up costs.
+  away, and a deletion are calls of C. They do not get quicker with the interpreter, as the call that they are compared
+  with does: on CPython 3.14 an empty middleware takes 50 ns. On 3.8 each name that is looked up costs.
 - *a chunk of another iterable*: `itertools.chain` hands on each chunk, so that the guard runs no code of its own for
   it. That is some 25 ns; the chunks here take little longer to make.
 - *10,000 inside*: each that enters looks for a nested call on its own stack, and at the earliest that is inside.
