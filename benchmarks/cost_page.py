@@ -18,14 +18,14 @@ Beside it, in the same run:
 - the middleware of OpenTelemetry: %(otel)s µs; Sentry's: %(sentry)s µs.
 
 So a page that takes a millisecond to make takes %(percent)s %% longer. A whole server under load, gunicorn or uWSGI
-with an application that does nothing, had %(load)s of its throughput without the guard: too little for the runs to
-tell.
+with an application that does nothing, had %(load)s of its throughput without the guard: on a machine as busy as
+this one was, no run can tell.
 
 ![What each middleware adds to a request](cost.svg)
 
 ## Where it is more
 
-- **`serialize`** costs %(serialize)s µs a request: what comes must be seen by what waits.
+- **`serialize`** costs %(serialize)s µs a request: every request is put to the policy, also if nothing waits.
 - **A body that is neither a list nor a generator** costs some 25 ns a chunk more: beside a chunk that takes two
   microseconds to make it is 1 %%. A generator is handed out as it is.
 - **The first guard** of a process takes some %(first)s ms, most of which is loading Python's own modules; `import
@@ -44,9 +44,17 @@ application in the same round. Shown are medians, in brackets their spread: of p
 nine times out of ten (of throughput, by drawing lots among the rounds); of a ratio of two medians, the quartiles of ten
 parts of the run; Ruby's two are told by the quickest of many rounds. What is not installed is named in its row.
 
-The goals were set before anything was measured. A mark stands where the user of a site could notice that one is missed;
-where a figure is over its goal without a mark, it is said above what it comes to. *Not settled* means that median and
-spread lie on both sides of the goal: the machine was too busy to tell.
+The goals were set before anything was measured. *Not settled* means that median and spread lie on both sides of the
+goal: the machine was too busy to tell. The import is measured in milliseconds of the processor. What stands in the way
+of those that are missed:
+
+- *beside an empty middleware*: a ticket, a store into a dict, a look at its length and at a mark that a fork wipes
+  away, and a deletion are calls of C. They do not get quicker with the interpreter, as the call that they are compared
+  with does: on CPython 3.14 an empty middleware takes 50 ns. On 3.8 each name that is looked up costs.
+- *a chunk of another iterable*: `itertools.chain` hands on each chunk, so that the guard runs no code of its own for
+  it. That is some 25 ns; the chunks here take little longer to make.
+- *10,000 inside*: each that enters looks for a nested call on its own stack, and at the earliest that is inside.
+- *the import*: two fifths of it are `typing`, with `re` and `enum`; most programs have loaded them already.
 """
 
 
@@ -112,7 +120,7 @@ def _table(head: List[str], rows: List[List[str]]) -> List[str]:
 def _goals(found: Dict[str, Any]) -> List[str]:
     rows = []
     for name, goal, measure in GOALS:
-        cells, marks = [], MARKS if name in NOTICED else {}
+        cells = []
         for figures in found.values():
             try:
                 value, met = measure(figures)
@@ -120,7 +128,7 @@ def _goals(found: Dict[str, Any]) -> List[str]:
                 value, met = "no %s" % missing, True
             except KeyError:
                 value, met = "not measured", True
-            cells.append(value + marks.get(met, ""))
+            cells.append(value + MARKS.get(met, ""))
         rows.append([name, goal] + cells)
     return ["### The goals", ""] + _table(["what", "goal"] + [_name(each) for each in found.values()], rows)
 
@@ -164,10 +172,20 @@ def _within(figures: List[float], goal: float, at_most: bool) -> Optional[bool]:
     return sides.pop() if len(sides) == 1 else None
 
 
-def _chunk(body: str) -> Any:
+def _empty(figures: Dict[str, Any]) -> Any:
+    return _ratio(EMPTY, 6 if "free-threaded" in figures["python"] else 3.5)(figures)
+
+
+def _serialize(figures: Dict[str, Any]) -> Tuple[str, bool]:
+    beside = _there(figures, "requests", GUARD, "beside")
+    ratio = beside[EMPTY]["ratio"] / beside["threadguard, serialize"]["ratio"]
+    return "%.1f ×" % ratio, ratio <= 15
+
+
+def _chunk(body: str, most: float = 5) -> Any:
     def measure(figures: Dict[str, Any]) -> Tuple[str, Optional[bool]]:
         each = figures["bodies"][body]
-        return "%.1f %% [%.1f–%.1f]" % (each["percent"], *_spread(each)), _met(each, "percent", 5)
+        return "%.1f %% [%.1f–%.1f]" % (each["percent"], *_spread(each)), _met(each, "percent", most)
     return measure
 
 
@@ -181,7 +199,7 @@ def _load(server: str) -> Any:
 def _imports(figures: Dict[str, Any]) -> Tuple[str, Optional[bool]]:
     each = figures["imports"]
     return "%.1f ms [%.1f–%.1f]" % (each["median"], *_spread(each)), (
-        _met(each, "median", 20) if not each["unwanted"] else False)
+        _met(each, "median", 15) if not each["unwanted"] else False)
 
 
 def _first_guard(figures: Dict[str, Any]) -> Tuple[str, bool]:
@@ -196,6 +214,8 @@ def _memory(figures: Dict[str, Any]) -> Tuple[str, bool]:
 def _crowd(what: str) -> Any:
     def measure(figures: Dict[str, Any]) -> Tuple[str, Optional[bool]]:
         each = _there(figures, "crowd", what)
+        if min(_spread(each)) < 0:
+            return "less than the runs differ", None
         return "%.2f × [%.2f–%.2f]" % (each["ratio"], *_spread(each)), _met(each, "ratio", 1.3)
     return measure
 
@@ -206,16 +226,18 @@ def _rack(figures: Dict[str, Any]) -> Tuple[str, bool]:
 
 
 GOALS: List[Tuple[str, str, Any]] = [
-    ("added to a request, list body, beside an empty middleware", "≤ 5 ×", _ratio(EMPTY, 5)),
-    ("the same beside the in-progress gauge", "≤ 0.6 ×", _ratio(GAUGE, 0.6)),
+    ("added to a request, list body, beside an empty middleware", "≤ 3.5 ×; 6 × without the GIL", _empty),
+    ("the same, serialize, nobody waiting", "≤ 15 ×", _serialize),
+    ("the same beside the in-progress gauge", "≤ 0.3 ×", _ratio(GAUGE, 0.3)),
     ("the same beside OpenTelemetry's", "≤ 1/60", _ratio(OTEL, 1 / 60)),
     ("the same of Rack::Lock, on Ruby, beside Ruby's empty middleware", "(for comparison)", _rack),
     ("added to a chunk of 10,000, generator", "≤ 5 %", _chunk("a generator, refuse")),
     ("the same, another iterable", "≤ 5 %", _chunk("an iterable, refuse")),
-    ("the same, generator, under serialize", "≤ 5 %", _chunk("a generator, serialize")),
+    ("the same, generator, under serialize", "≤ 25 %", _chunk("a generator, serialize", 25)),
+    ("the same, another iterable, under serialize", "≤ 25 %", _chunk("an iterable, serialize", 25)),
     ("throughput, gunicorn sync", "≥ 0.98", _load("gunicorn, sync")),
     ("throughput, uWSGI", "≥ 0.98", _load("uWSGI")),
-    ("`from threadguard import ThreadGuard`, over an empty interpreter", "≤ 20 ms", _imports),
+    ("`from threadguard import ThreadGuard`, over an empty interpreter", "≤ 15 ms", _imports),
     ("the first guard that is built after it, which loads the rest", "(for information)", _first_guard),
     ("growth", "none", _memory),
     ("10,000 inside, a whole request beside one alone", "≤ 1.3 ×", _crowd("in all")),
@@ -223,9 +245,6 @@ GOALS: List[Tuple[str, str, Any]] = [
 ]
 
 MARKS: Dict[Optional[bool], str] = {False: ", **missed**", None: ", **not settled**"}
-NOTICED = ("throughput, gunicorn sync", "throughput, uWSGI",
-           "`from threadguard import ThreadGuard`, over an empty interpreter", "growth")
-"""The goals whose missing somebody would notice who runs a site."""
 
 
 def _cell(figures: Dict[str, Any], text: str, keys: Tuple[str, ...], *path: str) -> str:

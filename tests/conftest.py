@@ -239,19 +239,16 @@ def gate():
     gate.open.set()
 
 
-@pytest.fixture(scope="session", autouse=True)
-def collector_runs_no_code():
-    """Hypothesis has the collector call it. CPython 3.11 collects while it makes the object of a frame: if Python code
-    runs in that moment, another thread goes on, the frame is gone, and who looks at it crashes the process."""
+@pytest.fixture(scope="session")
+def hypothesis_has_run():
+    """When it first runs it asks the collector who holds its random numbers: before any are frozen."""
     with suppress(ImportError):
         import hypothesis
-        # When it first runs it also asks the collector who holds its random numbers: before any are frozen.
         hypothesis.find(hypothesis.strategies.just(None), lambda value: True)
-    getattr(gc, "callbacks", []).clear()  # not on PyPy
 
 
 @pytest.fixture
-def few_objects(collector_runs_no_code):
+def few_objects(hypothesis_has_run):
     """Leave what the other test modules have loaded, all servers, out of each look for greenlets among all objects: a
     hundred first requests take half a minute with them, and a tenth of a second without."""
     gc.collect()

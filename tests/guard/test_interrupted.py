@@ -221,8 +221,8 @@ def test_a_strike_during_a_collision_leaves_nothing_behind(guarded, policy):
         guard._policy.patience = guard._policy._timeout = DEADLINE
         assert_well(guard, is_refused=guard.verdict.status == "threaded" and policy == "refuse")
         guard._policy.patience = guard._policy._timeout = 0.001
-        guard._group._evidence.observed, guard._ledger.inspect_from = (), NEVER
-        guard._group._evidence.update_verdict()
+        guard._group.evidence.observed, guard._ledger.inspect_from = (), NEVER
+        guard._group.evidence.update_verdict()
         guard._ledger.set_fast_path()
 
     assert strike_each(collide, check) > 20

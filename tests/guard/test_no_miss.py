@@ -117,10 +117,10 @@ def test_never_two_inside(guarded, policy, caplog):
         entered.append(len(witness.trace) // 2)
         # Under refuse the later may prove the process threaded before the earlier has entered: then neither does.
         assert witness.most_inside() in ((0, 1) if policy == "refuse" else (1,))
-        group._evidence.observed = ()  # each round begins with a process of which nothing is known
+        group.evidence.observed = ()  # each round begins with a process of which nothing is known
         if len(entered) % LINGER == 0:
             group.reports = []  # a report takes longer than a hundred rounds
-        group._evidence.update_verdict()
+        group.evidence.update_verdict()
         group._inspect()
 
     Rounds(guard, after).run()

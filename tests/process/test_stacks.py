@@ -76,6 +76,18 @@ def test_i_am_seen_where_i_ask(monkeypatch, gil):
     assert stacks.tops()[threading.get_ident()] is sys._getframe()
 
 
+def test_nobody_sees_the_collector_off():
+    """CPython 3.11 must not collect while a frame is looked at: a thread that saw it off would not see to that."""
+    seen = set()
+    sys.setprofile(lambda frame, event, argument: seen.add((event, gc.isenabled())))
+    try:
+        process.variables(stacks.tops()[threading.get_ident()])
+        stacks.caller_of(sys._getframe())
+    finally:
+        sys.setprofile(None)
+    assert ("c_return", True) in seen and {is_on for _, is_on in seen} == {True}
+
+
 @counts_references
 @pytest.mark.parametrize("gil", [True, False])
 def test_who_asks_is_not_kept_alive(monkeypatch, gil):

@@ -170,6 +170,18 @@ def test_a_reader_that_raises_is_a_finding_and_nothing_else(guarded, monkeypatch
     assert len(caplog.records) == 1
 
 
+@pytest.mark.parametrize("flag, code, status", [(False, "TG204", "single-threaded"), (True, "TG203", "threaded")])
+def test_a_look_at_the_process_that_raises_is_a_finding_too(monkeypatch, guarded, flag, code, status):
+    """Then the server's own word is all there is."""
+    def broken(environ=None):
+        raise RuntimeError("a stack that was torn")
+
+    monkeypatch.setattr(readers, "Process", broken)
+    guard = guarded(hello, policy="log")
+    assert Response(guard, new_environ(wsgi__multithread=flag)).body == b"hello"
+    assert [finding.code for finding in guard.verdict.findings] == [code, "TG402"] and guard.verdict.status == status
+
+
 def test_what_came_while_a_request_was_looked_at_is_looked_at_too(monkeypatch):
     """A server may be starting its threads: the first look knows only of those that were there."""
     looks, over = [], [True, False]

@@ -16,7 +16,9 @@ from threadguard.guard.ledger import Ledger
 from threadguard.guard.pending import PendingResponse
 from threadguard.process import contexts, stacks
 
-_PLAIN = (list, tuple, str, bytes)
+_PLAIN: Tuple[Any, ...] = (list, tuple, str, bytes)
+"""A class derived from one of them has nothing left to run if it is iterated as that is, and has nothing to close. Some
+servers know it by its class: granian a list, to send a Content-Length, uWSGI a bytes, to send it whole."""
 
 
 def is_finished_on_return(body: Any, environ: Dict[str, Any]) -> bool:
@@ -25,25 +27,17 @@ def is_finished_on_return(body: Any, environ: Dict[str, Any]) -> bool:
     So it is for a plain list or tuple, for a file wrapper over a real file, and for what is no iterable of chunks at
     all (None, a str), which the server shall judge.
     """
-    kind = type(body)
+    kind: Any = type(body)
     if kind is list or kind is tuple:
         return True
     if kind is GeneratorType:
         return False
-    if body is None or not (hasattr(kind, "__iter__") or hasattr(kind, "__getitem__")):
-        return not files.is_file_wrapper(body, environ) or files.is_over_real_file(body, environ)
-    if issubclass(kind, _PLAIN):
-        return _is_plain(body, kind)
-    return files.is_file_wrapper(body, environ) and files.is_over_real_file(body, environ)
-
-
-def _is_plain(body: Any, kind: type) -> bool:
-    """Whether *body*, of a class derived from one of `_PLAIN`, is iterated as that is, and has nothing to close.
-
-    Some servers know it by its class: granian a list, to send a Content-Length, uWSGI a bytes, to send it whole.
-    """
-    base: Any = next(base for base in _PLAIN if issubclass(kind, base))
-    return getattr(kind, "__iter__", None) is base.__iter__ and not hasattr(body, "close")
+    for base in _PLAIN:
+        if issubclass(kind, base):
+            return kind.__iter__ is base.__iter__ and not hasattr(body, "close")
+    if files.is_file_wrapper(body, environ):
+        return files.is_over_real_file(body, environ)
+    return body is None or not (hasattr(kind, "__iter__") or hasattr(kind, "__getitem__"))
 
 
 def track_body(ledger: Ledger, ticket: int, environ: Dict[str, Any], body: Iterable[bytes],

@@ -54,7 +54,8 @@ class Group:
         self._forget(Evidence())
 
     def _forget(self, evidence: Evidence) -> None:
-        self._evidence = evidence
+        self.evidence = evidence
+        """What is known of the server."""
         self._log.reset_after_fork()
         self._stuck: Dict[int, object] = {}
         self.reports: List[Finding] = []
@@ -68,11 +69,11 @@ class Group:
         self.ledger.reset_after_fork(self._reset)
 
     start_afresh = reset_after_fork
-    """Its name before."""
+    """Its name before, for whoever knows it by that."""
 
     def _reset(self) -> None:
         self.rendezvous.reset_after_fork()
-        self._forget(Evidence(self._evidence.startup, self._evidence.server_threads))
+        self._forget(Evidence(self.evidence.startup, self.evidence.server_threads))
 
     def notice_fork(self) -> None:
         """Start anew where this is not the process that was counted in."""
@@ -84,14 +85,14 @@ class Group:
     @property
     def verdict(self) -> Verdict:
         """What is known now."""
-        return self._evidence.verdict
+        return self.evidence.verdict
 
     def preview(self, server_threads: Optional[int]) -> Evidence:
         """What will be known at startup with a guard of *server_threads* that is being built.
 
         Raises `OptionError` if another guard of the group has other `server_threads`.
         """
-        known = self._evidence
+        known = self.evidence
         if server_threads is not None and known.server_threads not in (None, server_threads):
             raise OptionError("TG901 threadguard: option server_threads = %d is not allowed: another guard of group %r"
                               " has %d, and they share one server" % (server_threads, self.name, known.server_threads))
@@ -100,13 +101,13 @@ class Group:
     def commit(self, evidence: Evidence, refuses: bool) -> None:
         """The guard for which *evidence* was previewed is built."""
         self._log.note_guard()
-        self._evidence = evidence
+        self.evidence = evidence
         self.refuses = self.refuses or refuses
         self._inspect()
 
     def read(self, ticket: int, environ: Dict[str, Any]) -> bool:
         """Make the first request's reading, or make it again, if *ticket* is due for it."""
-        evidence = self._evidence
+        evidence = self.evidence
         is_due = evidence.is_due(ticket, environ)
         if is_due:
             evidence.read(ticket, environ, self.is_guard)
@@ -135,7 +136,7 @@ class Group:
             guard.server_starts(may_raise=False)
 
     def _learn(self, reading: Reading) -> None:
-        self._evidence.add(reading)
+        self.evidence.add(reading)
         self._inspect()
 
     def _end_watches_of_none(self) -> None:
@@ -150,7 +151,7 @@ class Group:
     def read_now(self, environ: Dict[str, Any]) -> bool:
         """Make the first request's reading on *environ*, unless it was made: a health check may come before users."""
         self.notice_fork()
-        return self._evidence.request is None and self.read(self._evidence.next_reading, environ)
+        return self.evidence.request is None and self.read(self.evidence.next_reading, environ)
 
     def is_guard(self, thing: object) -> bool:
         """Whether *thing* is a guard of this group."""
@@ -168,19 +169,19 @@ class Group:
 
     def _inspect_from(self) -> int:
         refusing = self.refuses and self.verdict.status == THREADED
-        return 0 if refusing or self._evidence.needs_inspection else self._evidence.next_reading
+        return 0 if refusing or self.evidence.needs_inspection else self.evidence.next_reading
 
     @property
     def remedy(self) -> str:
         """What to change, in the words of the server that was found."""
-        return self._evidence.remedy
+        return self.evidence.remedy
 
     # -- what is seen ----------------------------------------------------------------------------------------------
 
     @property
     def is_proved(self) -> bool:
         """Whether requests were found inside together."""
-        return bool(self._evidence.observed)
+        return bool(self.evidence.observed)
 
     def observe(self, code: str, request: Any, other: int) -> None:
         """*request*, or a section, and *other*'s were found together: report the first, count the rest."""
@@ -195,15 +196,15 @@ class Group:
         if code in ("TG301", "TG303"):
             self.ledger.counted.overlaps.add()
         is_proof = code != "TG307"  # which says nothing of the server
-        is_known = not is_proof or any(known.code == code for known in self._evidence.observed)
+        is_known = not is_proof or any(known.code == code for known in self.evidence.observed)
         if is_known and len(self.reports) >= self.reports_kept:
             self._log.count_repeat(code)
             return
-        server = self._evidence.server
+        server = self.evidence.server
         evidence = "in process %d%s\n  %s\n  %s" % (
             self.ledger.pid, ", served by " + server if server is not None else "",
             report.side("inside", *find()), report.side("entering", request, contexts.here()))
-        finding = Finding(code, CODES[code].title, evidence, self._evidence.remedy if is_proof else (
+        finding = Finding(code, CODES[code].title, evidence, self.evidence.remedy if is_proof else (
             "policy refuse or serialize: with each of them a section waits for its turn"))
         self._keep_report(finding)
         if not is_proof:
@@ -232,22 +233,17 @@ class Group:
         """Log *finding* as an error, once."""
         self._log.log_once(logging.ERROR, finding)
 
-    @property
-    def evidence(self) -> Evidence:
-        """What is known of the server."""
-        return self._evidence
-
     def origin_of(self, environ: Dict[str, Any]) -> Origin:
         """Where the request of *environ* comes from: it tells of each that comes on a way of its own."""
-        return self._evidence.origin_of(environ, self.is_guard)
+        return self.evidence.origin_of(environ, self.is_guard)
 
     def observe_meeting(self) -> None:
         """Two probes met in this process."""
         self._prove(Finding("TG306", CODES["TG306"].title, "both were held in process %d at the same time" % (
-            self.ledger.pid), self._evidence.remedy))
+            self.ledger.pid), self.evidence.remedy))
 
     def _prove(self, finding: Finding) -> None:
-        evidence = self._evidence
+        evidence = self.evidence
         self.ledger.needs_inspection(0)  # first: a threaded verdict lets no request by, if this is interrupted
         while finding not in evidence.observed:  # two threads may prove it at once
             evidence.observed += (finding,)
@@ -287,9 +283,9 @@ class Group:
         """
         verdict = self.verdict
         if verdict.status == THREADED:
-            if self._evidence.observed or self._is_another_cause(verdict.capacity):
-                self._log_each(logging.ERROR, self._evidence.grounds)
-        elif verdict.status == UNKNOWN and self._evidence.request is not None:
+            if self.evidence.observed or self._is_another_cause(verdict.capacity):
+                self._log_each(logging.ERROR, self.evidence.grounds)
+        elif verdict.status == UNKNOWN and self.evidence.request is not None:
             self._log_each(logging.WARNING, verdict.findings)
         self._log_each(logging.WARNING, [finding for finding in verdict.findings if finding.code in _ALSO_TOLD])
         self._log_what_is_right()
@@ -305,7 +301,7 @@ class Group:
         """Log once for this process that it is single-threaded, and why: silence is not the only sign of health."""
         if self.verdict.status == SINGLE_THREADED and not self._said_it_is_right:
             self._said_it_is_right = True
-            self._log_each(logging.INFO, self._evidence.grounds)
+            self._log_each(logging.INFO, self.evidence.grounds)
 
     def _log_each(self, level: int, findings: Iterable[Finding]) -> None:
         for finding in findings:
@@ -317,8 +313,8 @@ class Group:
         if waited or self.verdict.status == THREADED:
             self._log.log_once(logging.WARNING, Finding(
                 "TG305", "requests are let in one at a time, by the policy serialize",
-                "a request had to wait for another" if waited else self._evidence.grounds[0].sentence,
-                self._evidence.remedy))
+                "a request had to wait for another" if waited else self.evidence.grounds[0].sentence,
+                self.evidence.remedy))
 
     def log_stuck(self, ticket: int) -> None:
         """Log that *ticket* has held the turn for longer than another would wait: once, however many wait."""
@@ -357,5 +353,5 @@ class Group:
     def _facts(self) -> Dict[str, Any]:
         """What the record of every finding says of this process."""
         verdict = self.verdict
-        return {"verdict": verdict.status, "server": self._evidence.server, "capacity": verdict.capacity,
+        return {"verdict": verdict.status, "server": self.evidence.server, "capacity": verdict.capacity,
                 "group": self.name}

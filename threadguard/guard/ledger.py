@@ -354,7 +354,7 @@ class Ledger:
         entry: Any = self.inside.get(ticket)
         if type(entry) in (PendingResponse, SectionEntry):
             return getattr(entry, "request", entry), entry.place()
-        return entry, contexts.find(lambda frame: contexts.holds(frame, self, ticket))
+        return entry, contexts.find(lambda frame: contexts.calls_for(frame, entry))
 
     # -- counts
 

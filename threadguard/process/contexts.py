@@ -169,20 +169,9 @@ def calls_the_application(function: _F) -> _F:
     return function
 
 
-def holds(frame: FrameType, ledger: Any, ticket: int) -> bool:
-    """Whether *frame* is the call of *ticket* in *ledger*."""
-    is_call = id(frame.f_code) in _CALLS
-    return is_call and frame.f_locals.get("ticket") == ticket and frame.f_locals.get("ledger") is ledger
-
-
 def calls_for(frame: FrameType, environ: Any) -> bool:
     """Whether *frame* is a call, of whatever ledger, for the request of *environ*."""
-    return id(frame.f_code) in _CALLS and frame.f_locals.get("environ") is environ
-
-
-def calls_an_application(frame: FrameType) -> bool:
-    """Whether *frame* holds a request inside, of whatever group."""
-    return id(frame.f_code) in _CALLS
+    return id(frame.f_code) in _CALLS and stacks.variables_of(frame).get("environ") is environ
 
 
 _CHUNKS: Dict[int, CodeType] = {}
@@ -227,7 +216,7 @@ def makes(frame: FrameType, source: Any) -> bool:
 
 def owner_of(frame: FrameType) -> Any:
     """The object whose marked method *frame* runs, where that is one of this package; else None."""
-    return frame.f_locals.get("self") if id(frame.f_code) in _CHUNKS and _is_own(frame) else None
+    return stacks.variables_of(frame).get("self") if id(frame.f_code) in _CHUNKS and _is_own(frame) else None
 
 
 def is_made_elsewhere(source: Any) -> bool:

@@ -47,7 +47,7 @@ def variables(frame: FrameType) -> Dict[str, Any]:
     look at a server's loop would hold the connection it served last, and who waits for its end would wait for ever.
     So the dict is emptied again, unless somebody else holds it (``locals()``) or a debugger does.
     """
-    seen = frame.f_locals
+    seen = stacks.variables_of(frame)
     found = dict(seen)
     if type(seen) is dict and frame.f_code.co_flags & _OPTIMIZED and frame.f_trace is None:
         if _references(seen) <= 3:  # the frame's, ours, and the argument itself
@@ -236,7 +236,7 @@ class Process:
 
     def hides_threads(self) -> bool:
         """Whether there are threads that one may not look at: those that run, where there is no GIL."""
-        return not stacks.runs_alone() and len(sys._current_frames()) > len(self._idents)
+        return len(stacks.idents()) > len(self._idents)
 
     @property
     def main(self) -> Frames:
@@ -291,7 +291,7 @@ class Process:
     def frameless(self) -> int:
         """How many thread states run no Python now: idle threads of a C or Rust pool. 0 before Python 3.10."""
         states = getattr(sys, "_current_exceptions", None)
-        return len(set(states()) - set(sys._current_frames())) if states else 0
+        return len(set(states()) - stacks.idents()) if states else 0
 
     def greenlets(self) -> List[Any]:
         """Every greenlet but the current one. Walks all objects: for a process that is known to use greenlets."""

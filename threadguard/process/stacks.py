@@ -5,55 +5,80 @@ it is read crashes the process: CPython stops the other threads for `sys._curren
 what that returns. There one looks only at threads that have been asleep for a while.
 
 Python 3.11 makes the object of a frame when it is asked for (Objects/frameobject.c `PyFrame_GetBack`). To make one may
-start a collection of garbage, whose finalizers let other threads run: the frame may be over when its object is ready,
-and what that refers to is gone. So no garbage is collected meanwhile. Before 3.11 each frame has its object, and from
-3.12 on nothing is collected but between two bytecodes.
+start a collection of garbage, which may run Python code (`gc.callbacks`, finalizers) and so let other threads run. Then
+the frame may be over when its object is ready, and the process crashes; or another thread, which has the GIL, waits for
+the list of threads that `sys._current_frames` has locked, and the process hangs. The same goes for the dict of
+`f_locals`. So no garbage is collected meanwhile. Before 3.11 each frame has its object, and from 3.12 on nothing is
+collected but between two bytecodes.
 """
 
 import gc
 import os
 import sys
 import threading
+from functools import partial
 from time import monotonic
 from types import FrameType
-from typing import Dict, List, Optional
+from typing import Any, Callable, Dict, Iterator, List, Optional, Set
 
 _A_WHILE = 0.002
 """Seconds. A thread that does not wake up for so long waits for something outside, not for its next time slice."""
 
+_MAKES_FRAMES_LATE = sys.version_info[:2] == (3, 11) and sys.implementation.name == "cpython"
 
-_MAKES_FRAMES_LATE = sys.version_info[:2] == (3, 11)
+
+def _without_collector(look: Callable[[], Any]) -> Iterator[Any]:
+    """Calls *look*, a function in C, with the collector off, when it is unpacked; the second result is what it gives.
+
+    All of it is one call in C: between two bytecodes another thread could see the collector off, and so would not
+    switch it off for itself, or an exception could leave it off.
+    """
+    import operator
+    return map(operator.call, (gc.disable, look, gc.enable))  # type: ignore[attr-defined,unused-ignore]
+
+
+def _is_to_be_off() -> bool:
+    return _MAKES_FRAMES_LATE and gc.isenabled()
+
+
+def _attribute(frame: FrameType, name: str) -> Any:
+    if _is_to_be_off():
+        _, value, _ = _without_collector(partial(getattr, frame, name))
+        return value
+    return getattr(frame, name)
 
 
 def caller_of(frame: FrameType) -> Optional[FrameType]:
     """The frame that has called *frame*, which may be another thread's."""
-    is_on = _MAKES_FRAMES_LATE and gc.isenabled()
-    try:
-        if is_on:
-            gc.disable()
-        return frame.f_back
-    finally:
-        if is_on:
-            gc.enable()
+    caller: Optional[FrameType] = _attribute(frame, "f_back")
+    return caller
+
+
+def variables_of(frame: FrameType) -> Dict[str, Any]:
+    """The `f_locals` of *frame*, which may be another thread's."""
+    variables: Dict[str, Any] = _attribute(frame, "f_locals")
+    return variables
 
 
 def tops() -> Dict[int, FrameType]:
     """The innermost frame, by thread identifier, of each thread whose stack may be looked at; of mine, who calls."""
     asleep = None if runs_alone() else _asleep()
-    is_on = _MAKES_FRAMES_LATE and gc.isenabled()
-    try:
-        if is_on:
-            gc.disable()
+    frames: Dict[int, FrameType]
+    if _is_to_be_off():
+        _, frames, _ = _without_collector(sys._current_frames)
+    else:
         frames = sys._current_frames()
-    finally:
-        if is_on:
-            gc.enable()
     for ident in list(frames):
         if frames[ident] is sys._getframe():  # not by the identifier: gevent fakes its own
             frames[ident] = sys._getframe(1)  # and no variable holds a frame of its own: that is garbage in a cycle
         elif asleep is not None and ident not in asleep:
             del frames[ident]
     return frames
+
+
+def idents() -> Set[int]:
+    """The identifiers of all threads that run Python, also of those whose stack may not be looked at."""
+    return set(tops() if runs_alone() else sys._current_frames())
 
 
 def runs_alone() -> bool:

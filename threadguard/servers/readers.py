@@ -34,8 +34,11 @@ class Answers(NamedTuple):
 
 def at_startup() -> Answers:
     """What can be read while the guard is being built."""
-    with Process() as process:
-        return _ask_servers("at_startup", process)
+    try:
+        with Process() as process:
+            return _ask_servers("at_startup", process)
+    except Exception as error:  # noqa: B902
+        return Answers({}, (_failed("this process", error),))
 
 
 def on_request(environ: Dict[str, Any], is_guard: IsGuard, is_server_known: bool = False) -> Answers:
@@ -46,6 +49,15 @@ def on_request(environ: Dict[str, Any], is_guard: IsGuard, is_server_known: bool
 
     A server may be starting its threads meanwhile: what does not know of them is looked at once more.
     """
+    try:
+        return _looked(environ, is_guard, is_server_known)
+    except Exception as error:  # noqa: B902  a look at other people's stacks and objects: anything may come out
+        flag, notes = declared(environ)
+        readings = {} if flag is None else {"wsgi.multithread": _named(flag, None)}
+        return Answers(readings, (_failed("this process", error), *notes))
+
+
+def _looked(environ: Dict[str, Any], is_guard: IsGuard, is_server_known: bool) -> Answers:
     for look in range(_LOOKS):
         with Process(environ) as here:
             call = trace(here, SERVERS, is_guard, is_server_known)
@@ -62,6 +74,13 @@ def on_request(environ: Dict[str, Any], is_guard: IsGuard, is_server_known: bool
 
 def origin_of(environ: Dict[str, Any], is_guard: IsGuard, is_server_known: bool) -> Origin:
     """Where the request of *environ* comes from: from the server only if that runs it, and not while it is loading."""
+    try:
+        return _origin_of(environ, is_guard, is_server_known)
+    except Exception:  # noqa: B902  as above
+        return Origin.PLAIN
+
+
+def _origin_of(environ: Dict[str, Any], is_guard: IsGuard, is_server_known: bool) -> Origin:
     with Process(environ) as here:
         if is_imported(here.stack):
             return Origin.ELSEWHERE
@@ -118,12 +137,16 @@ def _ask(questions: Iterable[Tuple[str, Callable[[], Optional[Reading]]]]) -> An
         try:
             reading = question()
         except Exception as error:  # noqa: B902  a reader looks into other people's objects: anything may come out
-            notes.append(Finding("TG402", "the reader for %s failed" % name, "%s: %s" % (type(error).__name__, error),
-                                 "please report it; server_threads states the capacity until then"))
+            notes.append(_failed(name, error))
         else:
             if reading is not None:
                 readings[name] = reading
     return Answers(readings, tuple(notes))
+
+
+def _failed(name: str, error: Exception) -> Finding:
+    return Finding("TG402", "the reader for %s failed" % name, "%s: %s" % (type(error).__name__, error),
+                   "please report it; server_threads states the capacity until then")
 
 
 def _named(reading: Reading, server: Optional[Server]) -> Reading:

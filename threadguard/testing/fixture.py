@@ -273,7 +273,7 @@ def _join(guard: ThreadGuard, group: Group, said_by: Group) -> bool:
     """Whether *guard* is in *group* now, with the ``server_threads`` of *said_by*. One that would refuse to be built
     there stays where it is, and refuses there."""
     try:
-        guard.join(group, said_by._evidence.server_threads)
+        guard.join(group, said_by.evidence.server_threads)
     except ThreadedDeploymentError:
         return False
     return True

@@ -212,5 +212,5 @@ def _place(thread: threading.Thread) -> Any:
             found = [line for line in status if line.startswith(("State:\tS", "voluntary_ctxt"))]
         return found if len(found) == 2 else None
     except (OSError, AttributeError):  # another system, or the thread has just ended
-        frame = sys._current_frames().get(thread.ident or 0) if stacks.runs_alone() else None
+        frame = stacks.tops().get(thread.ident or 0) if stacks.runs_alone() else None
         return frame and (id(frame), frame.f_lasti)
