@@ -51,7 +51,7 @@ class ThreadGuard:
     """
 
     # In slots: on Python 3.11 and 3.12 other attributes get slower once `__dict__` is looked at, as a reading does.
-    __slots__ = ("app", "policy", "thread", "_application", "_nested", "_bound", "_timeout", "_watches_pools",
+    __slots__ = ("app", "policy", "thread", "_application", "_nested", "_bound", "_timeout", "_watches_servers",
                  "_health_options", "_group", "_ledger", "_policy", "_serializes", "_path", "_given", "__dict__",
                  "__weakref__")
 
@@ -70,7 +70,7 @@ class ThreadGuard:
         self.thread: "ThreadName" = given["thread"]
         self.policy: "PolicyName" = _policy_in_force(given["policy"])
         self._timeout: float = given["serialize_timeout"]
-        self._watches_pools: bool = given["watch_pool_start"]
+        self._watches_servers: bool = given["watch_pool_start"]
         self._health_options = given["health_path"], given["health_token"]
         from threadguard.guard.groups import group_named  # loaded here, with the policies: they are most of the package
         self.join(group_named(given["group"]), given["server_threads"])
@@ -97,7 +97,7 @@ class ThreadGuard:
         self._path = (self._new_health(decides.log_findings), group.ledger, group.ledger.tickets,
                       _CLOSED if self._serializes else group.ledger.marks, group.ledger.line, self._application)
         decides.log_findings()
-        if self._watches_pools:
+        if self._watches_servers:
             group.watch_servers(self)
 
     def _bind(self, group: "Group") -> None:
