@@ -200,12 +200,7 @@ class Group:
         if is_known and len(self.reports) >= self.reports_kept:
             self._log.count_repeat(code)
             return
-        server = self.evidence.server
-        evidence = "in process %d%s\n  %s\n  %s" % (
-            self.ledger.pid, ", served by " + server if server is not None else "",
-            report.side("inside", *find()), report.side("entering", request, contexts.here()))
-        finding = Finding(code, CODES[code].title, evidence, self.evidence.remedy if is_proof else (
-            "policy refuse or serialize: with each of them a section waits for its turn"))
+        finding = self._finding_of_both(code, find(), request)
         self._keep_report(finding)
         if not is_proof:
             self._log.log_once(logging.ERROR, finding)
@@ -213,6 +208,15 @@ class Group:
             self._log.count_repeat(code)
         else:
             self._prove(finding)
+
+    def _finding_of_both(self, code: str, earlier: "Tuple[Any, contexts.Place]", request: Any) -> Finding:
+        """The finding *code* about two that met: *earlier*, with its place, and *request*, which enters here."""
+        server = self.evidence.server
+        evidence = "in process %d%s\n  %s\n  %s" % (
+            self.ledger.pid, ", served by " + server if server is not None else "",
+            report.side("inside", *earlier), report.side("entering", request, contexts.here()))
+        return Finding(code, CODES[code].title, evidence, self.evidence.remedy if code != "TG307" else (
+            "policy refuse or serialize: with each of them a section waits for its turn"))
 
     def _keep_report(self, finding: Finding) -> None:
         """Keep what was found for the health page: of this process, and of those that share its metrics."""
