@@ -8,7 +8,7 @@ import weakref
 from contextlib import contextmanager
 
 import pytest
-from conftest import DEADLINE, counts_references
+from conftest import DEADLINE, counts_references, forked_without_hooks, without_hooks
 
 from threadguard.process import facts as process, stacks
 from threadguard.process.facts import Process
@@ -122,6 +122,34 @@ def test_where_the_system_does_not_tell_nobody_else_is_seen(monkeypatch):
     monkeypatch.setattr(stacks, "_sleepers", lambda: {})
     with thread(sleep):
         assert set(stacks.tops()) == {threading.get_ident()}
+
+
+def deep(number, act):
+    return deep(number - 1, act) if number else act()
+
+
+def look_at_all(end=None):
+    """Look at every stack, often, from as many threads as may get the stacks of those that are gone."""
+    for _ in range(200):
+        for frame in stacks.tops().values():
+            while frame is not None:
+                frame = stacks.caller_of(frame)
+
+
+@without_hooks
+def test_after_a_fork_without_hooks_nobody_looks_at_threads_that_are_gone():
+    """Their states stay, and their frames lie in memory that the C library gives to new threads."""
+    def child():
+        threads = [threading.Thread(target=look_at_all) for _ in range(4)]
+        for one in threads:
+            one.start()
+        for one in threads:
+            one.join(DEADLINE)
+        return True
+
+    with thread(lambda end: max([1, 2], key=lambda _: deep(20, lambda: end.wait(DEADLINE)) or 0)):
+        assert all(forked_without_hooks(child) for _ in range(5))
+    assert threading.get_ident() in stacks.tops()
 
 
 @no_gil

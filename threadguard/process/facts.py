@@ -291,7 +291,7 @@ class Process:
     def frameless(self) -> int:
         """How many thread states run no Python now: idle threads of a C or Rust pool. 0 before Python 3.10."""
         states = getattr(sys, "_current_exceptions", None)
-        return len(set(states()) - stacks.idents()) if states else 0
+        return len(set(states()) - stacks.idents()) if states and stacks.is_safe() else 0
 
     def greenlets(self) -> List[Any]:
         """Every greenlet but the current one. Walks all objects: for a process that is known to use greenlets."""

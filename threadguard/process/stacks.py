@@ -10,6 +10,8 @@ the frame may be over when its object is ready, and the process crashes; or anot
 the list of threads that `sys._current_frames` has locked, and the process hangs. The same goes for the dict of
 `f_locals`. So no garbage is collected meanwhile. Before 3.11 each frame has its object, and from 3.12 on nothing is
 collected but between two bytecodes.
+
+Two kinds of process have stacks that nobody may look at but each thread at its own: `is_safe`.
 """
 
 import gc
@@ -25,6 +27,10 @@ _A_WHILE = 0.002
 """Seconds. A thread that does not wake up for so long waits for something outside, not for its next time slice."""
 
 _MAKES_FRAMES_LATE = sys.version_info[:2] == (3, 11) and sys.implementation.name == "cpython"
+_home = [os.getpid()]
+"""The process that this one is, as far as Python's hooks know."""
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=lambda: _home.__setitem__(0, os.getpid()))
 
 
 def _without_collector(look: Callable[[], Any]) -> Iterator[Any]:
@@ -62,6 +68,8 @@ def variables_of(frame: FrameType) -> Dict[str, Any]:
 
 def tops() -> Dict[int, FrameType]:
     """The innermost frame, by thread identifier, of each thread whose stack may be looked at; of mine, who calls."""
+    if not is_safe():
+        return {threading.get_ident(): sys._getframe(1)}
     asleep = None if runs_alone() else _asleep()
     frames: Dict[int, FrameType]
     if _is_to_be_off():
@@ -76,9 +84,31 @@ def tops() -> Dict[int, FrameType]:
     return frames
 
 
+def is_safe() -> bool:
+    """Whether a look at another thread's stack cannot end the process.
+
+    PyPy aborts where it asks for the caller of a frame that compiled code of another thread is at. In a child that was
+    forked without Python's hooks (uWSGI's workers) the states of the parent's other threads are there for ever, and
+    their frames lie in stacks that the C library gives to new threads: CPython from 3.11 on reads what these write.
+    """
+    if sys.implementation.name == "pypy":
+        return False
+    if os.getpid() == _home[0]:
+        return True
+    try:
+        running = set(map(int, os.listdir("/proc/self/task")))
+    except OSError:
+        return False
+    # One of them is the thread that forked: its number is still the one that it had in the parent. Not in
+    # `threading._active`: a new thread takes the place of one whose stack it has got.
+    gone = [each for each in list(threading._dangling)  # type: ignore[attr-defined]
+            if each.is_alive() and each.native_id not in running]
+    return len(gone) <= 1
+
+
 def idents() -> Set[int]:
     """The identifiers of all threads that run Python, also of those whose stack may not be looked at."""
-    return set(tops() if runs_alone() else sys._current_frames())
+    return set(tops() if runs_alone() or not is_safe() else sys._current_frames())
 
 
 def runs_alone() -> bool:
