@@ -106,6 +106,18 @@ def test_first_line_of_the_window_is_that_after_the_write():
     assert found.stack[0][1] == app.__code__.co_firstlineno + 4
 
 
+def test_last_line_is_tried_with_few_points():
+    """A window of the last lines of a long request is found, be the points as few as two."""
+    def app(environ, start_response):
+        global shared
+        unimportant = [number for number in range(400)]
+        start_response("200 OK", [])
+        shared = environ["PATH_INFO"].encode()
+        return [shared, b"%d" % len(unimportant)]
+
+    assert race(app, "/a", "/b", points=2).status == 1
+
+
 def test_at_tries_one_place():
     """`at` pauses the first request before that line alone."""
     report = race(RACY["module_global"], "/a", "/b", at=2)
@@ -135,7 +147,9 @@ def number_in_a_header(environ, start_response):
 @pytest.mark.parametrize("app, left_out", [
     (lambda environ, start: answer(start, "at %f" % time.time()), {"normalize": lambda body: body[:2]}),
     (lambda environ, start: answer(start, "at %d" % time.time()), {"normalize": lambda body: body[:2]}),
-    (number_in_a_header, {"ignore_headers": ["x-number"]})], ids=["time", "seconds", "header"])
+    (lambda environ, start: answer(start, "at " + "zyxwvutsrq"[int(time.time()) % 10]), {
+        "normalize": lambda body: body[:2]}),
+    (number_in_a_header, {"ignore_headers": ["x-number"]})], ids=["time", "seconds", "letters", "header"])
 def test_answers_that_differ_anyway(app, left_out):
     """Where the answers tell the time, or a number that is new each time, they cannot be compared until that is left
     out; also a second that is the same during the race is noticed."""
