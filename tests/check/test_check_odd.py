@@ -38,6 +38,9 @@ SERVICE = "services:\n  web:\n    build: .\n    command: uwsgi -w app\n"
     (THREADED, CONF, PREFORK + MOUNT + HOST % (80, "Protocols h2c http/1.1\n"), {}),
     (THREADED, CONF, PREFORK + MOUNT + "Protocols h2c\nProtocols http/1.1\n", {}),
     (SINGLE_THREADED, CONF, PREFORK + HOST % (80, "Protocols http/1.1\n" + MOUNT) + "Protocols h2c\n", {}),
+    (UNKNOWN, CONF, HOST % (80, DAEMONS + MOUNT + "Use Groups of others\n"), {}),
+    (SINGLE_THREADED, CONF, "<Macro Open>\nRequire all granted\n</Macro>\n" + HOST % (
+        80, DAEMONS + MOUNT + "Use open\n"), {}),
     (THREADED, "uwsgi.yaml", "uwsgi:\n  - master: true\n  - threads: 4\n", {}),
     (UNKNOWN, DOCKER, 'FROM a\nWORKDIR /app\nCOPY --chown=a ["etc/gunicorn.conf.py", "/app/"]\n' + GUNICORN,
      {"etc/gunicorn.conf.py": THREADS}),
@@ -86,3 +89,21 @@ def test_what_is_easy_to_overlook_counts(expected, name, text, more, tmp_path):
         (tmp_path / each).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / each).write_text(content)
     assert check_file(str(tmp_path / name)).status == expected
+
+
+def test_an_argument_of_a_container_is_quoted_as_it_is_written(tmp_path):
+    """A variable in a manifest is filled in, and the finding shows the variable."""
+    (tmp_path / "pod.yaml").write_text(
+        "apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - name: a\n    image: b\n    command: [waitress-serve]\n"
+        "    args: [--threads=$(N), a:b]\n    env: [{name: N, value: '4'}]\n")
+    (finding,) = check_file(str(tmp_path / "pod.yaml")).findings
+    assert (finding.code, finding.evidence) == ("TG101", "--threads=$(N)")
+
+
+@pytest.mark.parametrize("written", ["1.5", "'one'", "'08'"])
+def test_what_gunicorn_refuses_is_no_number(written, tmp_path):
+    """gunicorn/config.py `validate_pos_int`: a fraction, a word, a number that begins with 0 keep it from starting."""
+    (tmp_path / "gunicorn.conf.py").write_text("threads = %s\n" % written)
+    (finding,) = check_file(str(tmp_path / "gunicorn.conf.py")).findings
+    assert (finding.code, finding.line) == ("TG902", 1)
+    assert finding.evidence.startswith("threads = %s" % written) and finding.evidence.endswith("is no number")

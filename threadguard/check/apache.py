@@ -72,10 +72,12 @@ class Conf:
     """The parameters of -D, None where they are not known; `filled` has those of Define too."""
     filled: Dict[str, str] = field(default_factory=dict)
     directives: List[Directive] = field(default_factory=list)
+    macros: Set[str] = field(default_factory=set)
+    """Names of macros that were read, in small letters."""
     modules: Set[str] = field(default_factory=set)
     """Names of loaded modules, without ``_module``."""
     missing: List[CannotTell] = field(default_factory=list)
-    """Files that it includes and that are not here."""
+    """Files that it includes, and macros that it uses, that are not here."""
     lines: int = 0
     length: int = 0
     """Of the variables that were filled in."""
@@ -153,6 +155,8 @@ def _read_line(line: str, place: int, text: Source, conf: Conf, stack: _Stack, p
         words = _split(re.sub(r">$", "", begin.group(2).strip()), conf)
         section = Section(begin.group(1).lower(), words, conf.lines)
         stack.append((section, _holds(section, conf)))
+        if section.name == "macro":
+            conf.macros.add("".join(words[:1]).lower())
     elif all(holds is not False for _, holds in stack):
         words = _split(line, conf)
         options = (word.partition("=") for word in words[1:])
@@ -176,6 +180,9 @@ def _obey(directive: Directive, text: Source, conf: Conf, stack: _Stack, parents
         conf.filled.pop(first, None)
     elif directive.name == "serverroot" and conf.tree.holds(first):
         conf.root = first
+    elif directive.name == "use" and first.lower() not in conf.macros:
+        conf.missing.append(CannotTell("%s: no macro of this name is in the files that were read" % directive.written,
+                                       _WHOLE, directive.file, directive.line))
     elif directive.name in ("include", "includeoptional"):
         path = conf.tree.join(conf.root, first)
         found = conf.tree.matching(os.path.join(path, "*") if os.path.isdir(path) else path)

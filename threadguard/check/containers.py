@@ -136,7 +136,7 @@ def _of_stage(stage: Stage, command: Command) -> Command:
     elif stage.entrypoint is None and stage.base:
         command.assumed.append("the image %s has no entrypoint of its own" % shown(stage.base))
     words = (stage.entrypoint or ()) + (stage.cmd or () if stage.takes_words else ())
-    return replace(command, words=tuple(map(Word.of, words)))
+    return replace(command, words=tuple(word if isinstance(word, Word) else Word.of(word) for word in words))
 
 
 _NAMES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
@@ -303,7 +303,7 @@ def _container(node: Any, key: str, text: Source, command: Command) -> Command:
     def words(name: str) -> Optional[Tuple[str, ...]]:
         found = child(node, name)
         return None if found is None else tuple(
-            expand(re.sub(r"\$\((\w+)\)", r"${\1}", word), stage.environment, True) if "$(" in word else word
+            Word.of(expand(re.sub(r"\$\((\w+)\)", r"${\1}", word), stage.environment, True), word)
             for word in (text_of(each) or "" for each in sequence(found)))
     stage.entrypoint, stage.cmd = words("command"), words("args")
     stage.file, stage.line = text.path, line_of(child(node, "command") or child(node, "args") or node)

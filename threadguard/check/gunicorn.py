@@ -224,12 +224,15 @@ class Literals:
         statement = self._assigned[name][-1]
         try:
             value = ast.literal_eval(statement.value)
-            value = int(value, 0) if isinstance(value, str) and name == "threads" else value
         except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
             raise self._cannot("%s is set to an expression" % name, statement.lineno) from None
         if name == "worker_class" and not isinstance(value, str):
             raise self._cannot("worker_class is no text", statement.lineno)
         written = self._source.lines[statement.lineno - 1].strip()[:100]
+        try:
+            value = int(value, 0) if isinstance(value, str) and name == "threads" else value
+        except ValueError:
+            raise Unreadable("%s is no number" % written, self._source.path, statement.lineno) from None
         return Setting(value, written, self._source.path, statement.lineno)
 
 

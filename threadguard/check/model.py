@@ -166,7 +166,7 @@ def number(value: object, what: str, file: Optional[str] = None, line: Optional[
         raise CannotTell("%s is not known here" % written, "write the number itself", file, line)
     try:
         found = int(value) if not isinstance(value, str) or len(value) < 18 else -1  # type: ignore[call-overload]
-        if found < 0:
+        if found < 0 or isinstance(value, float):
             raise ValueError
         return found
     except (TypeError, ValueError, OverflowError):
