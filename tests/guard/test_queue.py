@@ -1,9 +1,11 @@
 """The queue: what the tests of the middleware do not reach."""
 
 import gc
+import threading
+from collections import deque
 
 import pytest
-from conftest import DEADLINE, new_environ
+from conftest import DEADLINE, Response, hello, in_thread, new_environ
 
 from threadguard.guard import queue as queues
 from threadguard.guard.ledger import ALONE, Ledger
@@ -122,3 +124,55 @@ def test_nothing_waits_for_longer_than_the_timeout(queue, monkeypatch, seconds):
     assert queue.acquire({}, seconds, stuck.append) is None
     assert sum(clock.waits) == pytest.approx(seconds) and min(clock.waits) > 0
     assert (stuck, len(queue.line)) == ([holder], 0)
+
+
+def test_a_line_that_changes_while_one_looks_at_it_is_looked_at_again(queue):
+    """Without the GIL others come and go meanwhile, and `deque` raises what would be the request's."""
+    class Changing(deque):
+        def _changed(self, error, times=[]):
+            times.append(error)
+            if times.count(error) == 1:
+                raise error("deque mutated")
+
+        def __iter__(self):
+            self._changed(RuntimeError)
+            return super().__iter__()
+
+        def remove(self, place):
+            self._changed(IndexError)
+            super().remove(place)
+
+    holder = enter(queue)
+    queue.line = queue._ledger.line = Changing()
+    assert queue.acquire({}, 0) is None and not queue.line
+    queue._ledger.leave(holder)
+    assert queue.acquire({}, 0) is not None
+
+
+def test_a_hand_over_between_a_greenlet_of_eventlet_and_a_thread_wakes_who_waits(guarded, monkeypatch):
+    """Neither waits for its next slice, and the thread gets no hub of its own, in which it would wait from then on."""
+    eventlet = pytest.importorskip("eventlet", reason="eventlet is not installed")
+    monkeypatch.setattr(queues, "_SLICE", 2 * DEADLINE)
+    guard, hubs = guarded(hello, policy="serialize", serialize_timeout=DEADLINE), eventlet.hubs._threadlocal
+    entered, end = threading.Event(), threading.Event()
+
+    def hold():
+        with guard.inside("thread"):
+            entered.set()
+            assert end.wait(DEADLINE)
+        ended.append(hasattr(hubs, "hub"))
+
+    def main():
+        greenlet = eventlet.spawn(lambda: Response(guard).status)
+        while not guard._ledger.line:
+            eventlet.sleep(0)
+        end.set()
+        return greenlet.wait()
+
+    ended = []
+    thread = threading.Thread(target=hold)
+    thread.start()
+    assert entered.wait(DEADLINE)
+    assert in_thread(main) == "200 OK"
+    thread.join(DEADLINE)
+    assert ended == [False]

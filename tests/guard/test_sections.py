@@ -56,7 +56,7 @@ def until(condition):
 
 @contextmanager
 def held_section(guard, name="held", enter=None):
-    """A section that another thread holds during the block."""
+    """A section that another thread holds during the block, or until the event that it gives is set."""
     entered, end = threading.Event(), threading.Event()
 
     def hold():
@@ -67,7 +67,7 @@ def held_section(guard, name="held", enter=None):
     thread, results = in_background(hold)
     try:
         assert entered.wait(DEADLINE)
-        yield
+        yield end
     finally:
         end.set()
         thread.join(DEADLINE)
@@ -153,8 +153,8 @@ def test_a_section_in_a_request_is_nested(guarded, policy):
     assert Response(guard).status == "200 OK" and seen == [0]
 
 
-def test_a_second_request_that_comes_while_one_waits_is_a_collision(guarded):
-    """As it would be without the section: the server lets two in."""
+def test_a_second_request_that_comes_while_one_waits_is_a_collision(guarded, caplog):
+    """As it would be without the section: the server lets two in. The section is not said to be stuck."""
     guard = guarded(hello)
     with held_section(guard):
         first, served = in_background(lambda: Response(guard).status)
@@ -166,6 +166,28 @@ def test_a_second_request_that_comes_while_one_waits_is_a_collision(guarded):
     assert served == ["503 Service Unavailable"], "the verdict is threaded: it is not let in either"
     stats = guard.stats()
     assert (stats.requests, stats.refused, stats.in_flight) == (0, 2, 0)
+    assert "TG304" not in caplog.text
+
+
+def test_a_second_request_is_a_collision_also_if_the_first_has_entered_just_before_it_waits(guarded, gate, monkeypatch):
+    """It met the section alone; the one that waited has its turn before it stands in line."""
+    guard = guarded(gate)
+    acquire, second = guard._group.queue.acquire, new_environ(PATH_INFO="/second")
+
+    def late(request, *args, **keywords):
+        if request is second:
+            end.set()
+            assert gate.inside.acquire(timeout=DEADLINE)
+            threading.Timer(0.05, gate.open.set).start()  # it would wait for that otherwise
+        return acquire(request, *args, **keywords)
+
+    monkeypatch.setattr(guard._group.queue, "acquire", late)
+    with held_section(guard) as end:
+        first, served = in_background(lambda: Response(guard).status)
+        until(waits(guard))
+        assert in_thread(lambda: Response(guard, second).status) == "503 Service Unavailable"
+    first.join(DEADLINE)
+    assert served == ["200 OK"] and guard.verdict.findings[0].code == "TG302"
 
 
 def test_a_request_beside_a_request_is_a_collision_while_a_section_waits(guarded, gate):
@@ -337,6 +359,34 @@ def test_a_signal_s_handler_enters_over_a_request_of_its_own_thread(guarded):
         assert Response(guard).status == "200 OK"
 
 
+@pytest.mark.parametrize("policy", TURNS)
+@pytest.mark.parametrize("work", ["section", "request"])
+def test_a_signal_s_handler_is_nested_in_a_request_that_has_just_got_its_turn(guarded, monkeypatch, policy, work):
+    """It does not wait for what it interrupts, and is no collision with that: the turn is had, and not yet told."""
+    guard = guarded(hello, policy=policy, serialize_timeout=DEADLINE)
+    enter, handled = guard._group.queue._enter, []
+
+    def handle():
+        if work == "request":
+            return Response(guard, new_environ(PATH_INFO="/handler")).status
+        with guard.inside("handler", timeout=0.05):
+            return "200 OK"
+
+    def interrupted(request, patience):
+        ticket = enter(request, patience)
+        if ticket is not None and not handled:
+            handled.append(None)
+            handled.append(handle())
+        return ticket
+
+    with held_section(guard):
+        monkeypatch.setattr(guard._group.queue, "_enter", interrupted)
+        thread, results = in_background(lambda: Response(guard).status)
+        until(waits(guard))
+    thread.join(DEADLINE)
+    assert results + handled == ["200 OK", None, "200 OK"] and guard.verdict.status == "single-threaded"
+
+
 # -- coroutines
 
 
@@ -418,6 +468,28 @@ def test_a_request_on_a_loop_waits_for_a_section_that_is_about_to_enter(guarded,
     section.join(DEADLINE)
     thread.join(DEADLINE)
     assert results == ["200 OK"]
+
+
+def test_what_stops_an_event_loop_is_ahead_of_its_tasks_that_wait(guarded):
+    """A task looks for its turn now and then: a request, or a plain `with`, does not give way to it meanwhile."""
+    guard, order = guarded(hello, serialize_timeout=DEADLINE), []
+
+    async def job():
+        async with guard.inside("job"):
+            order.append("task")
+
+    async def main():
+        with held_section(guard):
+            task = asyncio.ensure_future(job())
+            while not guard._ledger.line:
+                await asyncio.sleep(0)
+        order.append(Response(guard).status)
+        with guard.inside("plain"):
+            order.append("plain")
+        await task
+
+    asyncio.run(main())
+    assert order == ["200 OK", "plain", "task"]
 
 
 def test_a_cancelled_task_leaves_nothing_behind(guarded):
@@ -694,6 +766,32 @@ def test_greenlets_take_turns_and_one_that_is_killed_leaves_nothing_behind(guard
     assert in_thread(main) == "200 OK"
     assert order == list("aabb") + ["c"]
     assert not guard._ledger.sections and not guard._ledger.inside and not guard._ledger.line
+
+
+def test_a_section_in_gevent_s_hub_is_ahead_of_the_greenlets_that_it_stops(guarded):
+    """As a signal's handler, which runs in the hub where no greenlet does: it cannot switch to another."""
+    gevent = pytest.importorskip("gevent", reason="gevent is not installed")
+    guard, order = guarded(hello, serialize_timeout=DEADLINE), []
+
+    def job(name):
+        with guard.inside(name):
+            order.append(name)
+
+    def in_hub():
+        end.set()
+        job("hub")
+
+    def main():
+        greenlet = gevent.spawn(job, "greenlet")
+        while not guard._ledger.line:
+            gevent.sleep(0)
+        gevent.get_hub().loop.run_callback(in_hub)
+        greenlet.get(timeout=DEADLINE)
+        gevent.get_hub().destroy()
+        return order
+
+    with held_section(guard) as end:
+        assert in_thread(main) == ["hub", "greenlet"]
 
 
 def test_a_section_of_a_greenlet_that_has_ended_is_over(guarded):

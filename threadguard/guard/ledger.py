@@ -173,12 +173,39 @@ class Ledger:
 
     def wake_next(self) -> None:
         """What was inside has left: wake the first of those who wait."""
-        for place in list(self.line):
+        waiter = self.first_in_line()
+        if waiter is not None:
+            waiter.wake()
+
+    def first_in_line(self) -> Any:
+        """Who is to enter next; None where nobody waits."""
+        while True:
+            try:
+                place = self.line[0]
+            except IndexError:
+                return None
             waiter = place()
             if waiter is not None:
-                return waiter.wake()  # type: ignore[no-any-return]
-            with suppress(ValueError):  # it has left the line meanwhile
-                self.line.remove(place)
+                return waiter
+            self.give_up(place)
+
+    def waiting(self) -> List[Any]:
+        """All in line, in order; None for one that is gone. Without the GIL the line changes while one looks."""
+        while True:
+            try:
+                return [place() for place in list(self.line)]
+            except RuntimeError:  # changed by another thread meanwhile: look again
+                continue
+
+    def give_up(self, place: "weakref.ref[Any]") -> None:
+        """*place* no longer stands in line."""
+        while True:
+            try:
+                return self.line.remove(place)
+            except ValueError:  # it was cleared away already
+                return
+            except IndexError:  # changed by another thread meanwhile
+                continue
 
     # -- what is inside
 
@@ -275,8 +302,8 @@ class Ledger:
                 return pending.request
         return None
 
-    def holder(self, patience: float) -> Optional[int]:
-        """The earliest that keeps others waiting for the turn, None if nothing does."""
+    def holder(self, patience: Optional[float] = None) -> Optional[int]:
+        """The earliest that keeps others waiting for the turn, None if nothing does. *patience*: see `classify`."""
         return next((ticket for ticket, entry in self._items() if not self._is_over(ticket, entry, patience)), None)
 
     def _first(self) -> Tuple[int, Any]:

@@ -7,7 +7,7 @@ The line refers to them weakly, so that one whose call has ended, however it end
 import time
 import weakref
 from contextlib import closing
-from typing import Any, Callable, Generator, List, Optional
+from typing import Any, Callable, Generator, Optional
 
 from threadguard.guard.ledger import Ledger
 from threadguard.guard.pending import GRACE, PendingResponse, SectionEntry
@@ -35,7 +35,7 @@ class RequestQueue:
         self.report_deadlock: Callable[[Any], object] = bool
         """Called with a request that can never have the turn: its holder waits for one that the request has."""
         self.report_meeting: Callable[[Any, Any], object] = lambda request, earlier: None
-        """Called with a request that may only wait alone, and the one that waits already."""
+        """Called with a request that may only wait alone, and the one that waits already, or is inside."""
         _queues.add(self)
 
     def acquire(self, request: Any, seconds: float, log_stuck: Callable[[int], object] = bool,
@@ -51,11 +51,15 @@ class RequestQueue:
         holder = self._ledger.holder(seconds)
         waiter = self._new_waiter(request, holder)
         if waiter is None:
-            return None if self.line else self._enter(request, seconds)
+            first = self._ledger.first_in_line()  # what this thread runs beside this cannot go on before this is over
+            is_next = first is None or first.context.ident == contexts.get_ident()
+            return self._enter(request, seconds) if is_next else None
+        began = time.monotonic()
         with closing(self._stand_in_line(waiter, request, seconds, alone)) as pauses:
             for pause in pauses:
                 waiter.wait(pause)
-        if waiter.ticket is None and holder is not None and holder == self._ledger.holder(seconds):
+        has_waited = waiter.ticket is None and time.monotonic() - began >= seconds
+        if has_waited and holder is not None and holder == self._ledger.holder(seconds):
             log_stuck(holder)
         return waiter.ticket
 
@@ -69,10 +73,9 @@ class RequestQueue:
         return waiter.ticket
 
     def _new_waiter(self, request: Any, holder: Optional[int]) -> Optional[Waiter]:
-        """A waiter for the calling context, or None where to wait would stop *holder*."""
-        entry = None if holder is None else self._ledger.inside.get(holder)
-        if holder is None:  # the first in line is about to enter
-            entry = next((each.request for each in self._waiting()), None)
+        """A waiter for the calling context, or None where to wait would stop *holder*, or who has the turn next."""
+        first = self._ledger.first_in_line() if holder is None else None
+        entry = getattr(first, "request", None) if holder is None else self._ledger.inside.get(holder)
         if type(entry) is SectionEntry and entry.context.ident != contexts.get_ident():
             return new_waiter({}) or new_thread_waiter()  # whatever stops here, its thread goes on
         if type(entry) is PendingResponse and not entry.is_read_elsewhere and entry.context == contexts.current():
@@ -106,24 +109,36 @@ class RequestQueue:
             self.leave(place, has_entered=waiter.ticket is not None)
 
     def _index_for(self, waiter: Waiter) -> int:
-        """The end; but before those whose context *waiter* stops: a signal's handler runs on top of what it interrupts,
-        and what stops an event loop on top of its tasks."""
-        places = list(self.line)
-        for index, earlier in enumerate(place() for place in places):
-            if earlier is not None and earlier.context == waiter.context:
+        """The end; but before those that *waiter* stops: a signal's handler runs on top of what it interrupts, and what
+        stops an event loop or a hub on top of its tasks or greenlets."""
+        waiting = self._ledger.waiting()
+        for index, earlier in enumerate(waiting):
+            context = None if earlier is None else earlier.context
+            if context == waiter.context or waiter.stops_thread and context and context.ident == contexts.get_ident():
                 return index
-        return len(places)
+        return len(waiting)
 
     def _may_not_wait(self, waiter: Waiter, alone: bool) -> bool:
-        """Whether it is reported, and no use to wait: for another that waits, or for ever."""
-        requests = [each.request for each in self._waiting() if isinstance(each.request, dict)] if alone else []
-        if requests and requests[0] is not waiter.request:
-            self.report_meeting(waiter.request, requests[0])
+        """Whether it is reported, and no use to wait: for another request that came before, or for ever."""
+        other = self._request_before(waiter) if alone else None
+        if other is not None:
+            self.report_meeting(waiter.request, other)
             return True
         if len(_queues) > 1 and self._is_deadlocked(waiter.request):
             self.report_deadlock(waiter.request)
             return True
         return False
+
+    def _request_before(self, waiter: Waiter) -> Optional[Any]:
+        """The environ of a request that waits before *waiter*, or is inside; None if there is no such."""
+        for earlier in self._ledger.waiting():
+            if earlier is waiter:
+                break
+            if earlier is not None and isinstance(earlier.request, dict):
+                return earlier.request
+        holder = self._ledger.holder()  # after the line: who enters is inside before it leaves the line
+        request = None if holder is None else self._ledger.request_of(holder)
+        return request if isinstance(request, dict) else None
 
     def _is_deadlocked(self, request: Any) -> bool:
         """Whether what holds this turn waits for a turn of another group that *request* holds.
@@ -133,24 +148,17 @@ class RequestQueue:
         holders = list(self._ledger.inside.values())
         return any(each.request is holder for other in list(_queues)
                    if other is not self and other._ledger.calls_of(request)
-                   for each in other._waiting() for holder in holders)
+                   for each in other._ledger.waiting() if each is not None for holder in holders)
 
     def leave(self, place: "weakref.ref[Waiter]", has_entered: bool = False) -> None:
         """*place* is given up; the next in line may enter, unless it was given up to enter."""
-        try:
-            self.line.remove(place)
-        except ValueError:  # it was cleared away already
-            pass
+        self._ledger.give_up(place)
         if not has_entered:
             self._ledger.wake_next()
         self._ledger.set_fast_path()
 
-    def _waiting(self) -> List[Waiter]:
-        """Those in line."""
-        return [waiter for waiter in [place() for place in list(self.line)] if waiter is not None]
-
     def _is_first(self, waiter: Waiter) -> bool:
-        return self._waiting()[:1] == [waiter]
+        return self._ledger.first_in_line() is waiter
 
     def _slice(self) -> float:
         """How long to wait before the next look, if nothing wakes who waits."""

@@ -201,9 +201,11 @@ def on_my_stack(depth: int = 1) -> Tuple[List[FrameType], List[FrameType]]:
 
 
 def tickets_of(calls: List[FrameType], ledger: Any) -> Set[int]:
-    """The tickets of *ledger* for which *calls* are made."""
-    found = [call.f_locals for call in calls]
-    return {call["ticket"] for call in found if call.get("ledger") is ledger and "ticket" in call}
+    """The tickets of *ledger* for which *calls* are made; one that is about to get its turn does not know it yet."""
+    tickets: Set[int] = set()
+    for known in [call.f_locals for call in calls if call.f_locals.get("ledger") is ledger]:
+        tickets.update([known["ticket"]] if "ticket" in known else ledger.calls_of(known.get("environ")))
+    return tickets
 
 
 def makes(frame: FrameType, source: Any) -> bool:
