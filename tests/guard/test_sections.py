@@ -794,6 +794,21 @@ def test_a_section_in_gevent_s_hub_is_ahead_of_the_greenlets_that_it_stops(guard
         assert in_thread(main) == ["hub", "greenlet"]
 
 
+def test_a_greenlet_that_waits_as_its_thread_ends_does_not_keep_the_line(guarded):
+    """It can never go on, and the package greenlet runs none of its `finally`."""
+    gevent = pytest.importorskip("gevent", reason="gevent is not installed")
+    guard = guarded(hello)
+
+    def main():
+        gevent.spawn(guard.inside("lost").__enter__)
+        gevent.sleep(0)
+        return waits(guard)()
+
+    with held_section(guard):
+        assert in_thread(main)
+    assert Response(guard).status == "200 OK" and not guard._ledger.line
+
+
 def test_a_section_of_a_greenlet_that_has_ended_is_over(guarded):
     """Also for a later greenlet at the same address."""
     greenlet = pytest.importorskip("greenlet", reason="greenlet is not installed")

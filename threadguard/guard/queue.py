@@ -87,7 +87,8 @@ class RequestQueue:
         """Stand in line with *waiter* until it has its ticket, and say each time for how long to wait."""
         looked = time.monotonic()
         end = looked + seconds
-        waiter.request, waiter.context, waiter.ticket = request, contexts.current(), None
+        waiter.request, waiter.ticket = request, None
+        waiter.context, waiter.life = contexts.current(), contexts.my_life()
         place = weakref.ref(waiter, self.leave)  # goes without it if it is interrupted just as it leaves
         try:
             self.line.insert(len(self.line) if in_task else self._index_for(waiter), place)
@@ -102,8 +103,10 @@ class RequestQueue:
                 if waiter.ticket is not None or left <= 0:
                     return
                 yield min(left, self._slice())
-                if time.monotonic() - looked >= _SLICE and self._is_first(waiter):
-                    self._collect()
+                if time.monotonic() - looked >= _SLICE:
+                    self._clear_lost()
+                    if self._is_first(waiter):
+                        self._collect()
                     looked = time.monotonic()
         finally:
             self.leave(place, has_entered=waiter.ticket is not None)
@@ -168,6 +171,13 @@ class RequestQueue:
         if holder.is_seen_late():
             return _SHORT_SLICE
         return _SLICE if holder.ended_at is None else max(_SHORT_SLICE, holder.ended_at + GRACE - time.monotonic())
+
+    def _clear_lost(self) -> None:
+        """Have it looked whether the first in line can ever go on: the thread of a greenlet may have ended."""
+        first = self._ledger.first_in_line()
+        if first is not None and not contexts.is_alive(first.life):
+            for place in weakref.getweakrefs(first):
+                self.leave(place)
 
     def _collect(self) -> None:
         """Have it looked for garbage, and for calls that ended without leaving: the holder may be such."""

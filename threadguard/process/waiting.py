@@ -25,6 +25,8 @@ class Waiter:
     """What waits for the turn: an environ, or a section's entry."""
     context: Optional[contexts.Context] = None
     """The context that waits for the turn."""
+    life: Optional[contexts.Life] = None
+    """Of that context, which may end while it waits: a greenlet's thread."""
     ticket: Optional[int] = None
     """The turn, once it is had."""
 
