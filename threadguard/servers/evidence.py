@@ -8,7 +8,7 @@ from threadguard.model import SINGLE_THREADED, THREADED, UNKNOWN, Finding, Readi
 from threadguard.servers import readers
 from threadguard.servers.judge import decide, finding_of, judge
 from threadguard.servers.origin import Origin, may_serve_again, path_of_call
-from threadguard.servers.unknown import IsGuard
+from threadguard.servers.unknown import IsGuard, in_turn
 
 NEVER = sys.maxsize
 """The ticket that is never drawn."""
@@ -99,8 +99,14 @@ class Evidence:
 
     @property
     def needs_inspection(self) -> bool:
-        """Whether any later request may change what is known: all of them have to be looked at."""
-        return not self.is_settled or any(reading.invalidated_by is not None for reading in self._of_request())
+        """Whether any later request may change what is known: all of them have to be looked at.
+
+        After a server of `socketserver`, which is shut down when a suite of live tests or a notebook is done with it,
+        may come one with threads.
+        """
+        known = self.request
+        return not self.is_settled or (known is not None and in_turn.__name__ in known.readings) or any(
+            reading.invalidated_by is not None for reading in self._of_request())
 
     def origin_of(self, environ: Dict[str, Any], is_guard: IsGuard) -> Origin:
         """Where the request of *environ* comes from."""
