@@ -122,3 +122,18 @@ def test_nothing_waits_for_longer_than_the_timeout(queue, monkeypatch, seconds):
     assert queue.acquire({}, seconds, stuck.append) is None
     assert sum(clock.waits) == pytest.approx(seconds) and min(clock.waits) > 0
     assert (stuck, len(queue.line)) == ([holder], 0)
+
+
+def test_a_group_that_is_made_while_another_looks_at_all_is_no_error(monkeypatch):
+    """A set whose size changes cannot be gone through: it is begun anew."""
+    rounds = []
+
+    class Growing(list):
+        def __iter__(self):
+            rounds.append(len(rounds))
+            if len(rounds) == 1:
+                raise RuntimeError("Set changed size during iteration")
+            return super().__iter__()
+
+    monkeypatch.setattr(queues, "_queues", Growing(["one", "two"]))
+    assert queues._all_queues() == ["one", "two"] and len(rounds) == 2
