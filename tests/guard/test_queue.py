@@ -176,3 +176,18 @@ def test_a_hand_over_between_a_greenlet_of_eventlet_and_a_thread_wakes_who_waits
     assert in_thread(main) == "200 OK"
     thread.join(DEADLINE)
     assert ended == [False]
+
+
+def test_a_group_that_is_made_while_another_looks_at_all_is_no_error(monkeypatch):
+    """A set whose size changes cannot be gone through: it is begun anew."""
+    rounds = []
+
+    class Growing(list):
+        def __iter__(self):
+            rounds.append(len(rounds))
+            if len(rounds) == 1:
+                raise RuntimeError("Set changed size during iteration")
+            return super().__iter__()
+
+    monkeypatch.setattr(queues, "_queues", Growing(["one", "two"]))
+    assert queues._all_queues() == ["one", "two"] and len(rounds) == 2

@@ -182,6 +182,18 @@ def test_a_look_at_the_process_that_raises_is_a_finding_too(monkeypatch, guarded
     assert [finding.code for finding in guard.verdict.findings] == [code, "TG402"] and guard.verdict.status == status
 
 
+def test_a_reading_that_another_thread_forgets_meanwhile_is_made_again(monkeypatch):
+    """The server of an earlier reading was shut down, and two requests of the next one found that at once."""
+    monkeypatch.setattr(readers, "on_request", lambda environ, is_guard, is_known: answers(4, Source.POOL))
+    evidence = Evidence()
+    with monkeypatch.context() as patched:
+        patched.setattr(Evidence, "update_verdict", lambda self: setattr(self, "request", None))
+        evidence.read(1, {}, lambda thing: False)
+    assert evidence.is_due(2, {})
+    evidence.read(2, {}, lambda thing: False)
+    assert evidence.verdict.capacity == 4
+
+
 def test_what_came_while_a_request_was_looked_at_is_looked_at_too(monkeypatch):
     """A server may be starting its threads: the first look knows only of those that were there."""
     looks, over = [], [True, False]

@@ -356,3 +356,13 @@ def test_a_reading_of_a_threaded_server_goes_for_the_same_guard_as_well(guarded)
         assert get(port) == 503
     with serving(guard) as port:
         assert get(port) == 200
+
+
+def test_the_first_request_of_a_threaded_server_after_another_one_is_refused(guarded):
+    """However many the server before has answered: its reading is not the next one's, for the same guard either."""
+    guard = guarded(hello, watch_pool_start=False)
+    with serving(guard) as port:
+        for _ in range(9):
+            assert get(port) == 200
+    with serving(guard, ThreadingMixIn) as port:
+        assert get(port) == 503

@@ -3,6 +3,7 @@
 Servers as they are today are in test_real_servers.py, and each configuration of theirs is a row of tests/live.
 """
 
+import argparse
 import enum
 import sys
 from collections import deque
@@ -166,6 +167,25 @@ def test_cheroot_s_command_line_is_read_to_its_end_without_its_effects(monkeypat
     cheroot itself says what it does not take."""
     monkeypatch.setattr("sys.argv", ["cheroot", *arguments.split()])
     assert below(lambda: at_startup(cheroot), "cheroot.cli main").capacity == capacity
+
+
+def test_cheroot_s_command_line_is_the_one_that_it_was_given(monkeypatch):
+    """An application that parses arguments of its own has put them into sys.argv before it builds the guard."""
+    found = []
+
+    def load(name):
+        monkeypatch.setattr("sys.argv", ["site"])
+        found.append(at_startup(cheroot).capacity)
+
+    monkeypatch.setattr("sys.argv", ["cheroot", "site:app", "--threads", "1"])
+    command = module("cheroot.cli", """
+        def main():
+            parser = argparse.ArgumentParser()
+            parser.add_argument("app", type=load)
+            parser.add_argument("--threads")
+            parser.parse_args()""", argparse=argparse, load=load)
+    command.main()
+    assert found == [1]
 
 
 def in_cheroot(pool):

@@ -149,7 +149,7 @@ class RequestQueue:
         So it is where guards of two groups are nested in opposite order, around the same environ.
         """
         holders = list(self._ledger.inside.values())
-        return any(each.request is holder for other in list(_queues)
+        return any(each.request is holder for other in _all_queues()
                    if other is not self and other._ledger.calls_of(request)
                    for each in other._ledger.waiting() if each is not None for holder in holders)
 
@@ -194,3 +194,12 @@ class RequestQueue:
             ledger.cancel(ticket)
             return None
         return ticket
+
+
+def _all_queues() -> "List[RequestQueue]":
+    """The queue of every group, also while another thread makes one more."""
+    while True:
+        try:
+            return list(_queues)
+        except RuntimeError:  # the set has changed size
+            continue

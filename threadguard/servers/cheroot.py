@@ -4,7 +4,8 @@ A pool starts ``min`` threads and no more: nothing in cheroot or CherryPy calls 
 that ``max`` bounds nothing by itself (cheroot/workers/threadpool.py, 6.5 to 11.1). ``numthreads`` of
 cheroot/wsgi.py `Server`, ``--threads`` on the command line and CherryPy's ``server.thread_pool`` all become ``min``.
 cheroot's command loads the application while it parses its arguments (cheroot/cli.py `main`), before it has seen those
-that follow, so they are looked through once more.
+that follow, so they are looked through once more: those that the parser was given, as the application may have put its
+own into ``sys.argv`` meanwhile.
 """
 
 import argparse
@@ -49,7 +50,9 @@ def at_startup(process: Process) -> Optional[Reading]:
         return None
     parser = argparse.ArgumentParser(add_help=False)  # it takes abbreviations, as cheroot's does
     parser.add_argument("--threads", nargs="?")
-    threads = parser.parse_known_args(sys.argv[1:])[0].threads
+    # argparse.py: the second one has them from Python 3.13 on
+    given = process.look_up("args", "argparse", "parse_known_args", "_parse_known_args2") or sys.argv[1:]
+    threads = parser.parse_known_args(given)[0].threads
     return read_settings(None if threads is None else int(threads), "the command line of cheroot")
 
 

@@ -8,7 +8,7 @@ from threadguard.model import SINGLE_THREADED, THREADED, UNKNOWN, Finding, Readi
 from threadguard.servers import readers
 from threadguard.servers.judge import decide, finding_of, judge
 from threadguard.servers.origin import Origin, may_serve_again, path_of_call
-from threadguard.servers.unknown import IsGuard
+from threadguard.servers.unknown import IsGuard, in_turn
 
 NEVER = sys.maxsize
 """The ticket that is never drawn."""
@@ -49,13 +49,16 @@ class Evidence:
     def read(self, ticket: int, environ: Dict[str, Any], is_guard: IsGuard) -> None:
         """Read the server on the request of *environ*, which has *ticket*."""
         answers = readers.on_request(environ, is_guard, self._is_server_known())
-        if self.request is None or self._replaces(answers.origin, self.request.origin):
+        before = self.request
+        if before is None or self._replaces(answers.origin, before.origin):
             self.request = answers
         self.update_verdict()
         if self.is_provisional:
             self._ways = set()
         self._comes_on_a_new_way()
-        self.next_reading = 2 * ticket + 1 if ticket < self._read_until(self.request.origin) else NEVER
+        known = self.request  # None where another thread has found meanwhile that its server was shut down
+        self.next_reading = 0 if known is None else (
+            2 * ticket + 1 if ticket < self._read_until(known.origin) else NEVER)
 
     def _replaces(self, origin: Origin, before: Origin) -> bool:
         """Whether the answers to a call from *origin* take the place of those to an earlier one."""
@@ -81,21 +84,29 @@ class Evidence:
     def is_provisional(self) -> bool:
         """Whether the reading of the request may be of a pool of the application's own, or no more than a flag that
         says True: the first request that comes on another way tells."""
-        if self.request is None or self.request.origin is Origin.SERVER:
+        known = self.request
+        if known is None or known.origin is Origin.SERVER:
             return False
-        return self.request.origin is Origin.POOL or (self.verdict.declared_only and self.verdict.status == THREADED)
+        return known.origin is Origin.POOL or (self.verdict.declared_only and self.verdict.status == THREADED)
 
     @property
     def is_settled(self) -> bool:
         """Whether it no longer matters on which way a request comes."""
         if self.is_provisional:
             return False
-        return self.next_reading == NEVER or (self.request is not None and self.request.origin is Origin.SERVER)
+        known = self.request
+        return self.next_reading == NEVER or (known is not None and known.origin is Origin.SERVER)
 
     @property
     def needs_inspection(self) -> bool:
-        """Whether any later request may change what is known: all of them have to be looked at."""
-        return not self.is_settled or any(reading.invalidated_by is not None for reading in self._of_request())
+        """Whether any later request may change what is known: all of them have to be looked at.
+
+        After a server of `socketserver`, which is shut down when a suite of live tests or a notebook is done with it,
+        may come one with threads.
+        """
+        known = self.request
+        return not self.is_settled or (known is not None and in_turn.__name__ in known.readings) or any(
+            reading.invalidated_by is not None for reading in self._of_request())
 
     def origin_of(self, environ: Dict[str, Any], is_guard: IsGuard) -> Origin:
         """Where the request of *environ* comes from."""
@@ -116,7 +127,8 @@ class Evidence:
         return True
 
     def _of_request(self) -> Iterable[Reading]:
-        return () if self.request is None else self.request.readings.values()
+        known = self.request
+        return () if known is None else known.readings.values()
 
     def _forget_what_is_over(self) -> bool:
         """Leave out readings about servers that were shut down; whether there were any."""
@@ -146,9 +158,10 @@ class Evidence:
         """A reader's answer on the request replaces its own at startup; both are reported."""
         readings = dict(self.startup.readings)
         notes = list(self.startup.notes)
-        if self.request is not None:
-            readings.update(self.request.readings)
-            notes += self.request.notes
+        known = self.request
+        if known is not None:
+            readings.update(known.readings)
+            notes += known.notes
             notes += self._superseded(readings)
         if self.server_threads is not None:
             readings["server_threads"] = Reading(
