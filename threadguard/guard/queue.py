@@ -7,7 +7,7 @@ The line refers to them weakly, so that one whose call has ended, however it end
 import time
 import weakref
 from contextlib import closing
-from typing import Any, Callable, Generator, Optional
+from typing import Any, Callable, Generator, List, Optional
 
 from threadguard.guard.ledger import Ledger
 from threadguard.guard.pending import GRACE, PendingResponse, SectionEntry
