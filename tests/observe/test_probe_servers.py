@@ -148,8 +148,9 @@ def machines(place):
     with ExitStack() as stack:
         def start(commands):
             port, *instances = free_ports(3)
-            for (host, command), each in zip(commands.items(), instances):
-                words = started_words(command, place, each)
+            # All at first: what uWSGI needs is copied into the place, and not while a worker of gunicorn imports it.
+            lines = [started_words(command, place, each) for command, each in zip(commands.values(), instances)]
+            for host, words, each in zip(commands, lines, instances):
                 named = "hostname %s && exec %s" % (host, " ".join(map(shlex.quote, words)))
                 stack.enter_context(serving(host, [*ON, named], place, each))
             command, name, text = PROXIES["haproxy"]
