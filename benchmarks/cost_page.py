@@ -18,8 +18,8 @@ Beside it, in the same run:
 - the middleware of OpenTelemetry: %(otel)s µs; Sentry's: %(sentry)s µs.
 
 So a page that takes a millisecond to make takes %(percent)s %% longer. A whole server under load, gunicorn or uWSGI
-with an application that does nothing, had %(load)s of its throughput without the guard: on a machine as busy as
-this one was, no run can tell.
+with an application that does nothing, had %(load)s of its throughput without the guard: runs
+beside each other on two shared cores differ by more than the guard's own work, which is 0.2 %% of gunicorn's.
 
 ![What each middleware adds to a request](cost.svg)
 
@@ -54,6 +54,8 @@ of those that are missed:
 - *a chunk of another iterable*: `itertools.chain` hands on each chunk, so that the guard runs no code of its own for
   it. That is some 25 ns; the chunks here take little longer to make.
 - *10,000 inside*: each that enters looks for a nested call on its own stack, and at the earliest that is inside.
+- *throughput*: gunicorn takes 170 µs for a request on 3.11, so the guard's 0.3 µs are 0.2 % of it. What else is lost
+  on 3.8 was not explained.
 - *the import*: two fifths of it are `typing`, with `re` and `enum`; most programs have loaded them already.
 """
 
