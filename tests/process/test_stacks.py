@@ -1,5 +1,6 @@
 """Whose stack is looked at: everybody's under the GIL; without it only that of who sleeps."""
 
+import _thread
 import gc
 import sys
 import threading
@@ -134,6 +135,18 @@ def look_at_all(end=None):
         for frame in stacks.tops().values():
             while frame is not None:
                 frame = stacks.caller_of(frame)
+
+
+@without_hooks
+def test_a_thread_that_threading_does_not_know_stays_behind_at_a_fork_too():
+    """`_thread` counts it for ever."""
+    begun, end = threading.Event(), threading.Event()
+    _thread.start_new_thread(lambda: begun.set() or end.wait(DEADLINE), ())
+    assert begun.wait(DEADLINE)
+    try:
+        assert forked_without_hooks(lambda: not stacks.is_safe())
+    finally:
+        end.set()
 
 
 @without_hooks

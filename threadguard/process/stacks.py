@@ -14,6 +14,7 @@ collected but between two bytecodes.
 Two kinds of process have stacks that nobody may look at but each thread at its own: `is_safe`.
 """
 
+import _thread
 import gc
 import os
 import sys
@@ -103,7 +104,9 @@ def is_safe() -> bool:
     # `threading._active`: a new thread takes the place of one whose stack it has got.
     gone = [each for each in list(threading._dangling)  # type: ignore[attr-defined]
             if each.is_alive() and each.native_id not in running]
-    return len(gone) <= 1
+    # `_thread` goes on counting those of the parent, also those that `threading` knows nothing of; the main one it
+    # leaves out.
+    return len(gone) <= 1 and _thread._count() < len(running)
 
 
 def idents() -> Set[int]:
