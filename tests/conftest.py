@@ -9,6 +9,7 @@ import shutil
 import sys
 import threading
 from contextlib import contextmanager, suppress
+from time import monotonic
 from wsgiref.util import setup_testing_defaults
 
 import pytest
@@ -142,22 +143,11 @@ def in_thread(function):
 
 
 def until(condition):
-    """Wait for *condition*, which another thread makes true."""
-    pause, rounds = threading.Event(), 0
+    """Wait for *condition*, which another thread makes true, until the deadline at the most."""
+    end, pause = monotonic() + DEADLINE, threading.Event()
     while not condition():
-        rounds += 1
-        assert rounds < 100 * DEADLINE
-        pause.wait(0.01)
-
-
-def wait_until(condition):
-    """Wait for a minute at the most."""
-    tick = threading.Event()
-    for _ in range(6000):
-        if condition():
-            return
-        tick.wait(0.01)
-    raise AssertionError("it did not happen")
+        assert monotonic() < end, "it did not happen"
+        pause.wait(0.001)
 
 
 is_pypy = sys.implementation.name == "pypy"

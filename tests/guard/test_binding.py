@@ -7,7 +7,7 @@ import sys
 import threading
 
 import pytest
-from conftest import Response, forked_with_hooks, forked_without_hooks, in_thread, new_environ, without_hooks
+from conftest import Response, forked_with_hooks, forked_without_hooks, hello, in_thread, new_environ, without_hooks
 
 from threadguard import OptionError, ThreadedDeploymentError, ThreadGuard
 from threadguard.model import Reading, Source
@@ -15,11 +15,6 @@ from threadguard.servers import SERVERS
 from threadguard.servers.main_thread import finding_on_main, never_runs_on_main
 from threadguard.servers.origin import Origin
 from threadguard.wsgi import make
-
-
-def hello(environ, start_response):
-    start_response("200 OK", [("Content-Type", "text/plain")])
-    return [b"hello"]
 
 
 def status_of(guard):

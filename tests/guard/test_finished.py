@@ -13,7 +13,7 @@ from functools import partial
 
 import pytest
 from conftest import (
-    DEADLINE, Chunks, Response, counts_references, in_thread, new_environ, returning, start_response, wait_until,
+    DEADLINE, Chunks, Response, counts_references, in_thread, new_environ, returning, start_response, until,
     without_hooks,
 )
 from wsgiref.util import FileWrapper
@@ -274,7 +274,7 @@ def test_under_serialize_the_turn_passes_when_close_has_returned(guarded):
     threads[0].start()
     assert work.entered.wait(DEADLINE)
     threads[1].start()
-    wait_until(lambda: guard._group.queue.line)
+    until(lambda: guard._group.queue.line)
     threads[1].join(0.1)
     assert threads[1].is_alive() and guard.stats().requests == 1
     work.go.set()

@@ -11,7 +11,7 @@ from functools import partial
 import pytest
 from conftest import (
     DEADLINE, Chunks, Response, forked_without_hooks, hello, held_inside, in_chunks, in_thread, new_environ, returning,
-    start_response, wait_until, without_hooks,
+    start_response, until, without_hooks,
 )
 
 from threadguard import OptionError, ThreadedDeploymentError, ThreadGuard
@@ -136,7 +136,7 @@ def test_under_serialize_the_second_waits_for_the_first(guarded, gate):
         thread = threading.Thread(target=lambda: second.append(Response(guard)))
         thread.start()
         assert not gate.inside.acquire(timeout=0.1)
-        wait_until(lambda: len(guard._group.queue.line) == 1)
+        until(lambda: len(guard._group.queue.line) == 1)
         assert guard.stats().in_flight == 1
     thread.join(DEADLINE)
     assert second[0].body == b"let go"
@@ -232,7 +232,7 @@ def test_under_serialize_who_waits_is_served_in_order(guarded, gate):
         for number in range(1, 4):
             waiting.append(threading.Thread(target=Response, args=(guard, new_environ(PATH_INFO="/%d" % number))))
             waiting[-1].start()
-            wait_until(lambda: len(guard._group.queue.line) == len(waiting))
+            until(lambda: len(guard._group.queue.line) == len(waiting))
     for thread in waiting:
         thread.join(DEADLINE)
     assert gate.entered == ["/0", "/1", "/2", "/3"]

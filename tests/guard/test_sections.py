@@ -9,8 +9,10 @@ from contextlib import contextmanager
 from time import monotonic
 
 import pytest
-from conftest import (DEADLINE, Response, forked_with_hooks, forked_without_hooks, held_inside, in_thread, new_environ,
-                      without_hooks)
+from conftest import (
+    DEADLINE, Response, forked_with_hooks, forked_without_hooks, held_inside, hello, in_thread, new_environ, until,
+    without_hooks,
+)
 
 import threadguard
 from threadguard import Busy, OptionError
@@ -19,11 +21,6 @@ from threadguard.guard.ledger import FAST_PATH
 from threadguard.guard.queue import RequestQueue
 
 TURNS = ["refuse", "serialize"]
-
-
-def hello(environ, start_response):
-    start_response("200 OK", [("Content-Type", "text/plain")])
-    return [b"hello"]
 
 
 def held_at(gate):
@@ -44,14 +41,6 @@ def in_background(function):
     thread = threading.Thread(target=run)
     thread.start()
     return thread, results
-
-
-def until(condition):
-    """Wait for *condition*, which another thread makes true."""
-    end, pause = monotonic() + DEADLINE, threading.Event()
-    while not condition():
-        assert monotonic() < end
-        pause.wait(0.001)
 
 
 @contextmanager

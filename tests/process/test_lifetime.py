@@ -8,7 +8,7 @@ from itertools import chain
 
 import pytest
 from conftest import (
-    DEADLINE, Response, counts_references, in_chunks, in_thread, new_environ, returning, start_response, wait_until,
+    DEADLINE, Response, counts_references, in_chunks, in_thread, new_environ, returning, start_response, until,
 )
 
 from threadguard.process import contexts
@@ -50,7 +50,7 @@ def test_a_body_of_a_thread_that_runs_c_is_not_abandoned(guarded, app, policy, e
     timeout = {"serialize_timeout": 0.1} if policy == "serialize" else {}
     guard = guarded(app, policy=policy, **timeout)
     with ThreadOfC(lambda: guard(new_environ(), start_response)) as inside:
-        wait_until(lambda: inside.ident not in sys._current_frames())
+        until(lambda: inside.ident not in sys._current_frames())
         Response(guard)
         stats = guard.stats()
         assert (stats.requests, stats.refused, stats.overlaps) == expected
@@ -63,7 +63,7 @@ def test_a_thread_that_threading_did_not_make_ends_with_its_state():
     with ThreadOfC(contexts.my_life) as other:
         assert other.result.made_by is None
         assert contexts.is_alive(other.result._replace(number=0))
-    wait_until(lambda: not contexts.is_alive(other.result))
+    until(lambda: not contexts.is_alive(other.result))
     assert contexts.my_life().made_by is None and contexts.is_alive(contexts.my_life()._replace(number=0))
 
 
