@@ -243,7 +243,7 @@ class OverlapRecords:
             for old in self._paths()[self.KEPT:]:
                 os.unlink(old)
         except OSError:
-            pass
+            pass  # the report is in this process and in the log: no request fails for the sake of its copy
 
     def _paths(self) -> List[str]:
         """Newest first."""

@@ -267,7 +267,7 @@ def _checked(said: bytes) -> Optional[Dict[str, Any]]:
                     "can_hold": answer.get("can_hold") is True, "remedy": str(answer.get("remedy", "")),
                     "verdict": verdict if verdict in (SINGLE_THREADED, THREADED) else UNKNOWN}
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError, AttributeError):
-        pass
+        pass  # another program's answer, or a hostile one
     return None
 
 

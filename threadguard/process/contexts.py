@@ -164,7 +164,8 @@ _CALLS: Dict[int, CodeType] = {}
 
 
 def calls_the_application(function: _F) -> _F:
-    """Mark *function* as one whose frame holds a request inside: its locals ``ledger`` and ``ticket`` say which."""
+    """Mark *function* as one whose frame holds a request inside: its locals ``ledger`` and ``ticket`` say which, and
+    ``environ`` until it has its ticket."""
     _CALLS[id(function.__code__)] = function.__code__
     return function
 
