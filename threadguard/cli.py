@@ -128,8 +128,7 @@ def run_servers(arguments: argparse.Namespace) -> int:
     if rows or not missing:
         print(_SERVERS_FORMATS[arguments.format](rows))
     for name in missing:
-        print("threadguard servers: there is no server %s; without a name all are listed" % ascii(name),
-              file=sys.stderr)
+        formats.say("there is no server %s; without a name all are listed" % ascii(name), "threadguard servers")
     return 2 if missing else 0
 
 
@@ -241,8 +240,8 @@ def run_explain(arguments: argparse.Namespace) -> int:
     print("\n\n".join(text for _, text in texts if text))
     for name, text in texts:
         if not text:
-            print("threadguard explain: there is no code and no server %s; without one all codes are listed"
-                  % ascii(name), file=sys.stderr)
+            formats.say("there is no code and no server %s; without one all codes are listed" % ascii(name),
+                        "threadguard explain")
     return 0 if all(text for _, text in texts) else 2
 
 
